@@ -1,0 +1,158 @@
+"""What routes ask for: the application's parts, a valid key, the uploaded photos."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType, Unauthorised
+from app.api.telemetry import Telemetry
+from app.evaluations import Evaluations
+from app.registry import Registry
+from app.settings import Settings
+from app.workers import Workers
+
+# Multipart's own lines around each file; generous, since only the photos may be large.
+_MULTIPART_SLACK = 64 << 10
+
+
+@dataclass
+class Services:
+    """The application's parts. `registry` is the one reference that a reload swaps."""
+
+    settings: Settings
+    registry: Registry
+    workers: Workers
+    evaluations: Evaluations
+    telemetry: Telemetry
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded file: its name as sent (for the answer only) and its bytes."""
+
+    filename: str | None
+    data: bytes
+
+
+def services(request: Request) -> Services:
+    """The parts made at start-up."""
+    made: Services = request.app.state.services
+    return made
+
+
+ServicesDep = Annotated[Services, Depends(services)]
+
+_api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
+_bearer = HTTPBearer(auto_error=False)
+
+
+def require_key(
+    parts: ServicesDep,
+    api_key: Annotated[str | None, Security(_api_key)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> None:
+    """Let through who has a key, in `X-API-Key` or as a Bearer token; anyone where none are set.
+
+    Raises:
+        Unauthorised: no key, or an unknown one.
+    """
+    digests = parts.settings.api_key_digests()
+    if not digests:
+        return
+    given = api_key or (bearer.credentials if bearer else "")
+    digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
+    # Compared with every key, so that the time says nothing about which one was near.
+    if not any([hmac.compare_digest(digest, known) for known in digests]):  # noqa: C419
+        raise Unauthorised("send a valid key in the X-API-Key header, or as a Bearer token")
+
+
+async def read_photo(request: Request, max_bytes: int) -> Upload:
+    """One photo: the multipart field `file`, or the body itself with an `image/*` content type.
+
+    Raises:
+        BodyTooLarge, NotAnImageType, BadUpload.
+    """
+    content_type = _content_type(request)
+    if content_type.startswith("image/"):
+        body = b"".join([chunk async for chunk in _limited(request, max_bytes)])
+        return Upload(None, body)
+    if content_type != "multipart/form-data":
+        raise NotAnImageType(
+            "send the photo as multipart/form-data in the field 'file', or as the body with an "
+            "image/* content type"
+        )
+    uploads = await _read_multipart(request, "file", max_bytes + _MULTIPART_SLACK, max_files=1)
+    return _within(uploads[0], max_bytes)
+
+
+async def read_photos(request: Request, max_bytes: int, max_files: int) -> list[Upload]:
+    """Several photos: the multipart field `files`, repeated.
+
+    Raises:
+        BodyTooLarge, NotAnImageType, BadUpload.
+    """
+    if _content_type(request) != "multipart/form-data":
+        raise NotAnImageType("send the photos as multipart/form-data in the field 'files'")
+    limit = max_files * (max_bytes + _MULTIPART_SLACK)
+    return await _read_multipart(request, "files", limit, max_files=max_files)
+
+
+def _within(upload: Upload, max_bytes: int) -> Upload:
+    if len(upload.data) > max_bytes:
+        raise BodyTooLarge(f"the photo has more than {max_bytes:,} bytes")
+    return upload
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body's chunks, refused as soon as there are more bytes than the limit."""
+    message = f"the body has more than {limit:,} bytes"
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise BodyTooLarge(message)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise BodyTooLarge(message)
+        yield chunk
+
+
+class _MemoryMultiPartParser(MultiPartParser):
+    # The body's limit bounds the memory; spilling to a disk that may be read-only would not help.
+    spool_max_size = 1 << 40
+
+
+async def _read_multipart(
+    request: Request, field: str, limit: int, *, max_files: int
+) -> list[Upload]:
+    parser = _MemoryMultiPartParser(
+        request.headers, _limited(request, limit), max_files=max_files, max_fields=8
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as exc:
+        raise BadUpload(exc.message) from exc
+    except (FormParserError, UnicodeDecodeError, ValueError) as exc:
+        raise BadUpload("the multipart body is malformed") from exc
+    try:
+        files = [item for item in form.getlist(field) if isinstance(item, UploadFile)]
+        if not files:
+            raise BadUpload(f"the multipart body has no file in the field {field!r}")
+        return [Upload(file.filename, await file.read()) for file in files]
+    finally:
+        await form.close()

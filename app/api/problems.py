@@ -1,0 +1,188 @@
+"""Every error as `application/problem+json` (RFC 9457): one table from causes to statuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from app.core import errors
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """A problem detail (RFC 9457)."""
+
+    type: str = Field(
+        description="stable name of the cause", examples=["urn:goodsguard:not-an-image"]
+    )
+    title: str
+    status: int
+    detail: str
+    request_id: str = Field(description="also in the X-Request-ID header and in the log")
+
+
+class RequestError(Exception):
+    """Base of the faults of a request, as opposed to those of a photo or a bank."""
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than the limit, announced or read."""
+
+
+class NotAnImageType(RequestError):
+    """A content type that is neither multipart nor an image's."""
+
+
+class BadUpload(RequestError):
+    """Multipart that cannot be read, or without the field asked for."""
+
+
+class Unauthorised(RequestError):
+    """No API key, or one that is not known."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A row of the table."""
+
+    status: int
+    slug: str
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:goodsguard:{self.slug}"
+
+
+# Looked up along an exception's MRO: a subclass without a row of its own takes its base's.
+CAUSES: Mapping[type[Exception], Cause] = {
+    errors.UnknownCategory: Cause(404, "unknown-category", "Unknown category"),
+    errors.CategoryUnavailable: Cause(503, "category-unavailable", "Category unavailable"),
+    errors.NotAnImage: Cause(422, "not-an-image", "Not an image"),
+    errors.UnsupportedImage: Cause(422, "unsupported-image", "Unsupported kind of image"),
+    errors.CorruptImage: Cause(422, "corrupt-image", "Broken or truncated image"),
+    errors.TooManyPixels: Cause(422, "too-many-pixels", "Too many pixels"),
+    errors.NonFiniteScore: Cause(422, "no-finite-score", "The photo has no finite score"),
+    errors.NoTestSplit: Cause(409, "no-test-split", "No test split stored"),
+    errors.Overloaded: Cause(429, "overloaded", "Too many photos at once"),
+    BodyTooLarge: Cause(413, "body-too-large", "Body too large"),
+    NotAnImageType: Cause(415, "unsupported-media-type", "Unsupported media type"),
+    BadUpload: Cause(422, "bad-upload", "Unreadable upload"),
+    Unauthorised: Cause(401, "unauthorised", "Missing or wrong API key"),
+    RequestValidationError: Cause(422, "invalid-request", "Invalid request"),
+    Exception: Cause(500, "internal", "Internal error"),
+}
+
+# The bases whose rows FastAPI must route here; `Exception` is caught by our middleware instead,
+# so that the answer carries the request id and nothing else.
+_HANDLED = (errors.GoodsGuardError, RequestError, RequestValidationError)
+
+
+def cause_of(exception: type[Exception]) -> Cause:
+    """The table's row for an exception's type."""
+    return next(CAUSES[base] for base in exception.__mro__ if base in CAUSES)
+
+
+def problem(exc: Exception, request_id: str) -> Problem:
+    """The problem detail of an exception; unforeseen ones show nothing of themselves."""
+    cause = cause_of(type(exc))
+    detail = str(exc)
+    if cause.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = f"something unforeseen happened; the log has it under request {request_id}"
+    elif isinstance(exc, RequestValidationError):
+        detail = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors()
+        )
+    return Problem(
+        type=cause.type,
+        title=cause.title,
+        status=cause.status,
+        detail=detail,
+        request_id=request_id,
+    )
+
+
+def problem_response(body: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Render a problem with its status and media type."""
+    return Response(body.model_dump_json(), body.status, headers, media_type=MEDIA_TYPE)
+
+
+def unforeseen(exc: Exception, request_id: str) -> Response:
+    """The 500 for what nobody foresaw."""
+    return problem_response(problem(exc, request_id))
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    for base in _HANDLED:
+        app.add_exception_handler(base, _answer)
+    app.add_exception_handler(StarletteHTTPException, _answer_http)
+
+
+async def _answer(request: Request, exc: Exception) -> Response:
+    headers: dict[str, str] = {}
+    if isinstance(exc, errors.Overloaded):
+        headers["Retry-After"] = str(exc.retry_after)
+    if isinstance(exc, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, BodyTooLarge):
+        headers["Connection"] = "close"  # the rest of the body is not wanted
+    request.state.problem = cause_of(type(exc)).slug
+    return problem_response(problem(exc, request.state.request_id), headers)
+
+
+async def _answer_http(request: Request, exc: Exception) -> Response:
+    """Starlette's own 404 and 405, in our form."""
+    assert isinstance(exc, StarletteHTTPException)
+    phrase = HTTPStatus(exc.status_code).phrase
+    body = Problem(
+        type=f"urn:goodsguard:{phrase.lower().replace(' ', '-')}",
+        title=phrase,
+        status=exc.status_code,
+        detail=str(exc.detail),
+        request_id=request.state.request_id,
+    )
+    return problem_response(body, exc.headers)
+
+
+def responses(*exceptions: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for a route's error statuses, with an example per cause."""
+    table: dict[int | str, dict[str, Any]] = {}
+    for exception in (*exceptions, Unauthorised, RequestValidationError, Exception):
+        cause = cause_of(exception)
+        entry = table.setdefault(
+            cause.status,
+            {
+                "description": HTTPStatus(cause.status).phrase,
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        example = Problem(
+            type=cause.type,
+            title=cause.title,
+            status=cause.status,
+            detail=" ".join((exception.__doc__ or cause.title).split("\n")[0].split()),
+            request_id="4f9c2d51c0a84a6e",
+        )
+        examples = entry["content"][MEDIA_TYPE]["examples"]
+        examples[cause.slug] = {"value": json.loads(example.model_dump_json())}
+    if 429 in table:
+        table[429]["headers"] = {
+            "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}
+        }
+    return table

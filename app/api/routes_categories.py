@@ -1,0 +1,51 @@
+"""GET /categories: what is loaded."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.dependencies import Services, ServicesDep
+from app.api.problems import responses
+from app.api.routes_score import CategoryName
+from app.api.schemas import CategoryInfo, CategoryList
+from app.core.errors import UnknownCategory
+from app.registry import Unavailable
+
+router = APIRouter(prefix="/categories", tags=["categories"])
+
+
+@router.get("", summary="All categories", responses=responses())
+def list_categories(parts: ServicesDep) -> CategoryList:
+    """Every category below the models folder, whether it serves, and with what."""
+    return CategoryList(categories=[_info(parts, name) for name in parts.registry.entries])
+
+
+@router.get("/{category}", summary="One category", responses=responses(UnknownCategory))
+def get_category(parts: ServicesDep, category: CategoryName) -> CategoryInfo:
+    """State, bank version, preset, counts, threshold, last evaluation."""
+    if category not in parts.registry.entries:
+        raise UnknownCategory(f"there is no category {category!r}")
+    return _info(parts, category)
+
+
+def _info(parts: Services, category: str) -> CategoryInfo:
+    entry = parts.registry.entries[category]
+    if isinstance(entry, Unavailable):
+        return CategoryInfo(category=category, state="unavailable", reason=entry.reason)
+    m = entry.manifest
+    return CategoryInfo(
+        category=category,
+        state="ready",
+        bank_version=m.bank_version,
+        preset=m.preset,
+        created_at=m.created_at,
+        backbone=m.features.backbone,
+        input_size=m.features.preprocess.input_size,
+        vectors=m.bank.vectors,
+        dimensions=m.bank.dimensions,
+        training_images=m.counts.images,
+        calibration_scores=m.counts.calibration_scores,
+        threshold=m.threshold.value,
+        alpha=m.threshold.alpha,
+        last_evaluation=parts.evaluations.stored(m),
+    )

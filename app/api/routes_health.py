@@ -1,0 +1,43 @@
+"""Liveness, readiness, metrics: open to all, for orchestrators and scrapers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.api.dependencies import ServicesDep
+from app.api.schemas import Liveness, Readiness
+from app.registry import Unavailable
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Liveness")
+async def livez() -> Liveness:
+    """200 as long as the process answers at all."""
+    return Liveness(status="alive")
+
+
+@router.get(
+    "/readyz",
+    summary="Readiness",
+    responses={503: {"model": Readiness, "description": "no category can be scored"}},
+)
+async def readyz(parts: ServicesDep, response: Response) -> Readiness:
+    """200 once at least one category can be scored; each category's state inside."""
+    ready = bool(parts.registry.detectors)
+    if not ready:
+        response.status_code = 503
+    states = {
+        name: entry.reason if isinstance(entry, Unavailable) else "ready"
+        for name, entry in parts.registry.entries.items()
+    }
+    return Readiness(
+        status="ready" if ready else "not ready", device=parts.device, categories=states
+    )
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+def metrics(parts: ServicesDep) -> Response:
+    """The Prometheus text format."""
+    return Response(generate_latest(parts.telemetry.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,150 @@
+"""What the service answers, with the examples that /docs shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from app.api.problems import Problem
+from app.core.evaluation import Evaluation
+from app.evaluations import State
+
+_SCORE_EXAMPLE: JsonDict = {
+    "category": "drink_can",
+    "verdict": "anomalous",
+    "is_anomalous": True,
+    "score": 7.81,
+    "threshold": 6.02,
+    "p_value": 0.004,
+    "alpha": 0.01,
+    "bank_version": "20261122T101500Z-3fa9c1",
+    "preset": "embedded-knn",
+    "image": {"width": 3000, "height": 3000, "format": "JPEG"},
+    "timings_ms": {"decode": 21.0, "wait": 0.2, "embed": 9.8, "search": 4.1, "total": 35.6},
+    "heatmap_png": None,
+    "request_id": "4f9c2d51c0a84a6e",
+}
+
+
+class ImageInfo(BaseModel):
+    """The photo as it was sent, upright."""
+
+    width: int
+    height: int
+    format: str
+
+
+class TimingsMs(BaseModel):
+    """Where the time went, in milliseconds."""
+
+    decode: float = Field(description="bytes to network input")
+    wait: float = Field(description="waiting for the network's thread")
+    embed: float = Field(description="the network")
+    search: float = Field(description="nearest neighbours and score")
+    total: float = Field(description="from the request's start until the answer")
+
+
+class Score(BaseModel):
+    """The verdict on one photo."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _SCORE_EXAMPLE})
+
+    category: str
+    verdict: Literal["normal", "anomalous"]
+    is_anomalous: bool
+    score: float = Field(description="larger = more anomalous; Euclidean distance")
+    threshold: float = Field(description="scores strictly above it are anomalous")
+    p_value: float = Field(description="share of good photos at least as anomalous, conformal")
+    alpha: float = Field(description="the false-alarm rate that the threshold promises")
+    bank_version: str
+    preset: str
+    image: ImageInfo
+    timings_ms: TimingsMs
+    heatmap_png: str | None = Field(
+        description="base64 PNG where `heatmap=true` and the method has patches; else null"
+    )
+    request_id: str
+
+
+class BatchItem(BaseModel):
+    """One file of a batch: a result or a problem."""
+
+    filename: str | None
+    verdict: Literal["normal", "anomalous", "unusable"]
+    result: Score | None = None
+    problem: Problem | None = None
+
+
+class Batch(BaseModel):
+    """One item per file, in the order in which they were sent."""
+
+    category: str
+    results: list[BatchItem]
+    request_id: str
+
+
+class CategoryInfo(BaseModel):
+    """One category: whether it serves, and what it serves with."""
+
+    category: str
+    state: Literal["ready", "unavailable"]
+    reason: str | None = Field(default=None, description="why it is unavailable")
+    bank_version: str | None = None
+    preset: str | None = None
+    created_at: datetime | None = None
+    backbone: str | None = None
+    input_size: int | None = None
+    vectors: int | None = None
+    dimensions: int | None = None
+    training_images: int | None = None
+    calibration_scores: int | None = None
+    threshold: float | None = None
+    alpha: float | None = None
+    last_evaluation: Evaluation | None = None
+
+
+class CategoryList(BaseModel):
+    """All categories, by name."""
+
+    categories: list[CategoryInfo]
+
+
+class Progress(BaseModel):
+    """Images scored so far, of all."""
+
+    done: int
+    total: int
+
+
+class EvaluationStatus(BaseModel):
+    """Where a category's evaluation stands. `result` is the latest for the serving bank version."""
+
+    category: str
+    bank_version: str
+    state: State
+    progress: Progress
+    error: str | None = None
+    result: Evaluation | None = None
+
+
+class EvaluationList(BaseModel):
+    """Of all categories that serve, by name."""
+
+    evaluations: list[EvaluationStatus]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(BaseModel):
+    """Whether photos can be scored, and each category's state."""
+
+    status: Literal["ready", "not ready"]
+    device: str
+    categories: dict[str, str] = Field(description="`ready`, or the reason why not")

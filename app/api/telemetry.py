@@ -1,0 +1,142 @@
+"""Prometheus metrics, and the middleware that gives each request its id, its log line, its 500."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import unforeseen
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Telemetry:
+    """One application's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "goodsguard_requests",
+            "HTTP requests",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "goodsguard_request_seconds",
+            "HTTP request duration",
+            ["route"],
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.stage_seconds = Histogram(
+            "goodsguard_stage_seconds",
+            "Duration of each stage of a photo",
+            ["stage"],
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.verdicts = Counter(
+            "goodsguard_verdicts", "Verdicts", ["category", "verdict"], registry=self.registry
+        )
+        self.problems = Counter(
+            "goodsguard_problems",
+            "Requests answered with a problem",
+            ["type"],
+            registry=self.registry,
+        )
+        self.queue_depth = Gauge(
+            "goodsguard_queue_depth", "Photos in work or waiting", registry=self.registry
+        )
+        self.queue_size = Gauge(
+            "goodsguard_queue_size",
+            "Photos in work or waiting beyond which 429 is answered",
+            registry=self.registry,
+        )
+        self.category_up = Gauge(
+            "goodsguard_category_up",
+            "1 where the category's bank serves",
+            ["category"],
+            registry=self.registry,
+        )
+        self.bank_info = Gauge(
+            "goodsguard_bank_info",
+            "The serving bank version (always 1)",
+            ["category", "bank_version", "preset"],
+            registry=self.registry,
+        )
+
+
+class RequestContext:
+    """Outermost middleware: request id, one log line and the metrics of each request, and the 500.
+
+    Plain ASGI, since Starlette's BaseHTTPMiddleware would read the whole body.
+    """
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state["request_id"], state["started"] = request_id, start
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = status or 499  # nobody is left to answer
+            except Exception as exc:
+                log.exception("unforeseen error", path=scope["path"])
+                if status is None:
+                    state["problem"] = "internal"
+                    await unforeseen(exc, request_id)(scope, receive, send_with_id)
+            self._record(scope, status or 500, time.perf_counter() - start)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method, state = scope["method"], scope["state"]
+        self._telemetry.requests.labels(route, _known(method), str(status)).inc()
+        self._telemetry.request_seconds.labels(route).observe(seconds)
+        if slug := state.get("problem"):
+            self._telemetry.problems.labels(slug).inc()
+        level = "debug" if route in ("/livez", "/readyz", "/metrics") and status < 400 else "info"
+        getattr(log, level)(
+            "request",
+            method=method,
+            path=scope["path"],
+            status=status,
+            problem=state.get("problem"),
+            ms=round(seconds * 1000, 1),
+            **state.get("log", {}),
+        )
+
+
+def _known(method: str) -> str:
+    """A closed set of label values, whatever a client sends."""
+    return method if method in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS") else "other"

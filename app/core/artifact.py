@@ -1,0 +1,305 @@
+"""A bank on disk: manifest.json + bank.safetensors, written whole or not at all, verified on load.
+
+models/<category>/<bank version>/manifest.json
+models/<category>/<bank version>/bank.safetensors      bank vectors, calibration scores
+models/<category>/current                              text: the version that serves
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_safetensors
+from safetensors.numpy import save as render_safetensors
+
+from app.core.bank import MemoryBank
+from app.core.calibration import Calibration, ThresholdRule
+from app.core.errors import ArtifactError, BankError, UnknownCategory
+from app.core.features import FeatureSpec
+from app.core.scoring import Scoring
+
+SCHEMA_VERSION = 1
+KEPT_VERSIONS = 5
+
+MANIFEST, BANK, CURRENT = "manifest.json", "bank.safetensors", "current"
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_PARTIAL = ".partial-"
+
+# A manifest is a few KiB; what is larger is none.
+_MAX_MANIFEST_BYTES = 4 << 20
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BankShape(_Frozen):
+    """`(vectors, dimensions) float32`."""
+
+    vectors: int = Field(ge=1)
+    dimensions: int = Field(ge=1)
+
+
+class Coreset(_Frozen):
+    """How the bank's vectors were chosen; a global method keeps them all (ratio 1)."""
+
+    ratio: float = Field(default=1.0, gt=0.0, le=1.0)
+    seed: int = 0
+
+
+class ThresholdRecord(_Frozen):
+    """The rule, the value it gave, and the false-alarm rate it promises."""
+
+    rule: ThresholdRule
+    value: float = Field(allow_inf_nan=False)
+    alpha: float = Field(ge=0.0, le=1.0)
+
+
+class Counts(_Frozen):
+    """Files of `train/good`: used, unreadable, ignored (no image by its extension)."""
+
+    images: int = Field(ge=1)
+    unreadable: int = Field(ge=0)
+    ignored: int = Field(ge=0)
+    calibration_scores: int = Field(ge=0)
+
+
+class RuntimeRecord(_Frozen):
+    """What computed the bank and its calibration."""
+
+    name: str
+    precision: str
+    device: str
+
+
+class Manifest(_Frozen):
+    """Everything about one bank version but its numbers."""
+
+    schema_version: int = SCHEMA_VERSION
+    category: str
+    bank_version: str = Field(pattern=rf"^{_VERSION.pattern}$")
+    created_at: datetime
+    preset: str
+    features: FeatureSpec
+    bank: BankShape
+    coreset: Coreset
+    scoring: Scoring
+    threshold: ThresholdRecord
+    counts: Counts
+    runtime: RuntimeRecord
+    bank_sha256: str = ""
+    training_files_sha256: str
+    libraries: dict[str, str]
+    wall_time_s: float
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One bank version in memory."""
+
+    manifest: Manifest
+    bank: MemoryBank
+    calibration: Calibration
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version that sorts by time: `20261122T101500Z-3fa9c1`."""
+    return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def training_files_sha256(paths: Sequence[Path]) -> str:
+    """Hash of the sorted list of training file names and sizes."""
+    lines = sorted(f"{path.name}\t{path.stat().st_size}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Manifest:
+    """Write a version beside its final name, sync, rename it, then let `current` name it.
+
+    Dying at any point leaves what served before; the rest is swept up by the next save.
+
+    Returns:
+        the manifest as written, with the bank's hash.
+
+    Raises:
+        ArtifactError: the folder cannot be written (full, read-only).
+    """
+    tensors = {"bank": artifact.bank.vectors, "calibration_scores": artifact.calibration.scores}
+    data = render_safetensors(tensors)
+    digest = hashlib.sha256(data).hexdigest()
+    manifest = artifact.manifest.model_copy(update={"bank_sha256": digest})
+    folder = models / manifest.category
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _writer_lock(folder):
+            _sweep(folder)
+            partial = folder / f"{_PARTIAL}{manifest.bank_version}"
+            try:
+                partial.mkdir()
+                _write_synced(partial / BANK, data)
+                _write_synced(partial / MANIFEST, _json(manifest))
+                _sync_folder(partial)
+                partial.rename(folder / manifest.bank_version)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            _sync_folder(folder)
+            _set_current(folder, manifest.bank_version)
+            _prune(folder, keep)
+    except OSError as exc:
+        raise ArtifactError(
+            f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
+            "does; free some space or fix the folder's permissions and build again."
+        ) from exc
+    return manifest
+
+
+def load(models: Path, category: str, version: str | None = None) -> Artifact:
+    """Read and verify one version, the current one by default. The hash is checked first.
+
+    Raises:
+        UnknownCategory: nothing is stored under that name.
+        ArtifactError: missing or damaged files, another schema, contents that do not match.
+    """
+    folder = models / category
+    if not folder.is_dir():
+        raise UnknownCategory(f"no bank is stored for {category}")
+    version = version or current_version(folder)
+    manifest = _read_manifest(folder / version / MANIFEST)
+    if (manifest.category, manifest.bank_version) != (category, version):
+        raise ArtifactError(
+            f"the manifest says {manifest.category}/{manifest.bank_version}, "
+            f"but lies in {category}/{version}"
+        )
+    data = _read(folder / version / BANK)
+    if hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
+        raise ArtifactError(f"{BANK} does not match the sha256 in its manifest")
+    vectors, scores = _tensors(data)
+    if vectors.shape != (manifest.bank.vectors, manifest.bank.dimensions):
+        raise ArtifactError(f"the bank's shape {vectors.shape} is not the manifest's")
+    if len(scores) != manifest.counts.calibration_scores:
+        raise ArtifactError(f"{len(scores)} calibration scores are not the manifest's number")
+    try:
+        bank = MemoryBank(vectors)
+    except BankError as exc:
+        raise ArtifactError(str(exc)) from exc
+    calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
+    return Artifact(manifest, bank, calibration)
+
+
+def current_version(folder: Path) -> str:
+    """The version that a category's `current` names.
+
+    Raises:
+        ArtifactError: no such file, or what it holds is no version.
+    """
+    text = _read(folder / CURRENT)[:64].decode("ascii", errors="replace").strip()
+    if not _VERSION.fullmatch(text):
+        raise ArtifactError(f"{CURRENT} names no bank version")
+    return text
+
+
+def versions(folder: Path) -> list[str]:
+    """A category's complete versions, oldest first."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and _VERSION.fullmatch(p.name))
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(_read(path, limit=_MAX_MANIFEST_BYTES))
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"schema version {manifest.schema_version} is not {SCHEMA_VERSION}, which this release "
+            "reads; build the bank again"
+        )
+    return manifest
+
+
+def _tensors(data: bytes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    try:
+        tensors = parse_safetensors(data)
+        vectors, scores = tensors["bank"], tensors["calibration_scores"]
+    except (SafetensorError, KeyError, ValueError) as exc:
+        raise ArtifactError(f"{BANK} cannot be read: {exc}") from exc
+    if vectors.dtype != np.float32 or scores.dtype != np.float32:
+        raise ArtifactError(f"{BANK} must hold float32")
+    if scores.ndim != 1 or not np.isfinite(scores).all():
+        raise ArtifactError("the calibration scores must be (n,) and finite")
+    return vectors, scores
+
+
+def _read(path: Path, limit: int | None = None) -> bytes:
+    try:
+        if limit is not None and path.stat().st_size > limit:
+            raise ArtifactError(f"{path.name} is larger than {limit} bytes")
+        return path.read_bytes()
+    except OSError as exc:
+        raise ArtifactError(f"{path.name} cannot be read: {exc.strerror}") from exc
+
+
+def _json(manifest: Manifest) -> bytes:
+    return (manifest.model_dump_json(indent=2) + "\n").encode()
+
+
+@contextmanager
+def _writer_lock(folder: Path) -> Iterator[None]:
+    """One writer per category at a time; the kernel drops the lock of a process that dies."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed save left; safe, since the lock says that nobody is writing."""
+    for path in folder.glob(f"{_PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _set_current(folder: Path, version: str) -> None:
+    partial = folder / f"{_PARTIAL}{CURRENT}"
+    _write_synced(partial, f"{version}\n".encode())
+    partial.replace(folder / CURRENT)
+    _sync_folder(folder)
+
+
+def _prune(folder: Path, keep: int) -> None:
+    serving = current_version(folder)
+    for version in versions(folder)[:-keep]:
+        if version != serving:
+            shutil.rmtree(folder / version, ignore_errors=True)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

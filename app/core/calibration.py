@@ -1,0 +1,130 @@
+"""Held-out scores -> threshold, p-value, verdict.
+
+Calibration scores are scores of good images against a bank that does not hold them: an image whose
+own embedding is in the bank scores 0, and a threshold from such scores would be worthless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import norm
+
+from app.core.bank import MemoryBank
+from app.core.errors import CalibrationError
+from app.core.scoring import Scoring
+
+Scores = npt.NDArray[np.float32]
+
+
+class MeanStd(BaseModel):
+    """threshold = mean + k · std of the calibration scores (std with n − 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["mean_std"] = "mean_std"
+    k: float = Field(default=3.0, ge=0.0, le=20.0)
+
+    def value(self, scores: Scores) -> float:
+        return float(np.mean(scores, dtype=np.float64) + self.k * np.std(scores, ddof=1))
+
+    def alpha(self) -> float:
+        """The false-alarm rate this rule promises if good scores are normally distributed."""
+        return float(norm.sf(self.k))
+
+
+class Quantile(BaseModel):
+    """threshold = the q-quantile of the calibration scores (linear interpolation)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["quantile"] = "quantile"
+    q: float = Field(default=0.99, gt=0.0, lt=1.0)
+
+    def value(self, scores: Scores) -> float:
+        return float(np.quantile(scores.astype(np.float64), self.q))
+
+    def alpha(self) -> float:
+        """The false-alarm rate this rule aims at."""
+        return 1.0 - self.q
+
+
+ThresholdRule = Annotated[MeanStd | Quantile, Field(discriminator="rule")]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns a score into a verdict.
+
+    Attributes:
+        scores: (n,) float32, calibration scores.
+        threshold: scores strictly above it are anomalous.
+        alpha: the promised false-alarm rate.
+    """
+
+    scores: Scores
+    threshold: float
+    alpha: float
+
+    @classmethod
+    def from_rule(cls, scores: Scores, rule: MeanStd | Quantile) -> Calibration:
+        """Apply a threshold rule to calibration scores.
+
+        Raises:
+            CalibrationError: fewer than 2 scores, or NaN or infinity among them.
+        """
+        if len(scores) < 2:
+            raise CalibrationError(f"{len(scores)} calibration scores; a threshold needs 2 or more")
+        if not np.isfinite(scores).all():
+            raise CalibrationError("the calibration scores have NaN or infinite values")
+        return cls(scores=scores, threshold=rule.value(scores), alpha=rule.alpha())
+
+    @cached_property
+    def _sorted(self) -> Scores:
+        return np.sort(self.scores)
+
+    def p_value(self, score: float) -> float:
+        """Split-conformal p-value `(1 + #{calibration ≥ score}) / (n + 1)`.
+
+        Vovk, Gammerman, Shafer: Algorithmic Learning in a Random World (2005), ch. 2.
+        """
+        n = len(self.scores)
+        at_least = n - int(np.searchsorted(self._sorted, np.float32(score), side="left"))
+        return (1 + at_least) / (n + 1)
+
+    def is_anomalous(self, score: float) -> bool:
+        """The verdict: strictly above the threshold."""
+        return score > self.threshold
+
+
+def leave_one_out_scores(bank: MemoryBank, groups: Sequence[str], scoring: Scoring) -> Scores:
+    """Score each image of a global bank (P = 1) against the bank without its own group.
+
+    Args:
+        bank: (N, D), one vector per image.
+        groups: N names; images of one group (a SKU) are near copies and leave together.
+
+    Returns:
+        (N,) float32. Where fewer than k vectors remain, their mean is taken.
+
+    Raises:
+        CalibrationError: all images are of one group.
+    """
+    names = np.asarray(groups)
+    assert len(names) == len(bank)
+    _, sizes = np.unique(names, return_counts=True)
+    if len(sizes) < 2:
+        raise CalibrationError("leave-one-out needs good images of at least 2 groups")
+    distances, neighbours = bank.search(bank.vectors, scoring.k + int(sizes.max()))
+    foreign = names[neighbours] != names[:, None]  # (N, k') bool
+    scores = np.empty(len(bank), dtype=np.float32)
+    for image in range(len(bank)):
+        kept = distances[image, foreign[image]][: scoring.k]
+        scores[image] = scoring.image_score(scoring.patch_scores(kept[None, :]))
+    return scores

@@ -1,0 +1,116 @@
+"""The domain's errors. None of them knows of HTTP; `app/api/problems.py` maps each to a status.
+
+GoodsGuardError
+├── ImageError                  the photo itself cannot be judged
+│   ├── NotAnImage              no decoder recognises the bytes
+│   ├── UnsupportedImage        an image, but of a format or pixel type left out on purpose
+│   ├── CorruptImage            recognised, then broken or cut short
+│   └── TooManyPixels           larger than the limit; refused from its header
+├── CategoryError
+│   ├── UnknownCategory         nothing is stored under that name
+│   └── CategoryUnavailable     stored, but its bank cannot serve
+├── DatasetError                a data folder lacks what the command needs
+│   ├── NoTestSplit             no labelled test images for the category
+│   └── TooManyUnreadable       more broken files than the build accepts
+├── PresetError                 unknown preset, or one with invalid values
+├── WeightsError
+│   ├── WeightsNotFound         no file, package, cache or network has them
+│   └── WeightsMismatch         the file lacks parameters the network needs, or has other shapes
+├── BankError                   an empty bank, or NaN or infinite values in it
+├── NonFiniteScore              the network answered with NaN or infinity
+├── CalibrationError            too few calibration scores for the rule asked for
+├── ArtifactError               a stored bank is damaged, incomplete or of another schema
+└── Overloaded                  every place in the queue is taken
+"""
+
+
+class GoodsGuardError(Exception):
+    """Base of everything this package raises on purpose; its text is meant for the user."""
+
+
+class ImageError(GoodsGuardError):
+    """The photo itself cannot be judged."""
+
+
+class NotAnImage(ImageError):
+    """No decoder recognises the bytes."""
+
+
+class UnsupportedImage(ImageError):
+    """A format or pixel type left out on purpose."""
+
+
+class CorruptImage(ImageError):
+    """Recognised as an image, then broken or cut short."""
+
+
+class TooManyPixels(ImageError):
+    """The header announces more pixels than the limit."""
+
+
+class CategoryError(GoodsGuardError):
+    """A category cannot be used."""
+
+
+class UnknownCategory(CategoryError):
+    """Nothing is stored under that name."""
+
+
+class CategoryUnavailable(CategoryError):
+    """Stored, but its bank cannot serve; the text says why."""
+
+
+class DatasetError(GoodsGuardError):
+    """A data folder lacks what the command needs."""
+
+
+class NoTestSplit(DatasetError):
+    """No labelled test images for the category."""
+
+
+class TooManyUnreadable(DatasetError):
+    """More broken files than the build accepts."""
+
+
+class PresetError(GoodsGuardError):
+    """Unknown preset, or one with invalid values."""
+
+
+class WeightsError(GoodsGuardError):
+    """The backbone's weights cannot be used."""
+
+
+class WeightsNotFound(WeightsError):
+    """No file, package, cache or network has them."""
+
+
+class WeightsMismatch(WeightsError):
+    """The file lacks parameters the network needs, or has them in other shapes."""
+
+
+class BankError(GoodsGuardError):
+    """An empty bank, or NaN or infinite values in it."""
+
+
+class NonFiniteScore(GoodsGuardError):
+    """The network or the search answered with NaN or infinity."""
+
+
+class CalibrationError(GoodsGuardError):
+    """Too few calibration scores for the rule asked for."""
+
+
+class ArtifactError(GoodsGuardError):
+    """A stored bank is damaged, incomplete or of another schema."""
+
+
+class Overloaded(GoodsGuardError):
+    """Every place in the queue is taken; `retry_after` says when to come back.
+
+    Attributes:
+        retry_after: seconds after which a place is likely to be free, at least 1.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,75 @@
+"""A preset is a named, complete method, one TOML file each: features, bank, scoring, threshold."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.core.calibration import ThresholdRule
+from app.core.errors import PresetError
+from app.core.features import FeatureSpec
+from app.core.scoring import Scoring
+
+
+class BankRule(BaseModel):
+    """What of the good images' embeddings the bank keeps.
+
+    Attributes:
+        highest_std_dimensions: keep the columns of highest standard deviation over the bank;
+            None keeps all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    highest_std_dimensions: int | None = Field(default=None, ge=1)
+
+
+class Preset(BaseModel):
+    """A complete method; everything but the photos."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    description: str
+    features: FeatureSpec
+    bank: BankRule = BankRule()
+    scoring: Scoring
+    threshold: ThresholdRule
+
+
+def preset_names() -> list[str]:
+    """The names of the presets that come with the package."""
+    folder = resources.files("app.core.presets")
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def load_preset(name_or_file: str) -> Preset:
+    """A preset by name, or from a TOML file of one's own.
+
+    Raises:
+        PresetError: unknown name, or invalid values; the text says which.
+    """
+    if name_or_file.endswith(".toml"):
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise PresetError(f"no preset file at {path}")
+        return _parse(path.read_text(encoding="utf-8"), path.name)
+    if name_or_file not in preset_names():
+        raise PresetError(
+            f"unknown preset {name_or_file!r}; there are {', '.join(preset_names())}, "
+            "or give the path of a .toml file"
+        )
+    text = (resources.files("app.core.presets") / f"{name_or_file}.toml").read_text("utf-8")
+    return _parse(text, name_or_file)
+
+
+def _parse(text: str, origin: str) -> Preset:
+    try:
+        return Preset.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as exc:
+        raise PresetError(f"preset {origin} is invalid: {exc}") from exc

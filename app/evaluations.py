@@ -1,0 +1,144 @@
+"""Evaluation jobs: one at a time in the background, with progress, kept per bank version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from pydantic import ValidationError
+
+from app.core.artifact import Manifest
+from app.core.dataset import Category, read_test_split
+from app.core.errors import GoodsGuardError, NoTestSplit
+from app.core.evaluation import Evaluation, Judgement, evaluate
+
+log = structlog.get_logger()
+
+State = Literal["none", "queued", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where a category's evaluation stands; `result` is that of this job."""
+
+    category: str
+    bank_version: str
+    state: State
+    done: int = 0
+    total: int = 0
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    error: str | None = None
+    result: Evaluation | None = None
+
+
+class Evaluations:
+    """Runs and remembers evaluations.
+
+    Results lie in `<reports>/evaluations/<category>/<bank version>.json`.
+    """
+
+    def __init__(self, data: Path | None, reports: Path) -> None:
+        self._data = data
+        self._folder = reports / "evaluations"
+        self._jobs: dict[str, Job] = {}
+        self._futures: dict[str, Future[Evaluation]] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+
+    def start(
+        self, manifest: Manifest, inspect: Callable[[bytes], Judgement]
+    ) -> Future[Evaluation]:
+        """Queue an evaluation; a category's job that is under way is joined, not doubled.
+
+        Raises:
+            NoTestSplit: no test split is stored for the category.
+        """
+        category = self._test_split(manifest.category)
+        with self._lock:
+            job = self._jobs.get(manifest.category)
+            if job is not None and job.state in ("queued", "running"):
+                return self._futures[manifest.category]
+            self._jobs[manifest.category] = Job(
+                manifest.category, manifest.bank_version, "queued", total=len(category.test)
+            )
+            future = self._pool.submit(self._run, category, manifest, inspect)
+            self._futures[manifest.category] = future
+            return future
+
+    def job(self, category: str) -> Job | None:
+        """The category's latest job since the service started."""
+        with self._lock:
+            return self._jobs.get(category)
+
+    def stored(self, manifest: Manifest) -> Evaluation | None:
+        """The result on disk of exactly this bank version, if there is one."""
+        path = self._path(manifest.category, manifest.bank_version)
+        try:
+            return Evaluation.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as exc:
+            log.warning("stored evaluation unreadable", category=manifest.category, reason=str(exc))
+            return None
+
+    def close(self) -> None:
+        """Stop the running job after its current photo and drop the queued ones."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _test_split(self, category: str) -> Category:
+        if self._data is None:
+            raise NoTestSplit("no test splits are stored here: GOODSGUARD_DATA_DIR is not set")
+        return read_test_split(self._data, category)
+
+    def _run(
+        self, category: Category, manifest: Manifest, inspect: Callable[[bytes], Judgement]
+    ) -> Evaluation:
+        name = category.name
+
+        def progress(done: int, total: int) -> None:
+            if self._stopping.is_set():
+                raise GoodsGuardError("the service is stopping")
+            self._update(name, state="running", done=done, total=total)
+
+        self._update(name, state="running")
+        try:
+            result = evaluate(category, manifest, inspect, progress=progress).evaluation
+        except GoodsGuardError as exc:
+            log.error("evaluation failed", category=name, reason=str(exc))
+            self._update(name, state="failed", error=str(exc))
+            raise  # to whoever waits for the job
+        except Exception as exc:
+            log.exception("evaluation failed", category=name)
+            self._update(name, state="failed", error=f"unforeseen {type(exc).__name__}")
+            raise
+        error = self._store(result)
+        self._update(name, state="done", result=result, error=error)
+        log.info("evaluated", category=name, bank_version=result.bank_version, auroc=result.auroc)
+        return result
+
+    def _update(self, category: str, **changes: object) -> None:
+        with self._lock:
+            self._jobs[category] = replace(self._jobs[category], **changes)  # type: ignore[arg-type]
+
+    def _store(self, result: Evaluation) -> str | None:
+        path = self._path(result.category, result.bank_version)
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            partial.replace(path)
+        except OSError as exc:
+            log.error("evaluation not stored", category=result.category, reason=exc.strerror)
+            return f"the result could not be stored: {exc.strerror}"
+        return None
+
+    def _path(self, category: str, bank_version: str) -> Path:
+        return self._folder / category / f"{bank_version}.json"

@@ -1,0 +1,131 @@
+"""create_app: settings -> the FastAPI application; the banks are loaded at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.middleware import Middleware
+from fastapi.routing import APIRoute
+from PIL import Image
+
+from app import __version__
+from app.api import problems, routes_categories, routes_evaluate, routes_health, routes_score
+from app.api.dependencies import Services, require_key
+from app.api.telemetry import RequestContext, Telemetry
+from app.core.detector import Photo
+from app.core.images import DecodedImage
+from app.core.runtimes import choose_device
+from app.core.threads import set_threads
+from app.evaluations import Evaluations
+from app.logs import configure_logs
+from app.registry import LoadExtractor, Registry, Unavailable, extractor_loader, load_registry
+from app.settings import Settings
+from app.workers import Workers
+
+log = structlog.get_logger()
+
+DESCRIPTION = (
+    "Scores photos of goods against memory banks of good items: an anomaly score, a verdict and a "
+    "p-value per photo. Every error is an RFC 9457 problem with a stable `type`."
+)
+
+
+def create_app(
+    settings: Settings | None = None, load_extractor: LoadExtractor | None = None
+) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: from the environment where None.
+        load_extractor: makes the feature extractor of a spec; the real one where None.
+
+    Raises:
+        pydantic.ValidationError: an invalid setting.
+        PresetError: at start-up, where the device asked for is not there.
+    """
+    settings = settings or Settings()
+    telemetry = Telemetry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logs(settings.log_level)
+        parts = _start(settings, telemetry, load_extractor)
+        app.state.services = parts
+        try:
+            yield
+        finally:
+            parts.evaluations.close()
+            parts.workers.close()
+
+    app = FastAPI(
+        title="GoodsGuard",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        lifespan=lifespan,
+        middleware=[Middleware(RequestContext, telemetry=telemetry)],
+        generate_unique_id_function=_operation_id,
+    )
+    problems.install(app)
+    keyed = [Depends(require_key)]
+    app.include_router(routes_score.router, dependencies=keyed)
+    app.include_router(routes_categories.router, dependencies=keyed)
+    app.include_router(routes_evaluate.router, dependencies=keyed)
+    app.include_router(routes_health.router)
+    return app
+
+
+def _start(
+    settings: Settings, telemetry: Telemetry, load_extractor: LoadExtractor | None
+) -> Services:
+    set_threads(settings.threads)
+    device = choose_device(settings.device)
+    load_extractor = load_extractor or extractor_loader(device, settings.weights)
+    registry = load_registry(settings.models_dir, load_extractor, max_pixels=settings.max_pixels)
+    _warm_up(registry)
+    workers = Workers(settings.queue_size)
+    _describe(telemetry, registry, workers)
+    log.info(
+        "started",
+        device=str(device),
+        models=str(settings.models_dir),
+        ready=sorted(registry.detectors),
+        unavailable=sorted(set(registry.entries) - set(registry.detectors)),
+    )
+    if not registry.entries:
+        log.warning("no bank is stored; build one with scripts/build_bank.py")
+    return Services(
+        settings=settings,
+        registry=registry,
+        workers=workers,
+        evaluations=Evaluations(settings.data_dir, settings.reports_dir),
+        telemetry=telemetry,
+        device=str(device),
+    )
+
+
+def _warm_up(registry: Registry) -> None:
+    """Judge a grey picture with each bank: the first forward pass chooses kernels and allocates."""
+    grey = DecodedImage(Image.new("RGB", (64, 64), "grey"), 64, 64, "PNG")
+    for detector in registry.detectors.values():
+        detector.judge([Photo(detector.extractor.prepare(grey), 64, 64, "PNG", 0.0)])
+
+
+def _describe(telemetry: Telemetry, registry: Registry, workers: Workers) -> None:
+    telemetry.queue_size.set(workers.queue_size)
+    telemetry.queue_depth.set_function(lambda: workers.depth)
+    for name, entry in registry.entries.items():
+        telemetry.category_up.labels(name).set(not isinstance(entry, Unavailable))
+    for name, detector in registry.detectors.items():
+        m = detector.manifest
+        telemetry.bank_info.labels(name, m.bank_version, m.preset).set(1)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+app = create_app()

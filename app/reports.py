@@ -1,0 +1,270 @@
+"""What a person looks at after an evaluation: pictures per category and a summary page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+from sklearn.metrics import roc_curve
+
+from app.core.dataset import GOOD
+from app.core.evaluation import Evaluation, EvaluationRun, ScoredImage
+from app.core.images import decode
+
+_GREEN, _RED, _INK, _GREY = "#2e8b57", "#c8373b", "#222222", "#8a8a8a"
+_DEFECT_COLOURS = (
+    _RED, "#e08e0b", "#7b4fa3", "#2f6db5", "#a0522d", "#d45087", "#5c8001", "#008b8b",
+)  # fmt: skip
+# Beyond this many test images t-SNE takes minutes and its picture is a blot.
+_TSNE_LIMIT = 2000
+
+
+def write_report(
+    folder: Path, run: EvaluationRun, embeddings: npt.NDArray[np.float32]
+) -> list[Path]:
+    """Write the five pictures of one category.
+
+    Args:
+        embeddings: (n, D) float32, one vector per image of `run.scored`, for the t-SNE picture.
+
+    Returns:
+        the files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = run.evaluation.category
+    figures = {
+        "hist": histogram(run),
+        "good_defect_pair": pair(run),
+        "roc": roc(run),
+        "confusion": confusion(run.evaluation),
+        "tsne": tsne(run.scored, embeddings, name),
+    }
+    paths = []
+    for kind, figure in figures.items():
+        path = folder / f"{name}_{kind}.png"
+        partial = path.with_name(f".{path.name}")
+        figure.savefig(partial, format="png", dpi=110)
+        partial.replace(path)
+        paths.append(path)
+    return paths
+
+
+def write_summary(folder: Path, evaluations: Sequence[Evaluation]) -> Path:
+    """Write `summary.md`: the table over all categories, then each one's pictures."""
+    lines = ["# Evaluation", "", *_summary_table(evaluations), ""]
+    for e in evaluations:
+        lines += _summary_section(e)
+    path = folder / "summary.md"
+    partial = path.with_name(f".{path.name}")
+    partial.write_text("\n".join(lines), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def histogram(run: EvaluationRun) -> Figure:
+    """Scores of good (green) and defective (red) images, with the threshold."""
+    e = run.evaluation
+    good, defective = _split(run.scored)
+    with _axes(8, 4.5) as (figure, axes):
+        edges = np.histogram_bin_edges(np.concatenate([good, defective]), bins=40).tolist()
+        axes.hist(good, edges, color=_GREEN, alpha=0.65, label=f"good (n = {len(good)})")
+        axes.hist(
+            defective, edges, color=_RED, alpha=0.55, label=f"defective (n = {len(defective)})"
+        )
+        axes.axvline(e.threshold, color=_INK, linestyle="--", linewidth=1.5)
+        axes.annotate(
+            f"threshold {e.threshold:.2f}",
+            (e.threshold, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, -14),
+            textcoords="offset points",
+        )
+        axes.set_xlabel("anomaly score (distance to the memory bank)")
+        axes.set_ylabel("images")
+        axes.set_title(f"{e.category}: {_auroc(e)}", loc="left")
+        axes.legend(frameon=False)
+    return figure
+
+
+def pair(run: EvaluationRun) -> Figure:
+    """The clearest correct pair: the good image of lowest, the defective of highest score.
+
+    Where the threshold calls none of a label correctly, the nearest miss is shown and named so.
+    """
+    e = run.evaluation
+    good = min((s for s in run.scored if not s.image.is_defective), key=lambda s: s.score)
+    bad = max((s for s in run.scored if s.image.is_defective), key=lambda s: s.score)
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for ax, scored, colour in ((axes[0], good, _GREEN), (axes[1], bad, _RED)):
+        verdict = "anomalous" if scored.score > e.threshold else "normal"
+        right = (verdict == "anomalous") == scored.image.is_defective
+        ax.imshow(decode(scored.image.path.read_bytes()).rgb)
+        ax.set_title(
+            f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.2f}\n"
+            f"verdict {verdict}" + ("" if right else " (wrong)"),
+            color=colour,
+        )
+        ax.set_xlabel(scored.image.path.name, color=_GREY)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        for spine in ax.spines.values():
+            spine.set(color=colour, linewidth=3)
+    figure.suptitle(f"{e.category}: threshold {e.threshold:.2f}", color=_INK)
+    return figure
+
+
+def roc(run: EvaluationRun) -> Figure:
+    """The ROC curve with the deployed threshold's point."""
+    e = run.evaluation
+    good, defective = _split(run.scored)
+    labels = np.repeat([0, 1], [len(good), len(defective)])
+    false_alarms, recall, _ = roc_curve(labels, np.concatenate([good, defective]))
+    with _axes(5.5, 5.5) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=":")
+        axes.plot(false_alarms, recall, color=_INK, linewidth=2)
+        axes.fill_between(false_alarms, recall, color=_GREEN, alpha=0.12)
+        point = (e.at_threshold.false_alarm_rate or 0.0, e.at_threshold.recall or 0.0)
+        axes.plot(*point, "o", color=_RED, markersize=9)
+        near_right = point[0] > 0.5
+        axes.annotate(
+            f"threshold {e.threshold:.2f}\nrecall {point[1]:.1%}, false alarms {point[0]:.1%}",
+            point,
+            xytext=(-12 if near_right else 12, -30 if point[1] > 0.2 else 12),
+            textcoords="offset points",
+            ha="right" if near_right else "left",
+        )
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set_xlabel("false-alarm rate")
+        axes.set_ylabel("recall")
+        axes.set_title(f"{e.category}: {_auroc(e)}", loc="left", fontsize=11)
+    return figure
+
+
+def confusion(e: Evaluation) -> Figure:
+    """Counts at the deployed threshold, with each row's rates."""
+    at = e.at_threshold
+    counts = np.array([[at.tn, at.fp], [at.fn, at.tp]])
+    rates = counts / counts.sum(axis=1, keepdims=True)
+    figure = Figure(figsize=(5.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(rates, cmap="Greens", vmin=0, vmax=1.25)
+    for row in range(2):
+        for column in range(2):
+            right = row == column
+            axes.text(
+                column,
+                row,
+                f"{counts[row, column]}\n{rates[row, column]:.1%}",
+                ha="center",
+                va="center",
+                fontsize=15,
+                color=_INK if right else _RED,
+                weight="bold" if right else "normal",
+            )
+    axes.set_xticks([0, 1], ["normal", "anomalous"])
+    axes.set_yticks([0, 1], ["good", "defective"])
+    axes.set_xlabel("verdict")
+    axes.set_ylabel("label")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"{e.category}: threshold {e.threshold:.2f}", loc="left")
+    return figure
+
+
+def tsne(
+    scored: Sequence[ScoredImage], embeddings: npt.NDArray[np.float32], category: str
+) -> Figure:
+    """The test split's embeddings in two dimensions, by defect type (van der Maaten 2008)."""
+    assert len(scored) == len(embeddings)
+    rows = np.linspace(0, len(scored) - 1, min(len(scored), _TSNE_LIMIT)).astype(int)
+    types = np.array([scored[row].image.defect_type for row in rows])
+    # Perplexity must stay below the number of points; 30 is the usual value.
+    perplexity = max(1.0, min(30.0, (len(rows) - 1) / 3))
+    with _axes(7, 6) as (figure, axes):
+        if len(rows) > 2:
+            model = TSNE(perplexity=perplexity, init="pca", random_state=0)
+            points = model.fit_transform(embeddings[rows].astype(np.float64))
+            defects = sorted(set(types) - {GOOD})
+            for index, name in enumerate((GOOD, *defects)):
+                colour = _GREEN if name == GOOD else _DEFECT_COLOURS[(index - 1) % 8]
+                chosen = points[types == name]
+                axes.scatter(
+                    chosen[:, 0],
+                    chosen[:, 1], s=22, color=colour, alpha=0.75, linewidths=0,
+                    label=f"{name.replace('_', ' ')} ({len(chosen)})",
+                )  # fmt: skip
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.set_title(f"{category}: t-SNE of the test split's embeddings", loc="left")
+    return figure
+
+
+@contextmanager
+def _axes(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    yield figure, axes
+
+
+def _split(scored: Sequence[ScoredImage]) -> tuple[npt.NDArray[np.float64], ...]:
+    good = np.array([s.score for s in scored if not s.image.is_defective])
+    return good, np.array([s.score for s in scored if s.image.is_defective])
+
+
+def _auroc(e: Evaluation) -> str:
+    low, high = e.auroc_ci95
+    return f"AUROC {e.auroc:.3f} (95 % interval {low:.3f} to {high:.3f})"
+
+
+def _summary_table(evaluations: Sequence[Evaluation]) -> list[str]:
+    lines = [
+        "| category | preset | good / defective | AUROC (95 %) | AP | recall | "
+        "false alarms promised | false alarms observed (95 %) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for e in evaluations:
+        at = e.at_threshold
+        low, high = at.false_alarm_rate_ci95
+        lines.append(
+            f"| {e.category} | {e.preset} | {e.n_good} / {e.n_defective} "
+            f"| {e.auroc:.3f} ({e.auroc_ci95[0]:.3f} to {e.auroc_ci95[1]:.3f}) "
+            f"| {e.average_precision:.3f} | {_percent(at.recall)} | {e.alpha:.2%} "
+            f"| {_percent(at.false_alarm_rate)} ({low:.1%} to {high:.1%}) |"
+        )
+    if len(evaluations) > 1:
+        mean = math.fsum(e.auroc for e in evaluations) / len(evaluations)
+        lines += ["", f"Mean AUROC over {len(evaluations)} categories: {mean:.3f}."]
+    return lines
+
+
+def _summary_section(e: Evaluation) -> list[str]:
+    lines = [
+        f"## {e.category}",
+        "",
+        f"Bank `{e.bank_version}`, threshold {e.threshold:.4f}, "
+        f"{e.images_per_second:.1f} images/s, {e.n_unreadable} unreadable.",
+        "",
+        "| defect type | n | AUROC | recall |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {d.n} | {d.auroc:.3f} | {d.recall:.1%} |" for name, d in e.per_defect.items()
+    ]
+    lines.append("")
+    for kind in ("hist", "roc", "confusion", "good_defect_pair", "tsne"):
+        lines += [f"![{e.category} {kind}]({e.category}_{kind}.png)", ""]
+    return lines
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"

@@ -1,0 +1,106 @@
+"""Who may work, and where: admission, decoding threads, the one thread of the network."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from app.core.detector import Detector, Inspection, Photo
+from app.core.errors import Overloaded
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+# How fast the estimate of a photo's time follows the last photo.
+_SMOOTHING = 0.1
+
+
+class Workers:
+    """Runs photos off the event loop, and refuses them when `queue_size` are in work or waiting.
+
+    Photos are decoded by several threads; network and search run on one, which uses all cores
+    itself: two at a time would only fight for them.
+    """
+
+    def __init__(self, queue_size: int) -> None:
+        self.queue_size = queue_size
+        self.depth = 0
+        self._seconds_per_photo = 0.05
+        self._decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
+        self._network = ThreadPoolExecutor(1, thread_name_prefix="network")
+
+    @asynccontextmanager
+    async def admit(self, photos: int = 1) -> AsyncIterator[None]:
+        """Hold places for `photos` photos.
+
+        Raises:
+            Overloaded: fewer places are free.
+        """
+        self.check(photos)
+        self.depth += photos
+        try:
+            yield
+        finally:
+            self.depth -= photos
+
+    def check(self, photos: int = 1) -> None:
+        """Refuse before any work is done.
+
+        Raises:
+            Overloaded: fewer than `photos` places are free. A batch larger than the whole queue
+                is let in when nothing else waits, since it could never be otherwise.
+        """
+        if self.depth and self.depth + photos > self.queue_size:
+            seconds = max(1, math.ceil(self.depth * self._seconds_per_photo))
+            raise Overloaded(
+                f"{self.depth} photos are in work or waiting; come back in {seconds} s", seconds
+            )
+
+    async def read(self, detector: Detector, data: bytes) -> Photo:
+        """Decode one photo on a decoding thread.
+
+        Raises:
+            ImageError: the photo cannot be judged.
+        """
+        return await _on(self._decoders, detector.read, data)
+
+    async def judge(self, detector: Detector, photos: Sequence[Photo]) -> list[Inspection]:
+        """Score photos on the network's thread; `timings_ms` gains `wait`, the time until then."""
+        return await _on(self._network, self._judge, detector, photos, time.perf_counter())
+
+    def inspect(self, detector: Detector, data: bytes) -> Inspection:
+        """The same for a background job's own thread: one photo at a time, in turn with requests.
+
+        Raises:
+            ImageError: the photo cannot be judged.
+        """
+        photo = detector.read(data)
+        return self._network.submit(self._judge, detector, [photo], time.perf_counter()).result()[0]
+
+    def close(self) -> None:
+        """Let running work finish; drop what has not started."""
+        self._decoders.shutdown(wait=True, cancel_futures=True)
+        self._network.shutdown(wait=True, cancel_futures=True)
+
+    def _judge(
+        self, detector: Detector, photos: Sequence[Photo], submitted: float
+    ) -> list[Inspection]:
+        start = time.perf_counter()
+        inspections = detector.judge(photos)
+        per_photo = (time.perf_counter() - start) / len(photos)
+        self._seconds_per_photo += _SMOOTHING * (per_photo - self._seconds_per_photo)
+        wait_ms = (start - submitted) * 1000
+        return [replace(i, timings_ms=i.timings_ms | {"wait": wait_ms}) for i in inspections]
+
+
+async def _on(
+    pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))

@@ -1,0 +1,115 @@
+"""Folders of good photos -> a memory bank and a threshold per category."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli import (
+    CategoryOption,
+    DeviceOption,
+    ModelsOption,
+    ThreadsOption,
+    WeightsOption,
+    complain,
+    console,
+    progress_bar,
+    stop,
+    warn,
+)
+from app.core import artifact as artifacts
+from app.core.build import MAX_UNREADABLE, Build, build_bank
+from app.core.dataset import list_categories, read_category
+from app.core.errors import DatasetError, GoodsGuardError
+from app.core.features import FeatureExtractor
+from app.core.preset import load_preset
+from app.core.runtimes import choose_device
+from app.core.threads import set_threads
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/train/good/*.")],
+    preset: Annotated[str, typer.Option(help="A preset's name, or a .toml file of your own.")],
+    category: CategoryOption = None,
+    models: ModelsOption = Path("models"),
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
+    ] = None,
+    max_unreadable: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
+    ] = MAX_UNREADABLE,
+) -> None:
+    """Build one bank per category, with progress, and print a table of what was built."""
+    set_threads(threads)
+    try:
+        method = load_preset(preset)
+        names = list_categories(data, wanted=category)
+        extractor = FeatureExtractor.load(method.features, choose_device(device), weights)
+    except GoodsGuardError as exc:
+        raise stop(str(exc)) from exc
+    failed: list[str] = []
+    built: list[Build] = []
+    with progress_bar() as bar:
+        for name in names:
+            try:
+                source = read_category(data, name)
+                if not source.train:
+                    raise DatasetError(f"no images in {name}/train/good")
+                task = bar.add_task(name, total=min(limit or len(source.train), len(source.train)))
+                build = build_bank(
+                    source,
+                    method,
+                    extractor,
+                    limit=limit,
+                    max_unreadable=max_unreadable,
+                    progress=lambda done, task=task: bar.advance(task, done),  # type: ignore[misc]
+                )
+                artifacts.save(models, build.artifact)
+                built.append(build)
+            except GoodsGuardError as exc:
+                complain(f"{name}: {exc}")
+                failed.append(name)
+    for build in built:
+        _print_remarks(build)
+    if built:
+        console.print(_table(built))
+    if failed:
+        raise stop(f"not built: {', '.join(failed)}; what served before still does")
+
+
+def _print_remarks(build: Build) -> None:
+    name = build.artifact.manifest.category
+    for warning in build.warnings:
+        warn(f"{name}: {warning}")
+    for broken in build.unreadable:
+        warn(f"{name}: skipped {broken.path}: {broken.reason}")
+
+
+def _table(built: list[Build]) -> Table:
+    table = Table(title="memory banks")
+    table.add_column("category")
+    for column in ("images", "bank", "threshold", "seconds", "images/s"):
+        table.add_column(column, justify="right")
+    table.add_column("version")
+    for build in built:
+        m = build.artifact.manifest
+        table.add_row(
+            m.category,
+            str(m.counts.images),
+            f"{m.bank.vectors} × {m.bank.dimensions}",
+            f"{m.threshold.value:.4f}",
+            f"{m.wall_time_s:.1f}",
+            f"{build.images_per_second:.1f}",
+            m.bank_version,
+        )
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,148 @@
+"""Stored banks + a labelled test split -> figures, and a report that a person can look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from app import reports
+from app.cli import (
+    CategoryOption,
+    DeviceOption,
+    ModelsOption,
+    ThreadsOption,
+    WeightsOption,
+    complain,
+    console,
+    progress_bar,
+    stop,
+    warn,
+)
+from app.core.dataset import list_categories, read_test_split
+from app.core.detector import Inspection
+from app.core.errors import DatasetError, GoodsGuardError
+from app.core.evaluation import Evaluation, EvaluationRun, evaluate
+from app.core.runtimes import choose_device
+from app.core.threads import set_threads
+from app.registry import Registry, extractor_loader, load_registry
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/test/*/*.")],
+    category: CategoryOption = None,
+    models: ModelsOption = Path("models"),
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    report: Annotated[Path | None, typer.Option(help="Write pictures and summary.md here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the evaluation objects here, as a list.")
+    ] = None,
+) -> None:
+    """Evaluate banks with the detector and the metrics that the service uses."""
+    set_threads(threads)
+    try:
+        registry = load_registry(models, extractor_loader(choose_device(device), weights))
+        names = _names(registry, data, category)
+    except GoodsGuardError as exc:
+        raise stop(str(exc)) from exc
+    done: list[Evaluation] = []
+    failed: list[str] = []
+    with progress_bar() as bar:
+        for name in names:
+            try:
+                run, embeddings = _run(registry, data, name, bar)
+            except GoodsGuardError as exc:
+                complain(f"{name}: {exc}")
+                failed.append(name)
+                continue
+            done.append(run.evaluation)
+            for path in run.unreadable:
+                warn(f"{name}: skipped {path}: it cannot be read")
+            if report is not None:
+                reports.write_report(report, run, embeddings)
+    if done:
+        console.print(evaluation_table(done))
+        if report is not None:
+            console.print(f"report: {reports.write_summary(report, done)}")
+        if json_file is not None:
+            write_json(json_file, done)
+    if failed:
+        raise stop(f"not evaluated: {', '.join(failed)}")
+
+
+def write_json(path: Path, evaluations: list[Evaluation]) -> None:
+    """Write a list of evaluation objects, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    objects = [evaluation.model_dump(mode="json") for evaluation in evaluations]
+    partial.write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def evaluation_table(evaluations: list[Evaluation]) -> Table:
+    """One row per category: AUROC and its interval, recall, promised and observed false alarms."""
+    table = Table(title="evaluation")
+    for column in ("category", "preset"):
+        table.add_column(column)
+    for column in ("good", "defective", "AUROC", "95 % interval", "recall"):
+        table.add_column(column, justify="right")
+    table.add_column("false alarms\npromised", justify="right")
+    table.add_column("false alarms\nobserved (95 %)", justify="right")
+    for e in evaluations:
+        at = e.at_threshold
+        table.add_row(
+            e.category,
+            e.preset,
+            str(e.n_good),
+            str(e.n_defective),
+            f"{e.auroc:.3f}",
+            "{:.3f} to {:.3f}".format(*e.auroc_ci95),
+            f"{at.recall:.1%}",
+            f"{e.alpha:.2%}",
+            f"{at.false_alarm_rate:.1%} ({{:.1%}} to {{:.1%}})".format(*at.false_alarm_rate_ci95),
+        )
+    return table
+
+
+def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:
+    names = list_categories(data, wanted=wanted)
+    if wanted:
+        return names
+    with_bank = [name for name in names if name in registry.entries]
+    if not with_bank:
+        raise DatasetError(
+            f"none of the categories in {data} has a bank ({', '.join(names)}); "
+            "build them with scripts/build_bank.py, or check --models"
+        )
+    return with_bank
+
+
+def _run(
+    registry: Registry, data: Path, name: str, bar: Progress
+) -> tuple[EvaluationRun, npt.NDArray[np.float32]]:
+    detector = registry.detector(name)
+    split = read_test_split(data, name)
+    task = bar.add_task(name, total=len(split.test))
+    embeddings: list[npt.NDArray[np.float32]] = []
+
+    def inspect(photo: bytes) -> Inspection:
+        inspection = detector.inspect(photo)
+        embeddings.append(inspection.embedding.mean(axis=0))
+        return inspection
+
+    run = evaluate(
+        split, detector.manifest, inspect, progress=lambda done, _: bar.update(task, completed=done)
+    )
+    return run, np.stack(embeddings)
+
+
+if __name__ == "__main__":
+    typer.run(main)
