@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-console = Console()
-errors = Console(stderr=True)
+from app.core.evaluation import Evaluation
 
-ModelsOption = Annotated[Path, typer.Option(help="Where banks are stored.")]
+# Tables are wider than the 80 columns that rich takes for a pipe or a log file.
+_WIDTH = None if Console().is_terminal else 140
+
+console = Console(width=_WIDTH)
+errors = Console(stderr=True, width=_WIDTH)
+
+ModelsOption = Annotated[
+    Path, typer.Option(envvar="GOODSGUARD_MODELS_DIR", help="Where banks are stored.")
+]
 CategoryOption = Annotated[
     list[str] | None, typer.Option(help="Only this one (repeatable); default: all there are.")
 ]
@@ -51,3 +60,37 @@ def stop(message: str) -> typer.Exit:
     """Print what is wrong and answer the exit to raise: status 1."""
     complain(f"error: {message}")
     return typer.Exit(1)
+
+
+def write_json(path: Path, evaluations: list[Evaluation]) -> None:
+    """Write a list of evaluation objects, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    objects = [evaluation.model_dump(mode="json") for evaluation in evaluations]
+    partial.write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def evaluation_table(evaluations: list[Evaluation]) -> Table:
+    """One row per category: AUROC and its interval, recall, promised and observed false alarms."""
+    table = Table(title="evaluation")
+    for column in ("category", "preset"):
+        table.add_column(column)
+    for column in ("good", "defective", "AUROC", "95 % interval", "recall"):
+        table.add_column(column, justify="right")
+    table.add_column("false alarms\npromised", justify="right")
+    table.add_column("false alarms\nobserved (95 %)", justify="right")
+    for e in evaluations:
+        at = e.at_threshold
+        table.add_row(
+            e.category,
+            e.preset,
+            str(e.n_good),
+            str(e.n_defective),
+            f"{e.auroc:.3f}",
+            "{:.3f} to {:.3f}".format(*e.auroc_ci95),
+            f"{at.recall:.1%}",
+            f"{e.alpha:.2%}",
+            f"{at.false_alarm_rate:.1%} ({{:.1%}} to {{:.1%}})".format(*at.false_alarm_rate_ci95),
+        )
+    return table

@@ -15,11 +15,13 @@ from pydantic import ValidationError
 
 from app.core.artifact import Manifest
 from app.core.dataset import Category, read_test_split
+from app.core.detector import Detector, Inspection
 from app.core.errors import GoodsGuardError, NoTestSplit
-from app.core.evaluation import Evaluation, Judgement, evaluate
+from app.core.evaluation import Evaluation, evaluate
 
 log = structlog.get_logger()
 
+Inspect = Callable[[bytes], Inspection]
 State = Literal["none", "queued", "running", "done", "failed"]
 
 
@@ -52,14 +54,13 @@ class Evaluations:
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
 
-    def start(
-        self, manifest: Manifest, inspect: Callable[[bytes], Judgement]
-    ) -> Future[Evaluation]:
+    def start(self, detector: Detector, inspect: Inspect) -> Future[Evaluation]:
         """Queue an evaluation; a category's job that is under way is joined, not doubled.
 
         Raises:
             NoTestSplit: no test split is stored for the category.
         """
+        manifest = detector.manifest
         category = self._test_split(manifest.category)
         with self._lock:
             job = self._jobs.get(manifest.category)
@@ -68,7 +69,7 @@ class Evaluations:
             self._jobs[manifest.category] = Job(
                 manifest.category, manifest.bank_version, "queued", total=len(category.test)
             )
-            future = self._pool.submit(self._run, category, manifest, inspect)
+            future = self._pool.submit(self._run, category, detector, inspect)
             self._futures[manifest.category] = future
             return future
 
@@ -98,9 +99,7 @@ class Evaluations:
             raise NoTestSplit("no test splits are stored here: GOODSGUARD_DATA_DIR is not set")
         return read_test_split(self._data, category)
 
-    def _run(
-        self, category: Category, manifest: Manifest, inspect: Callable[[bytes], Judgement]
-    ) -> Evaluation:
+    def _run(self, category: Category, detector: Detector, inspect: Inspect) -> Evaluation:
         name = category.name
 
         def progress(done: int, total: int) -> None:
@@ -110,7 +109,13 @@ class Evaluations:
 
         self._update(name, state="running")
         try:
-            result = evaluate(category, manifest, inspect, progress=progress).evaluation
+            result = evaluate(
+                category,
+                detector.manifest,
+                inspect,
+                anomaly_map=detector.anomaly_map,
+                progress=progress,
+            ).evaluation
         except GoodsGuardError as exc:
             log.error("evaluation failed", category=name, reason=str(exc))
             self._update(name, state="failed", error=str(exc))

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: at start-up, naming the setting.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GOODSGUARD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GOODSGUARD_", env_ignore_empty=True, frozen=True)
 
     models_dir: Path = Field(default=Path("models"), description="where the banks are stored")
     data_dir: Path | None = Field(

@@ -9,9 +9,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
+from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo
 from app.core.errors import Overloaded
 
@@ -20,6 +21,14 @@ P = ParamSpec("P")
 
 # How fast the estimate of a photo's time follows the last photo.
 _SMOOTHING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a photo's map exceeds the threshold, and the overlay PNG if it was asked for."""
+
+    regions: Sequence[Region]
+    overlay: bytes | None
 
 
 class Workers:
@@ -74,6 +83,19 @@ class Workers:
     async def judge(self, detector: Detector, photos: Sequence[Photo]) -> list[Inspection]:
         """Score photos on the network's thread; `timings_ms` gains `wait`, the time until then."""
         return await _on(self._network, self._judge, detector, photos, time.perf_counter())
+
+    async def picture(
+        self, detector: Detector, data: bytes, inspection: Inspection, *, heatmap: bool
+    ) -> Picture:
+        """Regions, and with `heatmap` the overlay, drawn on a decoding thread."""
+
+        def draw() -> Picture:
+            overlay = detector.overlay(data, inspection) if heatmap else None
+            return Picture(detector.regions(inspection), overlay)
+
+        if not heatmap and not inspection.is_anomalous:
+            return Picture((), None)
+        return await _on(self._decoders, draw)
 
     def inspect(self, detector: Detector, data: bytes) -> Inspection:
         """The same for a background job's own thread: one photo at a time, in turn with requests.

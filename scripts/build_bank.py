@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from app.cli import (
@@ -22,6 +24,7 @@ from app.cli import (
 )
 from app.core import artifact as artifacts
 from app.core.build import MAX_UNREADABLE, Build, build_bank
+from app.core.calibration import Alpha
 from app.core.dataset import list_categories, read_category
 from app.core.errors import DatasetError, GoodsGuardError
 from app.core.features import FeatureExtractor
@@ -32,7 +35,9 @@ from app.core.threads import set_threads
 
 def main(
     data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/train/good/*.")],
-    preset: Annotated[str, typer.Option(help="A preset's name, or a .toml file of your own.")],
+    preset: Annotated[str, typer.Option(help="A preset's name, or a .toml file of your own.")] = (
+        "patch"
+    ),
     category: CategoryOption = None,
     models: ModelsOption = Path("models"),
     weights: WeightsOption = None,
@@ -40,6 +45,10 @@ def main(
     threads: ThreadsOption = 0,
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the preset's."),
     ] = None,
     max_unreadable: Annotated[
         float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
@@ -61,14 +70,15 @@ def main(
                 source = read_category(data, name)
                 if not source.train:
                     raise DatasetError(f"no images in {name}/train/good")
-                task = bar.add_task(name, total=min(limit or len(source.train), len(source.train)))
+                task = bar.add_task(name, total=None)
                 build = build_bank(
                     source,
                     method,
                     extractor,
+                    threshold=None if alpha is None else Alpha(alpha=alpha),
                     limit=limit,
                     max_unreadable=max_unreadable,
-                    progress=lambda done, task=task: bar.advance(task, done),  # type: ignore[misc]
+                    progress=partial(_show, bar, task, name),
                 )
                 artifacts.save(models, build.artifact)
                 built.append(build)
@@ -81,6 +91,10 @@ def main(
         console.print(_table(built))
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
+
+
+def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: int) -> None:
+    bar.update(task, description=f"{name}: {step}", completed=done, total=total)
 
 
 def _print_remarks(build: Build) -> None:

@@ -6,8 +6,8 @@
 #
 #   sudo scripts/check_container.sh [MODELS [PHOTO [CATEGORY]]]
 #
-# MODELS: a folder of banks; without it only the start without banks is checked. PHOTO: is sent to
-# /score/CATEGORY (default: the first one in MODELS). TORCH_INDEX_URL and PIP_OPTIONS in the
+# A bank of made-up photos is built inside the image and served. MODELS: a folder of banks to serve
+# as well. PHOTO: is sent to /score/CATEGORY (default: the first one in MODELS). TORCH_INDEX_URL and PIP_OPTIONS in the
 # environment become build arguments; pip's own configuration on this machine is used as well.
 #
 # Needs root, Debian or a relative, and room below TMPDIR (default /var/tmp): about four times the
@@ -20,7 +20,8 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly repository
 
 work=
-service=
+service= # process id
+port=0
 failures=0
 
 main() {
@@ -34,7 +35,7 @@ main() {
     install_tools
     work=$(mktemp -d "${TMPDIR:-/var/tmp}/goodsguard-container.XXXXXX")
     trap clean_up EXIT
-    mkdir "$work/no-banks" "$work/reports"
+    mkdir "$work/no-banks" "$work/banks" "$work/data" "$work/reports"
 
     step "base image"
     make_base
@@ -45,6 +46,9 @@ main() {
     check_image
     step "start without banks"
     check_without_banks
+    step "a bank built inside"
+    check_build
+    check_with_banks "$work/banks" "$work/data/noise/train/good/0.png" noise
     if [[ -n $models ]]; then
         step "start with $models"
         check_with_banks "$models" "$photo" "$category"
@@ -88,17 +92,15 @@ build_image() {
     local options=()
     read_pip_configuration
     # Docker's format, since OCI's has no HEALTHCHECK.
-    buildah_ build --isolation chroot --format docker --pull-never --layers=false \
+    if ! buildah_ build --isolation chroot --format docker --pull-never --layers=false \
         --build-arg BASE_IMAGE=localhost/goodsguard-base \
         --build-arg TORCH_INDEX_URL="${TORCH_INDEX_URL:-}" \
         --build-arg PIP_OPTIONS="${PIP_OPTIONS:-}" \
         "${options[@]}" --tag localhost/goodsguard "$repository" 2>&1 |
-        tee "$work/build.log" | grep -E '^(\[[0-9]+/[0-9]+\] )?STEP|^ERROR|rror:|Successfully' ||
-        true
-    ((PIPESTATUS[0] == 0)) || {
+        tee "$work/build.log" | { grep -E '^(\[[0-9]+/[0-9]+\] )?STEP' || true; }; then
         tail -n 40 "$work/build.log" >&2
         die "the build failed"
-    }
+    fi
 }
 
 # Sets the caller's `options` to the mounts that let pip work in the build as it does here: one
@@ -176,27 +178,30 @@ image_config() {
     buildah_ inspect --type image --format "$1" localhost/goodsguard
 }
 
-# Replaces this process by a command inside the image, under docker-compose.yml's restrictions.
+# Replaces this process by a command inside the image, under docker-compose.yml's restrictions:
+#   enter MODELS ro|rw COMMAND…
 # Its mounts live in a namespace of their own and vanish with it.
 enter() {
-    local models=$1 port=$2
+    local models=$1 mode=$2
     shift 2
     exec unshare --mount --propagation private -- "${BASH_SOURCE[0]}" --inside \
-        "$root" "$models" "$work/reports" "$user" \
+        "$root" "$models" "$mode" "$work/data" "$work/reports" "$user" \
         env -i --chdir="$workdir" "${environment[@]}" \
         UVICORN_HOST=127.0.0.1 UVICORN_PORT="$port" "$@"
 }
 
 inside() {
-    local root=$1 models=$2 reports=$3 user=$4 folder
-    shift 4
+    local root=$1 models=$2 mode=$3 data=$4 reports=$5 user=$6 folder
+    shift 6
     mount --bind "$root" "$root"
     for folder in dev proc sys; do
         mount --rbind "/$folder" "$root/$folder"
     done
     mount -t tmpfs -o mode=1777,size=256m tmpfs "$root/tmp"
     mount --bind "$models" "$root/models"
-    mount -o remount,bind,ro "$root/models"
+    mount -o "remount,bind,$mode" "$root/models"
+    mount --bind "$data" "$root/data"
+    mount -o remount,bind,ro "$root/data"
     mount --bind "$reports" "$root/reports"
     mount -o remount,bind,ro "$root"
     exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups \
@@ -206,7 +211,7 @@ inside() {
 start_service() {
     local models=$1
     port=$(free_port)
-    (enter "$models" "$port" "${command_[@]}") >"$work/service.log" 2>&1 &
+    (enter "$models" ro "${command_[@]}") >"$work/service.log" 2>&1 &
     service=$!
     local deadline=$((SECONDS + STARTUP_SECONDS))
     until [[ $(status /livez) == 200 ]]; do
@@ -238,7 +243,7 @@ status() {
 }
 
 health_check() {
-    (enter "$work/no-banks" "$port" "${health[@]:1}") >/dev/null 2>&1
+    (enter "$work/no-banks" ro "${health[@]:1}") >/dev/null 2>&1
 }
 
 # --- what must hold ----------------------------------------------------------------------------
@@ -248,13 +253,16 @@ check_image() {
     check "buildah runs it as that user" test "$(run_plain id -u)" = "${user%:*}"
     check "the command runs without a shell" test "${command_[0]##*/}" = uvicorn
     check "there is a health check, without a shell" test "${health[0]:-}" = CMD
-    check "no compiler" test -z "$(run_plain sh -c 'command -v cc gcc make || true')"
+    # "end" tells nothing found from a command that did not run.
+    check "no compiler" test "$(run_plain sh -c 'command -v cc gcc make; echo end')" = end
     check "no pip" test ! -e "$root/opt/venv/bin/pip"
     check "nothing of pip's cache" test ! -e "$root/root/.cache"
     # Without a read-only root, too, the service could not change its own code.
-    check "the user owns none of the code" test -z "$(run_plain find /srv /opt /etc /usr -writable -not -type l)"
+    check "the user cannot write to the code" test "$(run_plain sh -c \
+        'find /srv /opt /etc /usr -writable -not -type l 2>/dev/null; echo end')" = end
+    chown "$user" "$work/banks" "$work/data" "$work/reports"
     local writable
-    writable=$( (enter "$work/no-banks" 0 find / -xdev -writable -not -type l) 2>/dev/null | sort | xargs)
+    writable=$( (enter "$work/no-banks" ro sh -c 'find / -xdev -writable -not -type l 2>/dev/null | sort | xargs') )
     check "writable are /reports and /tmp alone: $writable" test "$writable" = "/reports /tmp"
 }
 
@@ -263,7 +271,6 @@ run_plain() {
 }
 
 check_without_banks() {
-    chown "$user" "$work/reports"
     local began=$SECONDS
     start_service "$work/no-banks"
     echo "  up after $((SECONDS - began)) s"
@@ -282,6 +289,27 @@ check_process() {
     check "it has no capabilities" grep -qP '^CapEff:\t0+$' <<<"$lines"
     check "it can gain no privileges" grep -qP '^NoNewPrivs:\t1$' <<<"$lines"
     check "its root is read-only" grep -qP '^\S+ \S+ \S+ \S+ / ro\b' "/proc/$service/mountinfo"
+}
+
+# As the compose file's service `build` does.
+check_build() {
+    buildah_ run --isolation chroot --volume "$work/data:/data" "$container" -- python -c '
+from pathlib import Path
+from PIL import Image
+folder = Path("/data/noise/train/good")
+folder.mkdir(parents=True)
+for number in range(8):
+    Image.effect_noise((96, 96), 40).convert("RGB").save(folder / f"{number}.png")
+'
+    check "build_bank.py builds" build_bank
+}
+
+build_bank() {
+    (enter "$work/banks" rw python scripts/build_bank.py --data /data --models /models \
+        --preset embedded-knn) >"$work/service.log" 2>&1 || {
+        tail -n 20 "$work/service.log"
+        return 1
+    }
 }
 
 check_with_banks() {

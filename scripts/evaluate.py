@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import typer
 from rich.progress import Progress
-from rich.table import Table
 
 from app import reports
 from app.cli import (
@@ -21,9 +19,11 @@ from app.cli import (
     WeightsOption,
     complain,
     console,
+    evaluation_table,
     progress_bar,
     stop,
     warn,
+    write_json,
 )
 from app.core.dataset import list_categories, read_test_split
 from app.core.detector import Inspection
@@ -78,40 +78,6 @@ def main(
         raise stop(f"not evaluated: {', '.join(failed)}")
 
 
-def write_json(path: Path, evaluations: list[Evaluation]) -> None:
-    """Write a list of evaluation objects, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    objects = [evaluation.model_dump(mode="json") for evaluation in evaluations]
-    partial.write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def evaluation_table(evaluations: list[Evaluation]) -> Table:
-    """One row per category: AUROC and its interval, recall, promised and observed false alarms."""
-    table = Table(title="evaluation")
-    for column in ("category", "preset"):
-        table.add_column(column)
-    for column in ("good", "defective", "AUROC", "95 % interval", "recall"):
-        table.add_column(column, justify="right")
-    table.add_column("false alarms\npromised", justify="right")
-    table.add_column("false alarms\nobserved (95 %)", justify="right")
-    for e in evaluations:
-        at = e.at_threshold
-        table.add_row(
-            e.category,
-            e.preset,
-            str(e.n_good),
-            str(e.n_defective),
-            f"{e.auroc:.3f}",
-            "{:.3f} to {:.3f}".format(*e.auroc_ci95),
-            f"{at.recall:.1%}",
-            f"{e.alpha:.2%}",
-            f"{at.false_alarm_rate:.1%} ({{:.1%}} to {{:.1%}})".format(*at.false_alarm_rate_ci95),
-        )
-    return table
-
-
 def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:
     names = list_categories(data, wanted=wanted)
     if wanted:
@@ -139,7 +105,11 @@ def _run(
         return inspection
 
     run = evaluate(
-        split, detector.manifest, inspect, progress=lambda done, _: bar.update(task, completed=done)
+        split,
+        detector.manifest,
+        inspect,
+        anomaly_map=detector.anomaly_map,
+        progress=lambda done, _: bar.update(task, completed=done),
     )
     return run, np.stack(embeddings)
 

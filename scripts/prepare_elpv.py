@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-console = Console()
-errors = Console(stderr=True)
+from app.cli import console, stop
 
 TRAIN_TENTHS = 6
 
@@ -34,8 +32,7 @@ def main(
     try:
         folder = Path(str(resources.files("elpv_dataset"))) / "data"
     except ModuleNotFoundError as exc:
-        errors.print('[red]error:[/red] install the images first: pip install "elpv-dataset"')
-        raise typer.Exit(1) from exc
+        raise stop('install the images first: pip install "elpv-dataset"') from exc
     counts: Counter[tuple[str, str]] = Counter()
     for line in (folder / "labels.csv").read_text().splitlines():
         name, probability, kind = line.split()

@@ -38,7 +38,7 @@ async def start_evaluation(
     detector = parts.registry.detector(category)
     inspect = partial(parts.workers.inspect, detector)
     # Listing a test split reads folders, which may be slow or remote.
-    future = await asyncio.to_thread(parts.evaluations.start, detector.manifest, inspect)
+    future = await asyncio.to_thread(parts.evaluations.start, detector, inspect)
     if not wait:
         status = await asyncio.to_thread(_status, parts, detector.manifest)
         return _json(status, 202)

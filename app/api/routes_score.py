@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
+from app.api import schemas
 from app.api.dependencies import Services, ServicesDep, Upload, read_photo, read_photos
 from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType, problem, responses
 from app.api.schemas import Batch, BatchItem, ImageInfo, Score, TimingsMs
 from app.core import errors
+from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo
+from app.workers import Picture
 
 router = APIRouter(prefix="/score", tags=["score"])
 
@@ -67,7 +72,7 @@ async def score(
     request: Request,
     parts: ServicesDep,
     category: CategoryName,
-    heatmap: Heatmap = False,  # noqa: ARG001
+    heatmap: Heatmap = False,
 ) -> Score:
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
@@ -76,8 +81,9 @@ async def score(
     async with parts.workers.admit():
         photo = await parts.workers.read(detector, upload.data)
         inspection = (await parts.workers.judge(detector, [photo]))[0]
+        picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
     _record(parts, category, inspection)
-    answer = _score(request, detector, inspection)
+    answer = _score(request, detector, inspection, picture)
     request.state.log = {
         "category": category,
         "verdict": answer.verdict,
@@ -98,7 +104,7 @@ async def score_batch(
     request: Request,
     parts: ServicesDep,
     category: CategoryName,
-    heatmap: Heatmap = False,  # noqa: ARG001
+    heatmap: Heatmap = False,
 ) -> Batch:
     """Judge several photos: the multipart field `files`. One result or one problem per file."""
     detector = parts.registry.detector(category)
@@ -111,19 +117,34 @@ async def score_batch(
         )
         photos = [photo for photo in read if isinstance(photo, Photo)]
         judged = iter(await parts.workers.judge(detector, photos) if photos else [])
-    results = []
-    for upload, outcome in zip(uploads, read, strict=True):
-        if isinstance(outcome, Photo):
-            inspection = next(judged)
-            _record(parts, category, inspection)
-            item = _score(request, detector, inspection)
-            results.append(BatchItem(filename=upload.filename, verdict=item.verdict, result=item))
-        else:
-            parts.telemetry.verdicts.labels(category, "unusable").inc()
-            detail = problem(outcome, request.state.request_id)
-            results.append(BatchItem(filename=upload.filename, verdict="unusable", problem=detail))
+        results = [
+            await _item(request, parts, detector, upload, outcome, judged, heatmap=heatmap)
+            for upload, outcome in zip(uploads, read, strict=True)
+        ]
     request.state.log = {"category": category, "verdicts": [r.verdict for r in results]}
     return Batch(category=category, results=results, request_id=request.state.request_id)
+
+
+async def _item(
+    request: Request,
+    parts: Services,
+    detector: Detector,
+    upload: Upload,
+    outcome: Photo | Exception,
+    judged: Iterator[Inspection],
+    *,
+    heatmap: bool,
+) -> BatchItem:
+    category = detector.manifest.category
+    if isinstance(outcome, Exception):
+        parts.telemetry.verdicts.labels(category, "unusable").inc()
+        detail = problem(outcome, request.state.request_id)
+        return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
+    inspection = next(judged)
+    picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
+    _record(parts, category, inspection)
+    item = _score(request, detector, inspection, picture)
+    return BatchItem(filename=upload.filename, verdict=item.verdict, result=item)
 
 
 async def _read_or_error(
@@ -143,7 +164,7 @@ def _record(parts: Services, category: str, inspection: Inspection) -> None:
         parts.telemetry.stage_seconds.labels(stage).observe(ms / 1000)
 
 
-def _score(request: Request, detector: Detector, inspection: Inspection) -> Score:
+def _score(request: Request, detector: Detector, inspection: Inspection, picture: Picture) -> Score:
     timings = inspection.timings_ms
     total = (time.perf_counter() - request.state.started) * 1000
     assert inspection.verdict != "unusable"
@@ -159,6 +180,15 @@ def _score(request: Request, detector: Detector, inspection: Inspection) -> Scor
         preset=detector.manifest.preset,
         image=ImageInfo(width=inspection.width, height=inspection.height, format=inspection.format),
         timings_ms=TimingsMs(**{k: round(v, 2) for k, v in (timings | {"total": total}).items()}),
-        heatmap_png=None,
+        heatmap_png=base64.b64encode(picture.overlay).decode() if picture.overlay else None,
+        regions=[_region(region) for region in picture.regions],
         request_id=request.state.request_id,
+    )
+
+
+def _region(region: Region) -> schemas.Region:
+    return schemas.Region(
+        box=schemas.Box(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
+        peak=region.peak,
+        area=region.area,
     )

@@ -21,10 +21,17 @@ _SCORE_EXAMPLE: JsonDict = {
     "p_value": 0.004,
     "alpha": 0.01,
     "bank_version": "20261122T101500Z-3fa9c1",
-    "preset": "embedded-knn",
+    "preset": "patch",
     "image": {"width": 3000, "height": 3000, "format": "JPEG"},
     "timings_ms": {"decode": 21.0, "wait": 0.2, "embed": 9.8, "search": 4.1, "total": 35.6},
     "heatmap_png": None,
+    "regions": [
+        {
+            "box": {"left": 1180, "top": 402, "right": 1540, "bottom": 790},
+            "peak": 7.81,
+            "area": 97310,
+        }
+    ],
     "request_id": "4f9c2d51c0a84a6e",
 }
 
@@ -47,6 +54,23 @@ class TimingsMs(BaseModel):
     total: float = Field(description="from the request's start until the answer")
 
 
+class Box(BaseModel):
+    """Pixels of the upright photo; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Region(BaseModel):
+    """A connected place of the photo that exceeds the threshold."""
+
+    box: Box
+    peak: float = Field(description="the highest score inside")
+    area: int = Field(description="pixels of the photo")
+
+
 class Score(BaseModel):
     """The verdict on one photo."""
 
@@ -65,6 +89,10 @@ class Score(BaseModel):
     timings_ms: TimingsMs
     heatmap_png: str | None = Field(
         description="base64 PNG where `heatmap=true` and the method has patches; else null"
+    )
+    regions: list[Region] = Field(
+        description="where the anomaly map exceeds the threshold, highest peak first; empty for "
+        "normal photos and for methods without patches"
     )
     request_id: str
 

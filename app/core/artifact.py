@@ -1,7 +1,7 @@
 """A bank on disk: manifest.json + bank.safetensors, written whole or not at all, verified on load.
 
 models/<category>/<bank version>/manifest.json
-models/<category>/<bank version>/bank.safetensors      bank vectors, calibration scores
+models/<category>/<bank version>/bank.safetensors      bank vectors, calibration scores, map peaks
 models/<category>/current                              text: the version that serves
 """
 
@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as render_safetensors
 
 from app.core.bank import MemoryBank
-from app.core.calibration import Calibration, ThresholdRule
+from app.core.bank_rule import BankRule
+from app.core.calibration import Calibration, Fixed, Quantile, Rule, ThresholdRule
 from app.core.errors import ArtifactError, BankError, UnknownCategory
 from app.core.features import FeatureSpec
 from app.core.scoring import Scoring
@@ -55,10 +56,10 @@ class BankShape(_Frozen):
 
 
 class Coreset(_Frozen):
-    """How the bank's vectors were chosen; a global method keeps them all (ratio 1)."""
+    """How the bank's vectors were chosen: the rule with its seed, and the share that was kept."""
 
-    ratio: float = Field(default=1.0, gt=0.0, le=1.0)
-    seed: int = 0
+    rule: BankRule
+    ratio: float = Field(gt=0.0)
 
 
 class ThresholdRecord(_Frozen):
@@ -67,6 +68,19 @@ class ThresholdRecord(_Frozen):
     rule: ThresholdRule
     value: float = Field(allow_inf_nan=False)
     alpha: float = Field(ge=0.0, le=1.0)
+
+
+class MapScale(_Frozen):
+    """The anomaly map's fixed scale, from the maps of held-out good photos.
+
+    Attributes:
+        low: their median patch score; what lies below is drawn as calm.
+        threshold: the threshold rule applied to their highest patch scores; what lies above it
+            is outlined.
+    """
+
+    low: float = Field(ge=0.0, allow_inf_nan=False)
+    threshold: float = Field(allow_inf_nan=False)
 
 
 class Counts(_Frozen):
@@ -99,6 +113,7 @@ class Manifest(_Frozen):
     coreset: Coreset
     scoring: Scoring
     threshold: ThresholdRecord
+    anomaly_map: MapScale
     counts: Counts
     runtime: RuntimeRecord
     bank_sha256: str = ""
@@ -109,11 +124,12 @@ class Manifest(_Frozen):
 
 @dataclass(frozen=True)
 class Artifact:
-    """One bank version in memory."""
+    """One bank version in memory; `peaks` are the highest patch scores of the calibration maps."""
 
     manifest: Manifest
     bank: MemoryBank
     calibration: Calibration
+    peaks: npt.NDArray[np.float32] = field(repr=False)
 
 
 def new_version(now: datetime | None = None) -> str:
@@ -138,7 +154,11 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
     Raises:
         ArtifactError: the folder cannot be written (full, read-only).
     """
-    tensors = {"bank": artifact.bank.vectors, "calibration_scores": artifact.calibration.scores}
+    tensors = {
+        "bank": artifact.bank.vectors,
+        "calibration_scores": artifact.calibration.scores,
+        "calibration_peaks": artifact.peaks,
+    }
     data = render_safetensors(tensors)
     digest = hashlib.sha256(data).hexdigest()
     manifest = artifact.manifest.model_copy(update={"bank_sha256": digest})
@@ -168,6 +188,27 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
     return manifest
 
 
+def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
+    """The same bank under another threshold rule, as a new version.
+
+    Raises:
+        CalibrationError: the calibration scores cannot carry the rule.
+    """
+    calibration = Calibration.from_rule(artifact.calibration.scores, rule)
+    record = ThresholdRecord(rule=rule, value=calibration.threshold, alpha=calibration.alpha)
+    # A threshold set by hand speaks of scores, not of the map: its promise is kept there instead.
+    map_rule = Quantile(q=1 - calibration.alpha) if isinstance(rule, Fixed) else rule
+    scale = artifact.manifest.anomaly_map
+    changes = {
+        "anomaly_map": scale.model_copy(update={"threshold": map_rule.value(artifact.peaks)}),
+        "bank_version": new_version(),
+        "created_at": datetime.now(UTC),
+        "threshold": record,
+    }
+    manifest = artifact.manifest.model_copy(update=changes)
+    return Artifact(manifest, artifact.bank, calibration, artifact.peaks)
+
+
 def load(models: Path, category: str, version: str | None = None) -> Artifact:
     """Read and verify one version, the current one by default. The hash is checked first.
 
@@ -188,7 +229,7 @@ def load(models: Path, category: str, version: str | None = None) -> Artifact:
     data = _read(folder / version / BANK)
     if hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
         raise ArtifactError(f"{BANK} does not match the sha256 in its manifest")
-    vectors, scores = _tensors(data)
+    vectors, scores, peaks = _tensors(data)
     if vectors.shape != (manifest.bank.vectors, manifest.bank.dimensions):
         raise ArtifactError(f"the bank's shape {vectors.shape} is not the manifest's")
     if len(scores) != manifest.counts.calibration_scores:
@@ -198,7 +239,7 @@ def load(models: Path, category: str, version: str | None = None) -> Artifact:
     except BankError as exc:
         raise ArtifactError(str(exc)) from exc
     calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
-    return Artifact(manifest, bank, calibration)
+    return Artifact(manifest, bank, calibration, peaks)
 
 
 def current_version(folder: Path) -> str:
@@ -233,17 +274,21 @@ def _read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _tensors(data: bytes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+_Floats = npt.NDArray[np.float32]
+
+
+def _tensors(data: bytes) -> tuple[_Floats, _Floats, _Floats]:
     try:
         tensors = parse_safetensors(data)
         vectors, scores = tensors["bank"], tensors["calibration_scores"]
+        peaks = tensors["calibration_peaks"]
     except (SafetensorError, KeyError, ValueError) as exc:
         raise ArtifactError(f"{BANK} cannot be read: {exc}") from exc
-    if vectors.dtype != np.float32 or scores.dtype != np.float32:
+    if any(tensor.dtype != np.float32 for tensor in tensors.values()):
         raise ArtifactError(f"{BANK} must hold float32")
-    if scores.ndim != 1 or not np.isfinite(scores).all():
+    if scores.ndim != 1 or peaks.shape != scores.shape or not np.isfinite([scores, peaks]).all():
         raise ArtifactError("the calibration scores must be (n,) and finite")
-    return vectors, scores
+    return vectors, scores, peaks
 
 
 def _read(path: Path, limit: int | None = None) -> bytes:

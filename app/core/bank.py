@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.core.errors import BankError
 
-Distances = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
@@ -19,7 +19,7 @@ class MemoryBank:
         BankError: no vectors, or NaN or infinite values among them.
     """
 
-    def __init__(self, vectors: npt.NDArray[np.float32]) -> None:
+    def __init__(self, vectors: Floats) -> None:
         if vectors.ndim != 2 or 0 in vectors.shape:
             raise BankError(f"a memory bank needs (N, D) vectors, N and D ≥ 1, got {vectors.shape}")
         if not np.isfinite(vectors).all():
@@ -35,11 +35,11 @@ class MemoryBank:
     def dimensions(self) -> int:
         return int(self.vectors.shape[1])
 
-    def search(self, queries: npt.NDArray[np.float32], k: int) -> tuple[Distances, Indices]:
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Indices]:
         """The k nearest vectors of each query: Euclidean distances and indices, nearest first.
 
         Args:
-            queries: (P, D) float32.
+            queries: (P, D) float32, as the feature extractor gives them.
             k: at most N; larger values are clipped.
 
         Returns:
@@ -51,12 +51,15 @@ class MemoryBank:
         if queries.ndim != 2 or queries.shape[1] != self.dimensions:
             raise BankError(f"queries are {queries.shape}, the bank has D = {self.dimensions}")
         k = min(k, len(self))
-        _, indices = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        _, indices = self._index.search(queries, k)
         distances = self._distances(queries, indices)
+        if k == 1:
+            return distances, indices
         order = np.argsort(distances, axis=1, kind="stable")
         return np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1)
 
-    def _distances(self, queries: npt.NDArray[np.float32], indices: Indices) -> Distances:
+    def _distances(self, queries: Floats, indices: Indices) -> Floats:
         """The neighbours' distances anew, as ‖q − v‖.
 
         FAISS answers squared distances, for larger batches through ‖q‖² + ‖v‖² − 2q·v, which

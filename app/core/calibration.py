@@ -1,11 +1,12 @@
 """Held-out scores -> threshold, p-value, verdict.
 
 Calibration scores are scores of good images against a bank that does not hold them: an image whose
-own embedding is in the bank scores 0, and a threshold from such scores would be worthless.
+own embedding is in the bank scores about 0, and a threshold from such scores would be worthless.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,7 @@ class MeanStd(BaseModel):
     def value(self, scores: Scores) -> float:
         return float(np.mean(scores, dtype=np.float64) + self.k * np.std(scores, ddof=1))
 
-    def alpha(self) -> float:
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
         """The false-alarm rate this rule promises if good scores are normally distributed."""
         return float(norm.sf(self.k))
 
@@ -50,12 +51,66 @@ class Quantile(BaseModel):
     def value(self, scores: Scores) -> float:
         return float(np.quantile(scores.astype(np.float64), self.q))
 
-    def alpha(self) -> float:
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
         """The false-alarm rate this rule aims at."""
-        return 1.0 - self.q
+        return round(1.0 - self.q, 12)  # 0.01, not 0.010000000000000009
 
 
-ThresholdRule = Annotated[MeanStd | Quantile, Field(discriminator="rule")]
+class Alpha(BaseModel):
+    """The smallest threshold above which a score's conformal p-value is at most alpha.
+
+    Scores above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
+    good photos to come are exchangeable with the calibration photos, at most alpha of them raise
+    a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["alpha"] = "alpha"
+    alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
+
+    def value(self, scores: Scores) -> float:
+        n = len(scores)
+        # Less a hair: 300 · 0.99 is 297.00000000000006 in floating point.
+        rank = math.ceil((n + 1) * (1 - self.alpha) - 1e-9)
+        if rank > n:
+            smallest = smallest_alpha(n)
+            needed = math.ceil(1 / self.alpha - 1 - 1e-9)
+            raise CalibrationError(
+                f"{n} calibration scores cannot carry a false-alarm rate of {self.alpha:g}: the "
+                f"smallest they can is {smallest:.4g}. Ask for at least that, or add good photos "
+                f"until there are {needed}."
+            )
+        return float(np.partition(scores, rank - 1)[rank - 1])
+
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        """alpha itself."""
+        return self.alpha
+
+
+class Fixed(BaseModel):
+    """A threshold set by hand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["fixed"] = "fixed"
+    threshold: float = Field(ge=0.0, allow_inf_nan=False)
+
+    def value(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        return self.threshold
+
+    def promise(self, scores: Scores) -> float:
+        """The conformal bound: the p-value of a score just above the threshold."""
+        return (1 + int((scores > self.threshold).sum())) / (len(scores) + 1)
+
+
+Rule = MeanStd | Quantile | Alpha | Fixed
+ThresholdRule = Annotated[Rule, Field(discriminator="rule")]
+
+
+def smallest_alpha(n: int) -> float:
+    """The smallest false-alarm rate that n scores can promise: 1/(n + 1), rounded up."""
+    return math.ceil(1e6 / (n + 1)) / 1e6
 
 
 @dataclass(frozen=True)
@@ -73,24 +128,24 @@ class Calibration:
     alpha: float
 
     @classmethod
-    def from_rule(cls, scores: Scores, rule: MeanStd | Quantile) -> Calibration:
+    def from_rule(cls, scores: Scores, rule: Rule) -> Calibration:
         """Apply a threshold rule to calibration scores.
 
         Raises:
-            CalibrationError: fewer than 2 scores, or NaN or infinity among them.
+            CalibrationError: fewer than 2 scores, or too few for the rule; NaN or infinity.
         """
         if len(scores) < 2:
             raise CalibrationError(f"{len(scores)} calibration scores; a threshold needs 2 or more")
         if not np.isfinite(scores).all():
             raise CalibrationError("the calibration scores have NaN or infinite values")
-        return cls(scores=scores, threshold=rule.value(scores), alpha=rule.alpha())
+        return cls(scores=scores, threshold=rule.value(scores), alpha=rule.promise(scores))
 
     @cached_property
     def _sorted(self) -> Scores:
         return np.sort(self.scores)
 
     def p_value(self, score: float) -> float:
-        """Split-conformal p-value `(1 + #{calibration ≥ score}) / (n + 1)`.
+        """Conformal p-value `(1 + #{calibration ≥ score}) / (n + 1)`.
 
         Vovk, Gammerman, Shafer: Algorithmic Learning in a Random World (2005), ch. 2.
         """
@@ -128,3 +183,26 @@ def leave_one_out_scores(bank: MemoryBank, groups: Sequence[str], scoring: Scori
         kept = distances[image, foreign[image]][: scoring.k]
         scores[image] = scoring.image_score(scoring.patch_scores(kept[None, :]))
     return scores
+
+
+def assign_folds(groups: Sequence[str], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """The fold of each image: groups stay together, folds are about equal in images.
+
+    Groups go in seeded order, each to the fold that has the fewest images so far.
+
+    Returns:
+        (N,) int64, values below min(folds, number of groups).
+
+    Raises:
+        CalibrationError: fewer than 2 groups.
+    """
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise CalibrationError("calibration needs good images of at least 2 groups")
+    sizes = np.bincount(members)
+    images = np.zeros(min(folds, len(names)), dtype=np.int64)
+    fold_of = np.empty(len(names), dtype=np.int64)
+    for group in np.random.default_rng(seed).permutation(len(names)):
+        fold_of[group] = images.argmin()
+        images[fold_of[group]] += sizes[group]
+    return fold_of[members]

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from app.core.anomaly_map import Region, find_regions, overlay_png, place
 from app.core.artifact import Artifact, Manifest
 from app.core.bank import MemoryBank
 from app.core.calibration import Calibration
@@ -14,6 +18,7 @@ from app.core.errors import ArtifactError
 from app.core.features import Embedding, Extractor
 from app.core.images import MAX_PIXELS, decode
 from app.core.preprocess import PreparedImage
+from app.core.scoring import Map
 
 Verdict = Literal["normal", "anomalous", "unusable"]
 
@@ -39,7 +44,9 @@ class Inspection:
     """What the detector says of one photo.
 
     Attributes:
-        embedding: (P, D) float32.
+        score_map: (h, w) float32, smoothed scores of the grid's cells that lie on the photo;
+            None for a global method.
+        embedding: (P, D) float32 of those cells.
         timings_ms: decode, embed, search; embed is a batch's time divided by its photos.
     """
 
@@ -51,6 +58,8 @@ class Inspection:
     width: int
     height: int
     format: str
+    placement: PreparedImage = field(repr=False)
+    score_map: Map | None = field(repr=False)
     embedding: Embedding = field(repr=False)
     timings_ms: dict[str, float]
 
@@ -108,18 +117,55 @@ class Detector:
         start = time.perf_counter()
         embeddings = self.extractor.embed([photo.prepared for photo in photos])  # (B, P, D)
         embed_ms = _ms_since(start) / len(photos)
-        inspections = []
-        for photo, embedding in zip(photos, embeddings, strict=True):
-            start = time.perf_counter()
-            distances, _ = self.bank.search(embedding, self._scoring.k)  # (P, k)
-            score = self._scoring.image_score(self._scoring.patch_scores(distances))
-            timings = {"decode": photo.decode_ms, "embed": embed_ms, "search": _ms_since(start)}
-            inspections.append(self._verdict(photo, embedding, score, timings))
-        return inspections
+        return [self._judge(*pair, embed_ms) for pair in zip(photos, embeddings, strict=True)]
 
-    def _verdict(
-        self, photo: Photo, embedding: Embedding, score: float, timings: dict[str, float]
-    ) -> Inspection:
+    def regions(self, inspection: Inspection) -> list[Region]:
+        """Where the photo's map exceeds the threshold; empty for global methods."""
+        if inspection.score_map is None:
+            return []
+        return find_regions(
+            inspection.score_map,
+            self.extractor.grid,
+            inspection.placement,
+            (inspection.width, inspection.height),
+            self.manifest.anomaly_map.threshold,
+        )
+
+    def anomaly_map(
+        self, inspection: Inspection, shape: tuple[int, int]
+    ) -> npt.NDArray[np.float32] | None:
+        """`shape` float32 map over the whole photo; None for global methods."""
+        if inspection.score_map is None:
+            return None
+        photo = (inspection.width, inspection.height)
+        return place(inspection.score_map, self.extractor.grid, inspection.placement, photo, shape)
+
+    def overlay(self, data: bytes, inspection: Inspection) -> bytes | None:
+        """The anomaly map on the photo as it was sent, a PNG; None for global methods.
+
+        Raises:
+            ImageError: the bytes are not those that were inspected and cannot be decoded.
+        """
+        if inspection.score_map is None:
+            return None
+        return overlay_png(
+            data,
+            inspection.score_map,
+            self.extractor.grid,
+            inspection.placement,
+            scale=(self.manifest.anomaly_map.low, self.manifest.anomaly_map.threshold),
+            max_pixels=self._max_pixels,
+        )
+
+    def _judge(self, photo: Photo, embedding: Embedding, embed_ms: float) -> Inspection:
+        start = time.perf_counter()
+        grid = self.extractor.grid
+        cells = embedding.reshape(*grid, -1)[photo.prepared.cells(grid)]  # (h, w, D)
+        patches = np.ascontiguousarray(cells).reshape(-1, cells.shape[-1])
+        distances, _ = self.bank.search(patches, self._scoring.k)  # (P, k)
+        patch_scores = self._scoring.patch_scores(distances)  # (P,)
+        score = self._scoring.image_score(patch_scores)
+        score_map = self._scoring.score_map(patch_scores, cells.shape[:2])  # (h, w)
         calibration = self.calibration
         return Inspection(
             verdict="anomalous" if calibration.is_anomalous(score) else "normal",
@@ -130,8 +176,14 @@ class Detector:
             width=photo.width,
             height=photo.height,
             format=photo.format,
-            embedding=embedding,
-            timings_ms=timings,
+            placement=photo.prepared,
+            score_map=None if grid == (1, 1) else score_map,
+            embedding=patches,
+            timings_ms={
+                "decode": photo.decode_ms,
+                "embed": embed_ms,
+                "search": _ms_since(start),
+            },
         )
 
 

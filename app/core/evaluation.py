@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core import metrics
 from app.core.artifact import Manifest
 from app.core.dataset import Category, LabelledImage
 from app.core.errors import ImageError, NoTestSplit
+from app.core.images import decode
 
 Interval = tuple[float, float]
 
@@ -25,6 +29,17 @@ class Judgement(Protocol):
 
     @property
     def score(self) -> float: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+
+J = TypeVar("J", bound=Judgement)
+# (judgement, (height, width)) -> the anomaly map at that shape; None for global methods
+AnomalyMap = Callable[[J, tuple[int, int]], npt.NDArray[np.float32] | None]
 
 
 class _Frozen(BaseModel):
@@ -65,12 +80,13 @@ class Evaluation(_Frozen):
     auroc: float
     auroc_ci95: Interval = Field(description="DeLong, on the logit scale")
     average_precision: float
+    f1_max: float = Field(description="best F1 over all thresholds, with hindsight")
     threshold: float
     alpha: float = Field(description="the false-alarm rate that the threshold's rule promises")
     at_threshold: AtThreshold
     per_defect: dict[str, PerDefect]
-    pixel_auroc: float | None = None
-    aupro: float | None = None
+    pixel_auroc: float | None = Field(description="where masks exist and the method has maps")
+    aupro: float | None = Field(description="integrated to a false-positive rate of 0.3")
     images_per_second: float
 
 
@@ -91,17 +107,62 @@ class EvaluationRun:
     unreadable: tuple[Path, ...]
 
 
+class _Pixels:
+    """Maps and masks of a test split, for the pixel metrics; empty where masks are missing.
+
+    Compared at 256 pixels on the longer side: finer than the patches, and 250 kB an image.
+    """
+
+    SIDE = 256
+
+    def __init__(self, category: Category) -> None:
+        defective = [image for image in category.test if image.is_defective]
+        self._wanted = bool(defective) and all(image.mask for image in defective)
+        self._maps: list[npt.NDArray[np.float32]] = []
+        self._masks: list[npt.NDArray[np.bool_]] = []
+
+    def add(
+        self,
+        image: LabelledImage,
+        anomaly_map: Callable[[tuple[int, int]], npt.NDArray[np.float32] | None],
+        size: Judgement,
+    ) -> None:
+        if not self._wanted:
+            return
+        scale = min(1.0, self.SIDE / max(size.width, size.height))
+        shape = max(1, round(size.height * scale)), max(1, round(size.width * scale))
+        canvas = anomaly_map(shape)
+        if canvas is None:
+            self._wanted = False
+            return
+        mask = np.zeros(shape, dtype=bool)
+        if image.mask is not None:
+            grey = decode(image.mask.read_bytes()).rgb.convert("L")
+            small = grey.resize((shape[1], shape[0]), Image.Resampling.BOX)
+            mask = np.asarray(small) >= 128
+        self._maps.append(canvas)
+        self._masks.append(mask)
+
+    def auroc(self) -> float | None:
+        return metrics.pixel_auroc(self._maps, self._masks) if self._wanted else None
+
+    def aupro(self) -> float | None:
+        return metrics.aupro(self._maps, self._masks) if self._wanted else None
+
+
 def evaluate(
     category: Category,
     manifest: Manifest,
-    inspect: Callable[[bytes], Judgement],
+    inspect: Callable[[bytes], J],
     *,
+    anomaly_map: AnomalyMap[J] = lambda _judgement, _shape: None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> EvaluationRun:
     """Score a category's test split, one photo at a time as the service would.
 
     Args:
         inspect: `Detector.inspect`, or what routes to it.
+        anomaly_map: `Detector.anomaly_map`, for the pixel metrics.
         progress: called with (done, total) after each image.
 
     Raises:
@@ -109,20 +170,31 @@ def evaluate(
     """
     scored: list[ScoredImage] = []
     unreadable: list[Path] = []
-    start = time.perf_counter()
+    pixels = _Pixels(category)
+    seconds = 0.0
     for done, image in enumerate(category.test, start=1):
+        start = time.perf_counter()
         try:
-            scored.append(ScoredImage(image, inspect(image.path.read_bytes()).score))
+            judgement = inspect(image.path.read_bytes())
+            seconds += time.perf_counter() - start
+            scored.append(ScoredImage(image, judgement.score))
+            pixels.add(image, partial(anomaly_map, judgement), judgement)
         except (ImageError, OSError):
             unreadable.append(image.path)
         progress(done, len(category.test))
-    seconds = time.perf_counter() - start
-    evaluation = summarise(scored, manifest, n_unreadable=len(unreadable), seconds=seconds)
+    evaluation = summarise(
+        scored, manifest, n_unreadable=len(unreadable), seconds=seconds, pixels=pixels
+    )
     return EvaluationRun(evaluation, tuple(scored), tuple(unreadable))
 
 
 def summarise(
-    scored: Sequence[ScoredImage], manifest: Manifest, *, n_unreadable: int, seconds: float
+    scored: Sequence[ScoredImage],
+    manifest: Manifest,
+    *,
+    n_unreadable: int,
+    seconds: float,
+    pixels: _Pixels | None = None,
 ) -> Evaluation:
     """Scores -> the evaluation object.
 
@@ -149,6 +221,7 @@ def summarise(
         auroc=metrics.auroc(good, defective),
         auroc_ci95=metrics.auroc_interval(good, defective),
         average_precision=metrics.average_precision(good, defective),
+        f1_max=metrics.f1_max(good, defective),
         threshold=threshold,
         alpha=manifest.threshold.alpha,
         at_threshold=AtThreshold(
@@ -162,6 +235,8 @@ def summarise(
             false_alarm_rate_ci95=metrics.binomial_interval(point.fp, point.fp + point.tn),
         ),
         per_defect=_per_defect(scored, good, threshold),
+        pixel_auroc=pixels.auroc() if pixels else None,
+        aupro=pixels.aupro() if pixels else None,
         images_per_second=len(scored) / seconds if seconds > 0 else 0.0,
     )
 

@@ -9,6 +9,7 @@ Three resize rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,6 +59,26 @@ class PreparedImage:
     pixels: npt.NDArray[np.uint8]
     content: Box
     source: Box
+
+    def cells(self, grid: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of a patch grid over `pixels` whose centres lie on the photo.
+
+        Patches of the padding are never scored and never enter a bank.
+        """
+        rows, columns = grid
+        height, width = self.pixels.shape[:2]
+        return (
+            _centres_within(rows, height / rows, self.content.top, self.content.bottom),
+            _centres_within(columns, width / columns, self.content.left, self.content.right),
+        )
+
+
+def _centres_within(count: int, step: float, low: float, high: float) -> slice:
+    first, last = math.ceil(low / step - 0.5), math.ceil(high / step - 0.5)
+    if first >= last:  # a sliver of a photo, narrower than a patch: the one patch it lies in
+        first = min(int((low + high) / 2 / step), count - 1)
+        last = first + 1
+    return slice(first, last)
 
 
 class Preprocess(BaseModel):

@@ -8,23 +8,25 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.core.bank_rule import BankRule
 from app.core.calibration import ThresholdRule
 from app.core.errors import PresetError
 from app.core.features import FeatureSpec
 from app.core.scoring import Scoring
 
 
-class BankRule(BaseModel):
-    """What of the good images' embeddings the bank keeps.
+class CalibrationPlan(BaseModel):
+    """How good images are left out of the bank that scores them.
 
     Attributes:
-        highest_std_dimensions: keep the columns of highest standard deviation over the bank;
-            None keeps all.
+        folds: for patch methods; global methods leave one out.
+        keep_groups: leave out whole SKUs where file names give them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    highest_std_dimensions: int | None = Field(default=None, ge=1)
+    folds: int = Field(default=5, ge=2, le=100)
+    keep_groups: bool = True
 
 
 class Preset(BaseModel):
@@ -37,6 +39,7 @@ class Preset(BaseModel):
     features: FeatureSpec
     bank: BankRule = BankRule()
     scoring: Scoring
+    calibration: CalibrationPlan = CalibrationPlan()
     threshold: ThresholdRule
 
 

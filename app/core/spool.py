@@ -1,0 +1,67 @@
+"""Embeddings of many photos between the passes of a build: in memory first, then in a file."""
+
+from __future__ import annotations
+
+import tempfile
+from types import TracebackType
+
+import numpy as np
+
+from app.core.features import Embedding
+
+# 1 GiB in memory, about 900 photos of 784 patches × 384; what comes after goes to a temporary file.
+MEMORY_BYTES = 1 << 30
+
+
+class Spool:
+    """Append-only (h, w, D) float32 arrays of one D, read back by index.
+
+    A plain file rather than a mapped one: pages of a mapping count as the process's own memory.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._budget = memory_bytes
+        self._kept: list[Embedding] = []
+        self._places: list[tuple[int, tuple[int, ...]]] = []  # (offset, shape) in the file
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._places)
+
+    def append(self, embedding: Embedding) -> None:
+        """Store one photo's patches.
+
+        Raises:
+            OSError: the temporary folder is full.
+        """
+        if not self._places and self._budget >= embedding.nbytes:
+            self._budget -= embedding.nbytes
+            self._kept.append(embedding.copy())
+            return
+        self._places.append((self._file.seek(0, 2), embedding.shape))
+        self._file.write(np.ascontiguousarray(embedding).data)
+
+    def __getitem__(self, index: int) -> Embedding:
+        """(h, w, D) float32 of the photo appended as number `index`."""
+        if index < len(self._kept):
+            return self._kept[index]
+        offset, shape = self._places[index - len(self._kept)]
+        self._file.seek(offset)
+        data = self._file.read(int(np.prod(shape)) * 4)
+        return np.frombuffer(data, dtype=np.float32).reshape(shape)
+
+    def patches(self, index: int) -> Embedding:
+        """(h·w, D) float32 of one photo."""
+        embedding = self[index]
+        return embedding.reshape(-1, embedding.shape[-1])
