@@ -13,11 +13,11 @@ from typing import Literal
 import structlog
 from pydantic import ValidationError
 
-from app.core.artifact import Manifest
 from app.core.dataset import Category, read_test_split
 from app.core.detector import Detector, Inspection
 from app.core.errors import GoodsGuardError, NoTestSplit
 from app.core.evaluation import Evaluation, evaluate
+from app.core.manifest import Manifest
 
 log = structlog.get_logger()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,19 @@ _DEFECT_COLOURS = (
 )  # fmt: skip
 # Beyond this many test images t-SNE takes minutes and its picture is a blot.
 _TSNE_LIMIT = 2000
+_WORST = 4  # misses and false alarms shown
 
 
 def write_report(
-    folder: Path, run: EvaluationRun, embeddings: npt.NDArray[np.float32]
+    folder: Path,
+    run: EvaluationRun,
+    embeddings: npt.NDArray[np.float32],
+    overlay: Callable[[bytes], bytes | None] = lambda _photo: None,
 ) -> list[Path]:
-    """Write the five pictures of one category.
+    """Write the six pictures of one category.
 
     Args:
+        overlay: a photo's bytes -> its anomaly map as a PNG; None for global methods.
         embeddings: (n, D) float32, one vector per image of `run.scored`, for the t-SNE picture.
 
     Returns:
@@ -44,6 +50,7 @@ def write_report(
         "good_defect_pair": pair(run),
         "roc": roc(run),
         "confusion": confusion(run.evaluation),
+        "errors": errors(run, overlay),
         "tsne": tsne(run.scored, embeddings, name),
     }
     paths = []
@@ -118,6 +125,31 @@ def pair(run: EvaluationRun) -> Figure:
         for spine in ax.spines.values():
             spine.set(color=colour, linewidth=3)
     figure.suptitle(f"{e.category}: threshold {e.threshold:.2f}", color=_INK)
+    return figure
+
+
+def errors(run: EvaluationRun, overlay: Callable[[bytes], bytes | None]) -> Figure:
+    """The worst misses and the worst false alarms at the deployed threshold, with their maps."""
+    threshold = run.evaluation.threshold
+    missed = [s for s in run.scored if s.image.is_defective and s.score <= threshold]
+    alarms = [s for s in run.scored if not s.image.is_defective and s.score > threshold]
+    rows = (
+        (f"missed: {len(missed)}", sorted(missed, key=lambda s: s.score), _RED),
+        (f"false alarms: {len(alarms)}", sorted(alarms, key=lambda s: -s.score), _GREEN),
+    )
+    figure = Figure(figsize=(2.9 * _WORST, 6.6), layout="constrained")
+    table = figure.subplots(2, _WORST)
+    for line, (title, scored, colour) in zip(table, rows, strict=True):
+        line[0].set_ylabel(title, color=colour, fontsize=12)
+        for axes, one in zip_longest(line, scored[:_WORST]):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            if one is not None:
+                photo = one.image.path.read_bytes()
+                axes.imshow(decode(overlay(photo) or photo).rgb)
+                kind = one.image.defect_type.replace("_", " ")
+                axes.set_title(f"{kind}: {one.score:.2f}\n{one.image.path.name}", fontsize=9)
+    figure.suptitle(f"{run.evaluation.category}: worst errors at threshold {threshold:.2f}")
     return figure
 
 
@@ -228,9 +260,9 @@ def _auroc(e: Evaluation) -> str:
 
 def _summary_table(evaluations: Sequence[Evaluation]) -> list[str]:
     lines = [
-        "| category | preset | good / defective | AUROC (95 %) | AP | recall | "
+        "| category | preset | good / defective | AUROC (95 %) | AP | F1-max | recall | "
         "false alarms promised | false alarms observed (95 %) |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for e in evaluations:
         at = e.at_threshold
@@ -238,7 +270,7 @@ def _summary_table(evaluations: Sequence[Evaluation]) -> list[str]:
         lines.append(
             f"| {e.category} | {e.preset} | {e.n_good} / {e.n_defective} "
             f"| {e.auroc:.3f} ({e.auroc_ci95[0]:.3f} to {e.auroc_ci95[1]:.3f}) "
-            f"| {e.average_precision:.3f} | {_percent(at.recall)} | {e.alpha:.2%} "
+            f"| {e.average_precision:.3f} | {e.f1_max:.3f} | {_percent(at.recall)} | {e.alpha:.2%} "
             f"| {_percent(at.false_alarm_rate)} ({low:.1%} to {high:.1%}) |"
         )
     if len(evaluations) > 1:
@@ -260,8 +292,10 @@ def _summary_section(e: Evaluation) -> list[str]:
     lines += [
         f"| {name} | {d.n} | {d.auroc:.3f} | {d.recall:.1%} |" for name, d in e.per_defect.items()
     ]
+    if e.pixel_auroc is not None and e.aupro is not None:
+        lines += ["", f"Pixel AUROC {e.pixel_auroc:.3f}, AUPRO (to 0.3) {e.aupro:.3f}."]
     lines.append("")
-    for kind in ("hist", "roc", "confusion", "good_defect_pair", "tsne"):
+    for kind in ("hist", "roc", "confusion", "good_defect_pair", "errors", "tsne"):
         lines += [f"![{e.category} {kind}]({e.category}_{kind}.png)", ""]
     return lines
 

@@ -29,7 +29,8 @@ from safetensors.torch import load_file
 from sklearn.random_projection import SparseRandomProjection
 from torchvision.models import resnet18
 
-from app.core.coreset import StreamingCoreset, Vectors, covering_radius, greedy_k_center
+from app.core.coreset import Vectors, covering_radius, greedy_k_center
+from app.core.streaming_coreset import StreamingCoreset
 
 INPUT = 224
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]

@@ -30,7 +30,7 @@ START_TIMEOUT_S = 180
 
 def main(
     preset: Annotated[str, typer.Option(help="The method to build both banks with.")] = (
-        "embedded-knn"
+        "embedded-patch"
     ),
     data: Annotated[Path, typer.Option(help="Where the ELPV folders go.")] = ROOT / "data/elpv",
     models: Annotated[Path, typer.Option(help="Where the banks go.")] = ROOT / "models/demo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ from app.cli import (
     write_json,
 )
 from app.core.dataset import list_categories, read_test_split
-from app.core.detector import Inspection
+from app.core.detector import Detector, Inspection
 from app.core.errors import DatasetError, GoodsGuardError
 from app.core.evaluation import Evaluation, EvaluationRun, evaluate
 from app.core.runtimes import choose_device
@@ -67,7 +68,8 @@ def main(
             for path in run.unreadable:
                 warn(f"{name}: skipped {path}: it cannot be read")
             if report is not None:
-                reports.write_report(report, run, embeddings)
+                detector = registry.detector(name)
+                reports.write_report(report, run, embeddings, partial(_overlay, detector))
     if done:
         console.print(evaluation_table(done))
         if report is not None:
@@ -76,6 +78,10 @@ def main(
             write_json(json_file, done)
     if failed:
         raise stop(f"not evaluated: {', '.join(failed)}")
+
+
+def _overlay(detector: Detector, photo: bytes) -> bytes | None:
+    return detector.overlay(photo, detector.inspect(photo))
 
 
 def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:

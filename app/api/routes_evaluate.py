@@ -12,9 +12,9 @@ from app.api.dependencies import Services, ServicesDep
 from app.api.problems import responses
 from app.api.routes_score import CategoryName
 from app.api.schemas import EvaluationList, EvaluationStatus, Progress
-from app.core.artifact import Manifest
 from app.core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from app.core.evaluation import Evaluation
+from app.core.manifest import Manifest
 
 router = APIRouter(prefix="/evaluate", tags=["evaluate"])
 

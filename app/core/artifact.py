@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,105 +20,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as render_safetensors
 
 from app.core.bank import MemoryBank
-from app.core.bank_rule import BankRule
-from app.core.calibration import Calibration, Fixed, Quantile, Rule, ThresholdRule
+from app.core.calibration import Calibration, Fixed, Quantile, Rule
 from app.core.errors import ArtifactError, BankError, UnknownCategory
-from app.core.features import FeatureSpec
-from app.core.scoring import Scoring
+from app.core.manifest import SCHEMA_VERSION, VERSION_PATTERN, Manifest, ThresholdRecord
 
-SCHEMA_VERSION = 1
 KEPT_VERSIONS = 5
 
 MANIFEST, BANK, CURRENT = "manifest.json", "bank.safetensors", "current"
-_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _PARTIAL = ".partial-"
 
 # A manifest is a few KiB; what is larger is none.
 _MAX_MANIFEST_BYTES = 4 << 20
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BankShape(_Frozen):
-    """`(vectors, dimensions) float32`."""
-
-    vectors: int = Field(ge=1)
-    dimensions: int = Field(ge=1)
-
-
-class Coreset(_Frozen):
-    """How the bank's vectors were chosen: the rule with its seed, and the share that was kept."""
-
-    rule: BankRule
-    ratio: float = Field(gt=0.0)
-
-
-class ThresholdRecord(_Frozen):
-    """The rule, the value it gave, and the false-alarm rate it promises."""
-
-    rule: ThresholdRule
-    value: float = Field(allow_inf_nan=False)
-    alpha: float = Field(ge=0.0, le=1.0)
-
-
-class MapScale(_Frozen):
-    """The anomaly map's fixed scale, from the maps of held-out good photos.
-
-    Attributes:
-        low: their median patch score; what lies below is drawn as calm.
-        threshold: the threshold rule applied to their highest patch scores; what lies above it
-            is outlined.
-    """
-
-    low: float = Field(ge=0.0, allow_inf_nan=False)
-    threshold: float = Field(allow_inf_nan=False)
-
-
-class Counts(_Frozen):
-    """Files of `train/good`: used, unreadable, ignored (no image by its extension)."""
-
-    images: int = Field(ge=1)
-    unreadable: int = Field(ge=0)
-    ignored: int = Field(ge=0)
-    calibration_scores: int = Field(ge=0)
-
-
-class RuntimeRecord(_Frozen):
-    """What computed the bank and its calibration."""
-
-    name: str
-    precision: str
-    device: str
-
-
-class Manifest(_Frozen):
-    """Everything about one bank version but its numbers."""
-
-    schema_version: int = SCHEMA_VERSION
-    category: str
-    bank_version: str = Field(pattern=rf"^{_VERSION.pattern}$")
-    created_at: datetime
-    preset: str
-    features: FeatureSpec
-    bank: BankShape
-    coreset: Coreset
-    scoring: Scoring
-    threshold: ThresholdRecord
-    anomaly_map: MapScale
-    counts: Counts
-    runtime: RuntimeRecord
-    bank_sha256: str = ""
-    training_files_sha256: str
-    libraries: dict[str, str]
-    wall_time_s: float
 
 
 @dataclass(frozen=True)
@@ -249,14 +166,16 @@ def current_version(folder: Path) -> str:
         ArtifactError: no such file, or what it holds is no version.
     """
     text = _read(folder / CURRENT)[:64].decode("ascii", errors="replace").strip()
-    if not _VERSION.fullmatch(text):
+    if not VERSION_PATTERN.fullmatch(text):
         raise ArtifactError(f"{CURRENT} names no bank version")
     return text
 
 
 def versions(folder: Path) -> list[str]:
     """A category's complete versions, oldest first."""
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and _VERSION.fullmatch(p.name))
+    return sorted(
+        p.name for p in folder.iterdir() if p.is_dir() and VERSION_PATTERN.fullmatch(p.name)
+    )
 
 
 def _read_manifest(path: Path) -> Manifest:

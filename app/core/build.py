@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from app import __version__
 from app.core import artifact as artifacts
+from app.core import manifest as manifests
 from app.core.bank import MemoryBank
-from app.core.bank_rule import BankRule
 from app.core.calibration import (
     Alpha,
     Calibration,
@@ -25,10 +25,10 @@ from app.core.calibration import (
     assign_folds,
     leave_one_out_scores,
 )
-from app.core.coreset import StreamingCoreset
 from app.core.dataset import Category, groups
 from app.core.errors import CalibrationError, DatasetError, TooManyUnreadable
 from app.core.features import Embedding, FeatureExtractor
+from app.core.patch_banks import PatchBanks
 from app.core.preset import Preset
 from app.core.reading import Unreadable, read_batches
 from app.core.scoring import Scoring
@@ -71,6 +71,15 @@ class HeldOut:
     medians: Scores
 
 
+@dataclass(frozen=True)
+class _Made:
+    bank: MemoryBank
+    scoring: Scoring
+    held_out: HeldOut
+    columns: npt.NDArray[np.int64] | None
+    warnings: list[str]
+
+
 def build_bank(
     category: Category,
     preset: Preset,
@@ -102,41 +111,40 @@ def build_bank(
     with Spool() as spool:
         read, unreadable = _embed(paths, extractor, spool, progress)
         _check_unreadable(unreadable, len(paths), max_unreadable, category.name)
-        columns = _columns(spool, preset.bank)
-        bank = make_bank(spool, range(len(spool)), preset.bank, columns, _step(progress, "coreset"))
-        scoring, warnings = _clipped(preset.scoring, bank)
-        held_out = _calibrate(
-            spool, read, preset, scoring, bank, columns, _step(progress, "calibration")
-        )
+        names = groups(read) if preset.calibration.keep_groups else [p.name for p in read]
+        make = _global_bank if extractor.grid == (1, 1) else _patch_bank
+        made = make(spool, names, preset, progress)
+    bank, scoring, held_out = made.bank, made.scoring, made.held_out
+    columns, warnings = made.columns, made.warnings
     scores = held_out.scores
     calibration = Calibration.from_rule(scores, rule)
     spec = extractor.spec
     if columns is not None:
         spec = spec.model_copy(update={"selected_dimensions": tuple(columns.tolist())})
-    manifest = artifacts.Manifest(
+    manifest = manifests.Manifest(
         category=category.name,
         bank_version=artifacts.new_version(),
         created_at=datetime.now(UTC),
         preset=preset.name,
         features=spec,
-        bank=artifacts.BankShape(vectors=len(bank), dimensions=bank.dimensions),
-        coreset=artifacts.Coreset(
+        bank=manifests.BankShape(vectors=len(bank), dimensions=bank.dimensions),
+        coreset=manifests.Coreset(
             rule=preset.bank, ratio=len(bank) / (len(read) * spec.grid[0] * spec.grid[1])
         ),
         scoring=scoring,
-        threshold=artifacts.ThresholdRecord(
+        threshold=manifests.ThresholdRecord(
             rule=rule, value=calibration.threshold, alpha=calibration.alpha
         ),
-        anomaly_map=artifacts.MapScale(
+        anomaly_map=manifests.MapScale(
             low=float(np.median(held_out.medians)), threshold=rule.value(held_out.peaks)
         ),
-        counts=artifacts.Counts(
+        counts=manifests.Counts(
             images=len(read),
             unreadable=len(unreadable),
             ignored=category.ignored,
             calibration_scores=len(scores),
         ),
-        runtime=artifacts.RuntimeRecord(
+        runtime=manifests.RuntimeRecord(
             name=extractor.runtime.name,
             precision=extractor.runtime.precision,
             device=extractor.runtime.device.type,
@@ -149,34 +157,9 @@ def build_bank(
     return Build(built, tuple(unreadable), tuple(warnings))
 
 
-def make_bank(
-    spool: Spool,
-    images: Sequence[int],
-    rule: BankRule,
-    columns: npt.NDArray[np.int64] | None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> MemoryBank:
-    """The bank of some of the spooled images: their patches, reduced to a coreset."""
-    total = sum(len(spool.patches(image)) for image in images)
-    size = rule.size(total)
-    if size == total:  # kept whole and in order: leave-one-out finds each image by its index
-        kept = np.concatenate([_selected(spool.patches(image), columns) for image in images])
-        return MemoryBank(kept)
-    dimensions = _selected(spool.patches(images[0]), columns).shape[1]
-    coreset = StreamingCoreset(
-        size,
-        seed=rule.seed,
-        buffer_bytes=_buffer_bytes(total, size, dimensions),
-        progress=progress,
-    )
-    for image in images:
-        coreset.add(_selected(spool.patches(image), columns))
-    vectors, _ = coreset.finish(size)
-    return MemoryBank(vectors)
-
-
-def highest_std_dimensions(std: npt.NDArray[np.float64], kept: int) -> npt.NDArray[np.int64]:
-    """The `kept` dimensions with the highest standard deviation over the bank, ascending."""
+def highest_std_dimensions(vectors: Embedding, kept: int) -> npt.NDArray[np.int64]:
+    """The `kept` columns of (N, D) with the highest standard deviation, in ascending order."""
+    std = vectors.std(axis=0, dtype=np.float64)
     return np.sort(np.argsort(-std, kind="stable")[:kept])
 
 
@@ -206,67 +189,38 @@ def _embed(
     return read, unreadable
 
 
-def _calibrate(
-    spool: Spool,
-    read: list[Path],
-    preset: Preset,
-    scoring: Scoring,
-    bank: MemoryBank,
-    columns: npt.NDArray[np.int64] | None,
-    progress: Callable[[int, int], None],
-) -> HeldOut:
-    """Score each good image against a bank without it.
+def _global_bank(spool: Spool, names: list[str], preset: Preset, _: Progress) -> _Made:
+    """All vectors, in order, perhaps fewer columns; each image is left out in turn."""
+    vectors = np.concatenate([spool.patches(image) for image in range(len(spool))])
+    columns = None
+    if (kept := preset.bank.highest_std_dimensions) is not None:
+        columns = highest_std_dimensions(vectors, kept)
+        vectors = np.ascontiguousarray(vectors[:, columns])
+    bank = MemoryBank(vectors)
+    scoring, warnings = _clipped(preset.scoring, bank)
+    scores = leave_one_out_scores(bank, names, scoring)
+    return _Made(bank, scoring, HeldOut(scores, peaks=scores, medians=scores), columns, warnings)
 
-    Global methods leave one out; patch methods go by folds, each scored against a bank made,
-    scale and coreset and all, without it.
-    """
-    names = groups(read) if preset.calibration.keep_groups else [path.name for path in read]
-    if spool[0].shape[:2] == (1, 1):
-        scores = leave_one_out_scores(bank, names, scoring)
-        return HeldOut(scores, peaks=scores, medians=scores)
+
+def _patch_bank(spool: Spool, names: list[str], preset: Preset, progress: Progress) -> _Made:
+    """A coreset of the patches; each fold is scored against a bank made without it."""
     folds = assign_folds(names, preset.calibration.folds, preset.bank.seed)
+    banks = PatchBanks(spool, folds, preset.bank, _step(progress, "coreset"))
+    scoring, warnings = _clipped(preset.scoring, banks.bank())
     held_out = HeldOut(*np.empty((3, len(spool)), dtype=np.float32))
     done = 0
     for fold in range(int(folds.max()) + 1):
-        others = np.flatnonzero(folds != fold).tolist()
-        fold_bank = make_bank(spool, others, preset.bank, columns)
+        bank = banks.bank(without=fold)
         for image in np.flatnonzero(folds == fold).tolist():
-            distances, _ = fold_bank.search(_selected(spool.patches(image), columns), scoring.k)
+            distances, _ = bank.search(spool.patches(image), scoring.k)
             patch_scores = scoring.patch_scores(distances)
             score_map = scoring.score_map(patch_scores, spool[image].shape[:2])
             held_out.scores[image] = scoring.image_score(patch_scores)
             held_out.peaks[image] = score_map.max()
             held_out.medians[image] = np.median(score_map)
             done += 1
-            progress(done, len(spool))
-    return held_out
-
-
-def _columns(spool: Spool, rule: BankRule) -> npt.NDArray[np.int64] | None:
-    if rule.highest_std_dimensions is None:
-        return None
-    _, std = _moments(spool, range(len(spool)), None)
-    return highest_std_dimensions(std, rule.highest_std_dimensions)
-
-
-def _moments(
-    spool: Spool, images: Sequence[int], columns: npt.NDArray[np.int64] | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and standard deviation of each dimension over all patches, in one pass."""
-    shift = _selected(spool.patches(images[0]), columns).mean(axis=0, dtype=np.float64)
-    count, total, squares = 0, np.zeros_like(shift), np.zeros_like(shift)
-    for image in images:
-        # About the first image's mean: sums of large squares would lose the digits of the spread.
-        centred = _selected(spool.patches(image), columns) - shift
-        count += len(centred)
-        total += centred.sum(axis=0)
-        squares += np.einsum("pd,pd->d", centred, centred)
-    mean = total / count
-    return mean + shift, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-
-
-def _selected(patches: Embedding, columns: npt.NDArray[np.int64] | None) -> Embedding:
-    return patches if columns is None else np.ascontiguousarray(patches[:, columns])
+            progress("calibration", done, len(spool))
+    return _Made(banks.bank(), scoring, held_out, None, warnings)
 
 
 def _clipped(scoring: Scoring, bank: MemoryBank) -> tuple[Scoring, list[str]]:
@@ -277,12 +231,6 @@ def _clipped(scoring: Scoring, bank: MemoryBank) -> tuple[Scoring, list[str]]:
         f"k is clipped to {len(bank)}"
     )
     return scoring.model_copy(update={"k": len(bank)}), [warning]
-
-
-def _buffer_bytes(vectors: int, size: int, dimensions: int) -> int:
-    """512 MiB of patches at a time, less where there are fewer, more where the coreset needs it."""
-    wanted = min(512 << 20, vectors * dimensions * 4)
-    return max(wanted, 2 * size * dimensions * 4)
 
 
 def _check_promise(rule: Rule, images: int) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.core.anomaly_map import Region, find_regions, overlay_png, place
-from app.core.artifact import Artifact, Manifest
+from app.core.artifact import Artifact
 from app.core.bank import MemoryBank
 from app.core.calibration import Calibration
 from app.core.errors import ArtifactError
 from app.core.features import Embedding, Extractor
 from app.core.images import MAX_PIXELS, decode
+from app.core.manifest import Manifest
 from app.core.preprocess import PreparedImage
 from app.core.scoring import Map
 

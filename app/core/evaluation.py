@@ -16,10 +16,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core import metrics
-from app.core.artifact import Manifest
 from app.core.dataset import Category, LabelledImage
 from app.core.errors import ImageError, NoTestSplit
 from app.core.images import decode
+from app.core.manifest import Manifest
 
 Interval = tuple[float, float]
 

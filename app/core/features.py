@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as functional
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.backbones import find_weights, get_backbone, load_network
+from app.core.backbones import get_backbone
 from app.core.errors import NonFiniteScore, PresetError
 from app.core.images import DecodedImage
 from app.core.preprocess import PreparedImage, Preprocess
 from app.core.runtimes import Runtime, TorchRuntime
+from app.core.weights import find_weights, load_network
 
 Embedding = npt.NDArray[np.float32]  # (P, D), or (B, P, D) for a batch
 

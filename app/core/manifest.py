@@ -1,0 +1,94 @@
+"""manifest.json: everything about one bank version but its numbers."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.bank_rule import BankRule
+from app.core.calibration import ThresholdRule
+from app.core.features import FeatureSpec
+from app.core.scoring import Scoring
+
+SCHEMA_VERSION = 1
+VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BankShape(_Frozen):
+    """`(vectors, dimensions) float32`."""
+
+    vectors: int = Field(ge=1)
+    dimensions: int = Field(ge=1)
+
+
+class Coreset(_Frozen):
+    """How the bank's vectors were chosen: the rule with its seed, and the share that was kept."""
+
+    rule: BankRule
+    ratio: float = Field(gt=0.0)
+
+
+class ThresholdRecord(_Frozen):
+    """The rule, the value it gave, and the false-alarm rate it promises."""
+
+    rule: ThresholdRule
+    value: float = Field(allow_inf_nan=False)
+    alpha: float = Field(ge=0.0, le=1.0)
+
+
+class MapScale(_Frozen):
+    """The anomaly map's fixed scale, from the maps of held-out good photos.
+
+    Attributes:
+        low: their median patch score; what lies below is drawn as calm.
+        threshold: the threshold rule applied to their highest patch scores; what lies above it
+            is outlined.
+    """
+
+    low: float = Field(ge=0.0, allow_inf_nan=False)
+    threshold: float = Field(allow_inf_nan=False)
+
+
+class Counts(_Frozen):
+    """Files of `train/good`: used, unreadable, ignored (no image by its extension)."""
+
+    images: int = Field(ge=1)
+    unreadable: int = Field(ge=0)
+    ignored: int = Field(ge=0)
+    calibration_scores: int = Field(ge=0)
+
+
+class RuntimeRecord(_Frozen):
+    """What computed the bank and its calibration."""
+
+    name: str
+    precision: str
+    device: str
+
+
+class Manifest(_Frozen):
+    """Everything about one bank version but its numbers."""
+
+    schema_version: int = SCHEMA_VERSION
+    category: str
+    bank_version: str = Field(pattern=rf"^{VERSION_PATTERN.pattern}$")
+    created_at: datetime
+    preset: str
+    features: FeatureSpec
+    bank: BankShape
+    coreset: Coreset
+    scoring: Scoring
+    threshold: ThresholdRecord
+    anomaly_map: MapScale
+    counts: Counts
+    runtime: RuntimeRecord
+    bank_sha256: str = ""
+    training_files_sha256: str
+    libraries: dict[str, str]
+    wall_time_s: float

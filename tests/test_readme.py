@@ -1,0 +1,88 @@
+"""What the README promises: settings, commands and snippets."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from app.settings import Settings
+from tests.support import ROOT
+
+README = ROOT / "README.md"
+TEXT = README.read_text(encoding="utf-8") if README.is_file() else ""
+
+pytestmark = pytest.mark.skipif(not TEXT, reason="there is no README.md yet")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.M | re.S)
+
+
+def commands() -> list[str]:
+    """The lines of the bash blocks, continued ones joined, comments left out."""
+    joined = "\n".join(blocks("bash")).replace("\\\n", " ")
+    lines = (line.strip().removeprefix("$ ") for line in joined.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def script_calls() -> list[str]:
+    return [c for c in commands() if re.search(r"python3? +(scripts|bench)/\w+\.py", c)]
+
+
+def options_of(script: Path) -> set[str]:
+    program = typer.Typer()
+    name = ".".join(script.relative_to(ROOT).with_suffix("").parts)
+    program.command()(importlib.import_module(name).main)
+    parameters = typer.main.get_command(program).params
+    return {o for p in parameters for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_documented(name: str) -> None:
+    assert f"GOODSGUARD_{name.upper()}" in TEXT or f"`{name.upper()}`" in TEXT
+
+
+def test_every_documented_setting_exists() -> None:
+    named = {n.lower() for n in re.findall(r"\bGOODSGUARD_([A-Z][A-Z_]*[A-Z])\b", TEXT)}
+    assert named - set(Settings.model_fields) - {"shared"} == set()
+
+
+@pytest.mark.parametrize("line", script_calls())
+def test_every_script_call_is_possible(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    place = next(
+        i for i, word in enumerate(words) if re.fullmatch(r"(scripts|bench)/\w+\.py", word)
+    )
+    script = ROOT / words[place]
+    assert script.is_file()
+    arguments = [word.split("=")[0] for word in words[place + 1 :] if word.startswith("--")]
+    if not arguments:
+        return
+    assert set(arguments) <= options_of(script)
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if re.match(r"(\w+=\S+ )*make ", c)])
+def test_every_make_target_exists(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    targets = [
+        w for w in words[words.index("make") + 1 :] if not w.startswith("-") and "=" not in w
+    ]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(re.search(rf"^{re.escape(target)}:", makefile, re.M) for target in targets)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_every_python_block_compiles(block: str) -> None:
+    compile(block, str(README), "exec")
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", TEXT)))
+)
+def test_every_link_into_the_repository_leads_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
