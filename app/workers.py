@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo
 from app.core.errors import Overloaded
+from app.core.threads import available_cpus
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -42,7 +42,7 @@ class Workers:
         self.queue_size = queue_size
         self.depth = 0
         self._seconds_per_photo = 0.05
-        self._decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(available_cpus(), thread_name_prefix="decode")
         self._network = ThreadPoolExecutor(1, thread_name_prefix="network")
 
     @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from app.core.errors import CorruptImage, ImageError
 from app.core.features import BATCH_SIZE, Extractor
 from app.core.images import MAX_PIXELS, decode
 from app.core.preprocess import PreparedImage
+from app.core.threads import available_cpus
 
 # Pillow's decoders release the GIL; more threads than this only add memory.
 _MAX_WORKERS = 8
@@ -65,7 +65,7 @@ def _parallel(
         except ImageError as exc:
             return path, exc
 
-    workers = min(_MAX_WORKERS, os.cpu_count() or 1)
+    workers = min(_MAX_WORKERS, available_cpus())
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         pending: deque[Future[_Result]] = deque()
         remaining = iter(paths)

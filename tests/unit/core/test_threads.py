@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import faiss
 import pytest
 import torch
 
-from app.core.threads import set_threads
+from app.core.threads import available_cpus, set_threads
 
 
 @pytest.fixture(autouse=True)
@@ -22,4 +23,19 @@ def test_both_pools_get_the_same_number(threads: int) -> None:
 
 
 def test_zero_means_the_cores_this_process_may_use() -> None:
-    assert set_threads(0) == len(os.sched_getaffinity(0))
+    assert set_threads(0) == available_cpus()
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("100000 100000", 1), ("50000 100000", 1), ("99999999 100000", None)]
+)
+def test_a_containers_quota_bounds_the_cpus(quota: str, cpus: int | None, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    expected = len(os.sched_getaffinity(0)) if cpus is None else cpus
+    assert available_cpus(tmp_path / "cpu.max") == expected
+
+
+@pytest.mark.parametrize("quota", ["max 100000", "", "nonsense"])
+def test_no_quota_leaves_the_affinity(quota: str, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    assert available_cpus(tmp_path / "cpu.max") == len(os.sched_getaffinity(0))
