@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as render_safetensors
@@ -37,6 +37,10 @@ _PARTIAL = ".partial-"
 
 # A manifest is a few KiB; what is larger is none.
 _MAX_MANIFEST_BYTES = 4 << 20
+
+
+class _AnySchema(BaseModel):
+    schema_version: int
 
 
 @dataclass(frozen=True)
@@ -179,18 +183,20 @@ def versions(folder: Path) -> list[str]:
 
 
 def _read_manifest(path: Path) -> Manifest:
+    data = _read(path, limit=_MAX_MANIFEST_BYTES)
     try:
-        manifest = Manifest.model_validate_json(_read(path, limit=_MAX_MANIFEST_BYTES))
+        # Asked first: another schema's fields would only be called invalid, one by one.
+        schema = _AnySchema.model_validate_json(data).schema_version
+        if schema != SCHEMA_VERSION:
+            raise ArtifactError(
+                f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
+                "build the bank again"
+            )
+        return Manifest.model_validate_json(data)
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
-    if manifest.schema_version != SCHEMA_VERSION:
-        raise ArtifactError(
-            f"schema version {manifest.schema_version} is not {SCHEMA_VERSION}, which this release "
-            "reads; build the bank again"
-        )
-    return manifest
 
 
 _Floats = npt.NDArray[np.float32]

@@ -16,7 +16,7 @@ class BankRule(BaseModel):
         seed: of the coreset's first pick, and of the calibration folds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     highest_std_dimensions: int | None = Field(default=None, ge=1)
     coreset_ratio: float = Field(default=1.0, gt=0.0, le=1.0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,7 @@ class HeldOut:
 @dataclass(frozen=True)
 class _Made:
     bank: MemoryBank
+    patches: int  # that the bank was chosen from
     scoring: Scoring
     held_out: HeldOut
     columns: npt.NDArray[np.int64] | None
@@ -114,47 +116,62 @@ def build_bank(
         names = groups(read) if preset.calibration.keep_groups else [p.name for p in read]
         make = _global_bank if extractor.grid == (1, 1) else _patch_bank
         made = make(spool, names, preset, progress)
-    bank, scoring, held_out = made.bank, made.scoring, made.held_out
-    columns, warnings = made.columns, made.warnings
-    scores = held_out.scores
-    calibration = Calibration.from_rule(scores, rule)
-    spec = extractor.spec
-    if columns is not None:
-        spec = spec.model_copy(update={"selected_dimensions": tuple(columns.tolist())})
-    manifest = manifests.Manifest(
+    calibration = Calibration.from_rule(made.held_out.scores, rule)
+    manifest = _manifest(
+        preset,
+        extractor,
+        made,
         category=category.name,
-        bank_version=artifacts.new_version(),
-        created_at=datetime.now(UTC),
-        preset=preset.name,
-        features=spec,
-        bank=manifests.BankShape(vectors=len(bank), dimensions=bank.dimensions),
-        coreset=manifests.Coreset(
-            rule=preset.bank, ratio=len(bank) / (len(read) * spec.grid[0] * spec.grid[1])
-        ),
-        scoring=scoring,
         threshold=manifests.ThresholdRecord(
             rule=rule, value=calibration.threshold, alpha=calibration.alpha
-        ),
-        anomaly_map=manifests.MapScale(
-            low=float(np.median(held_out.medians)), threshold=rule.value(held_out.peaks)
         ),
         counts=manifests.Counts(
             images=len(read),
             unreadable=len(unreadable),
             ignored=category.ignored,
-            calibration_scores=len(scores),
+            calibration_scores=len(calibration.scores),
         ),
+        training_files_sha256=artifacts.training_files_sha256(read),
+        wall_time_s=round(time.perf_counter() - start, 3),
+    )
+    built = artifacts.Artifact(manifest, made.bank, calibration, made.held_out.peaks)
+    return Build(built, tuple(unreadable), tuple(made.warnings))
+
+
+def _manifest(
+    preset: Preset,
+    extractor: FeatureExtractor,
+    made: _Made,
+    *,
+    threshold: manifests.ThresholdRecord,
+    counts: manifests.Counts,
+    **facts: Any,
+) -> manifests.Manifest:
+    spec = extractor.spec
+    if made.columns is not None:
+        spec = spec.model_copy(update={"selected_dimensions": tuple(made.columns.tolist())})
+    return manifests.Manifest(
+        bank_version=artifacts.new_version(),
+        created_at=datetime.now(UTC),
+        preset=preset.name,
+        features=spec,
+        bank=manifests.BankShape(vectors=len(made.bank), dimensions=made.bank.dimensions),
+        coreset=manifests.Coreset(rule=preset.bank, ratio=len(made.bank) / made.patches),
+        scoring=made.scoring,
+        threshold=threshold,
+        anomaly_map=manifests.MapScale(
+            low=float(np.median(made.held_out.medians)),
+            threshold=threshold.rule.value(made.held_out.peaks),
+        ),
+        counts=counts,
         runtime=manifests.RuntimeRecord(
             name=extractor.runtime.name,
             precision=extractor.runtime.precision,
             device=extractor.runtime.device.type,
         ),
-        training_files_sha256=artifacts.training_files_sha256(read),
         libraries=library_versions(),
-        wall_time_s=round(time.perf_counter() - start, 3),
+        **facts,
     )
-    built = artifacts.Artifact(manifest, bank, calibration, held_out.peaks)
-    return Build(built, tuple(unreadable), tuple(warnings))
 
 
 def highest_std_dimensions(vectors: Embedding, kept: int) -> npt.NDArray[np.int64]:
@@ -199,7 +216,8 @@ def _global_bank(spool: Spool, names: list[str], preset: Preset, _: Progress) ->
     bank = MemoryBank(vectors)
     scoring, warnings = _clipped(preset.scoring, bank)
     scores = leave_one_out_scores(bank, names, scoring)
-    return _Made(bank, scoring, HeldOut(scores, peaks=scores, medians=scores), columns, warnings)
+    held_out = HeldOut(scores, peaks=scores, medians=scores)
+    return _Made(bank, len(bank), scoring, held_out, columns, warnings)
 
 
 def _patch_bank(spool: Spool, names: list[str], preset: Preset, progress: Progress) -> _Made:
@@ -220,7 +238,7 @@ def _patch_bank(spool: Spool, names: list[str], preset: Preset, progress: Progre
             held_out.medians[image] = np.median(score_map)
             done += 1
             progress("calibration", done, len(spool))
-    return _Made(banks.bank(), scoring, held_out, None, warnings)
+    return _Made(banks.bank(), banks.patches, scoring, held_out, None, warnings)
 
 
 def _clipped(scoring: Scoring, bank: MemoryBank) -> tuple[Scoring, list[str]]:

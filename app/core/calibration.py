@@ -27,7 +27,7 @@ Scores = npt.NDArray[np.float32]
 class MeanStd(BaseModel):
     """threshold = mean + k · std of the calibration scores (std with n − 1)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["mean_std"] = "mean_std"
     k: float = Field(default=3.0, ge=0.0, le=20.0)
@@ -43,7 +43,7 @@ class MeanStd(BaseModel):
 class Quantile(BaseModel):
     """threshold = the q-quantile of the calibration scores (linear interpolation)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["quantile"] = "quantile"
     q: float = Field(default=0.99, gt=0.0, lt=1.0)
@@ -64,7 +64,7 @@ class Alpha(BaseModel):
     a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["alpha"] = "alpha"
     alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
@@ -91,7 +91,7 @@ class Alpha(BaseModel):
 class Fixed(BaseModel):
     """A threshold set by hand."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["fixed"] = "fixed"
     threshold: float = Field(ge=0.0, allow_inf_nan=False)

@@ -40,7 +40,7 @@ class FeatureSpec(BaseModel):
         selected_dimensions: the columns kept, of the concatenated features; None keeps all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str
     weights_sha256: str = ""

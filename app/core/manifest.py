@@ -17,7 +17,7 @@ VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BankShape(_Frozen):
@@ -51,7 +51,7 @@ class MapScale(_Frozen):
             is outlined.
     """
 
-    low: float = Field(ge=0.0, allow_inf_nan=False)
+    low: float = Field(ge=0.0)
     threshold: float = Field(allow_inf_nan=False)
 
 

@@ -36,21 +36,26 @@ class PatchBanks:
     ) -> None:
         """Reduce each fold's patches; `folds` (N,) names each spooled image's fold."""
         self._rule = rule
-        self._patches = np.zeros(int(folds.max()) + 1, dtype=np.int64)
+        self._counts = np.zeros(int(folds.max()) + 1, dtype=np.int64)
         for image, fold in enumerate(folds.tolist()):
-            self._patches[fold] += len(spool.patches(image))
-        size = rule.size(int(self._patches.sum()))
+            self._counts[fold] += len(spool.patches(image))
+        size = rule.size(self.patches)
         self._cores: list[Embedding] = []
-        for fold in range(len(self._patches)):
+        for fold in range(len(self._counts)):
             images = np.flatnonzero(folds == fold).tolist()
             self._cores.append(_reduced(spool, images, size, rule.seed))
-            progress(fold + 1, len(self._patches))
+            progress(fold + 1, len(self._counts))
+
+    @property
+    def patches(self) -> int:
+        """How many patches the folds hold."""
+        return int(self._counts.sum())
 
     def bank(self, without: int | None = None) -> MemoryBank:
         """The bank of all folds, or of all but one."""
         kept = [fold for fold in range(len(self._cores)) if fold != without]
         union = np.concatenate([self._cores[fold] for fold in kept])
-        size = self._rule.size(int(self._patches[kept].sum()))
+        size = self._rule.size(int(self._counts[kept].sum()))
         return MemoryBank(union[greedy_k_center(union, size, seed=self._rule.seed)])
 
 

@@ -94,7 +94,7 @@ class Preprocess(BaseModel):
             long as both sides stay at least m times what the resize asks for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     input_size: int = Field(ge=32, le=2048)
     resize: ResizeRule
@@ -143,10 +143,10 @@ class Preprocess(BaseModel):
 
     def _shorter_side_crop(self, image: DecodedImage) -> PreparedImage:
         assert self.resize_size is not None
-        size, scale = self.input_size, self.resize_size / min(image.width, image.height)
+        size, shorter = self.input_size, min(image.width, image.height)
         # The longer side is truncated and the crop's corner rounded, as torchvision does.
-        width = max(self.resize_size, int(image.width * scale))
-        height = max(self.resize_size, int(image.height * scale))
+        width = int(self.resize_size * image.width / shorter)
+        height = int(self.resize_size * image.height / shorter)
         left, top = round((width - size) / 2), round((height - size) / 2)
         resized = self._resized(image, width, height)
         to_x, to_y = image.width / width, image.height / height

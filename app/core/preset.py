@@ -23,7 +23,7 @@ class CalibrationPlan(BaseModel):
         keep_groups: leave out whole SKUs where file names give them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     folds: int = Field(default=5, ge=2, le=100)
     keep_groups: bool = True
@@ -32,7 +32,7 @@ class CalibrationPlan(BaseModel):
 class Preset(BaseModel):
     """A complete method; everything but the photos."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     description: str

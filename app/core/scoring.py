@@ -27,7 +27,7 @@ class Scoring(BaseModel):
             compared with masks; the score is taken before it. 0: none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     k: int = Field(default=1, ge=1)
     top_share: float = Field(default=0.0, ge=0.0, le=1.0)

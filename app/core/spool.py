@@ -7,6 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
+from app.core.errors import DatasetError
 from app.core.features import Embedding
 
 # 1 GiB in memory, about 900 photos of 784 patches × 384; what comes after goes to a temporary file.
@@ -43,14 +44,22 @@ class Spool:
         """Store one photo's patches.
 
         Raises:
-            OSError: the temporary folder is full.
+            DatasetError: the temporary folder is full.
         """
         if not self._places and self._budget >= embedding.nbytes:
             self._budget -= embedding.nbytes
             self._kept.append(embedding.copy())
             return
-        self._places.append((self._file.seek(0, 2), embedding.shape))
-        self._file.write(np.ascontiguousarray(embedding).data)
+        offset = self._file.seek(0, 2)
+        try:
+            self._file.write(np.ascontiguousarray(embedding).data)
+            self._file.flush()
+        except OSError as exc:
+            raise DatasetError(
+                f"the embeddings do not fit into {tempfile.gettempdir()} ({exc.strerror}): free "
+                "some space, or set TMPDIR to a folder with more"
+            ) from exc
+        self._places.append((offset, embedding.shape))
 
     def __getitem__(self, index: int) -> Embedding:
         """(h, w, D) float32 of the photo appended as number `index`."""
