@@ -1,21 +1,28 @@
 """The textbook greedy k-centre loop against `app.core.coreset`, on patch features of real images.
 
-    python bench/coreset.py --images FOLDER --weights RESNET18.safetensors [--json FILE]
+    python bench/coreset.py --images FOLDER --weights RESNET18.safetensors
     python bench/coreset.py --images FOLDER --weights RESNET18.safetensors --stream 4000
 
 The loop is that of common PatchCore implementations: distances after scikit-learn's
 SparseRandomProjection(eps=0.9), one new centre per pass over all vectors. Its passes all cost the
 same, so the first few are timed and the rest extrapolated; its picks for the covering radius come
 from `greedy_k_center` on the same projected vectors, after a check that they begin as the loop's.
-`--stream` measures instead the memory that `StreamingCoreset` needs for so many images: the given
-ones again and again, with noise.
+Where the environment that `bench/accuracy.py` makes is there, anomalib's own `KCenterGreedy` is
+timed on the same vectors for two small numbers of picks, and extrapolated from their difference;
+for want of its full set of picks it has no covering radius. `--stream` measures instead the memory
+that `StreamingCoreset` needs for so many images: the given ones again and again, with noise.
+
+Figures go to `coreset.json` and `coreset.md`, those of `--stream` to `coreset-stream.*`.
 """
 
 import json
+import os
 import resource
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -37,6 +44,12 @@ MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 SEED = 0
 
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PEER = HERE.parent / ".venv-anomalib"  # as `bench/accuracy.py` makes it
+# Its loop allocates a copy of all vectors for every pick; in large pages that takes half the time.
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
 Row = dict[str, Any]
 
 
@@ -48,12 +61,13 @@ def read(path: Path) -> torch.Tensor:
     return ((pixels - MEAN) / STD)[None]
 
 
-def patch_features(images: Path, weights: Path) -> Iterator[Vectors]:
+def patch_features(images: Path, weights: Path, limit: int) -> Iterator[Vectors]:
     """Each image's (784, 384) float32 patches: ResNet18's layer2 and layer3, pooled 3 × 3."""
     net = resnet18(weights=None).eval()
     net.load_state_dict(load_file(weights), strict=False)  # layer4 and fc are not used
     stem = torch.nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
-    for path in sorted(path for path in images.iterdir() if path.is_file()):
+    files = sorted(path for path in images.iterdir() if path.is_file())
+    for path in files[: limit or None]:
         with torch.inference_mode():
             fine = net.layer2(stem(read(path)))  # (1, 128, 28, 28)
             coarse = net.layer3(fine)  # (1, 256, 14, 14)
@@ -94,6 +108,35 @@ def bench_textbook(vectors: Vectors, size: int, passes: int) -> Row:
     return {"method": name, "seconds": seconds, "extrapolated_from": passes} | radii(
         vectors, vectors[chosen]
     )
+
+
+def bench_peer(vectors: Vectors, size: int, passes: int, environment: Path) -> Row:
+    """anomalib's class in its own environment; two runs tell a pick's cost from the projection's.
+
+    It starts from a place of its own drawing, so that its picks cannot be compared one by one.
+    """
+    few, many = min(2, size), min(passes, size)
+    with TemporaryDirectory() as folder:
+        job_file, stored, out = (Path(folder) / n for n in ("job.json", "vectors.npy", "out.npz"))
+        np.save(stored, vectors)
+        job: Row = {"what": "coreset", "vectors": str(stored), "picks": [few, few, many]}
+        job_file.write_text(json.dumps(job | {"seed": SEED, "threads": torch.get_num_threads()}))
+        subprocess.run(
+            [environment / "bin" / "python", "-P", HERE / "peer_anomalib.py", job_file, out],
+            env=os.environ | LARGE_PAGES | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+            stderr=subprocess.DEVNULL,  # its progress bars
+            check=True,
+        )
+        with np.load(out) as answer:
+            figures = json.loads(str(answer["figures"]))
+    _, short, long = figures["seconds"]  # the first run warmed it up
+    per_pick = max(0.0, long - short) / max(1, many - few)
+    return {
+        "method": f"anomalib {figures['versions']['anomalib']}, KCenterGreedy",
+        "seconds": short + per_pick * (size - few),
+        "extrapolated_from": many,
+        "covering_radius": None,
+    }
 
 
 def bench_greedy(vectors: Vectors, size: int, projection_dims: int | None) -> Row:
@@ -146,25 +189,63 @@ def stream_images(features: list[Vectors], count: int, size: int, multiple: int)
     }
 
 
-def compare(vectors: Vectors, size: int, passes: int) -> list[Row]:
+def compare(vectors: Vectors, size: int, passes: int, environment: Path) -> list[Row]:
     greedy_k_center(vectors[:5000], 100, seed=SEED)  # threads and libraries warmed up
     rows = [bench_textbook(vectors, size, passes)]
+    if (environment / "bin" / "python").exists():
+        rows.append(bench_peer(vectors, size, passes, environment))
     rows += [bench_greedy(vectors, size, dims) for dims in (None, 256, 128)]
     rows += [bench_stream(vectors, size, multiple, 4) for multiple in (1, 4)]
     for row in rows:
         row["times_faster"] = rows[0]["seconds"] / row["seconds"]
-        row["radius_ratio"] = row["covering_radius"] / rows[0]["covering_radius"]
+        radius = row["covering_radius"]
+        row["radius_ratio"] = radius and radius / rows[0]["covering_radius"]
     return rows
 
 
 def show(title: str, rows: list[Row]) -> None:
     table = Table(title=title)
-    for name in rows[-1]:
+    for name in columns(rows):
         table.add_column(name.replace("_", " "), justify="left" if name == "method" else "right")
     for row in rows:
-        cells = (row[name] for name in rows[-1])
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
+        table.add_row(*cells(row, columns(rows)))
     Console(width=140).print(table)
+
+
+def markdown(title: str, rows: list[Row]) -> str:
+    names = columns(rows)
+    table = [
+        [name.replace("_", " ") for name in names],
+        ["---"] * len(names),
+        *(cells(row, names) for row in rows),
+    ]
+    lines = ["| " + " | ".join(line) + " |" for line in table]
+    return "\n".join([f"# {title}", "", *NOTES, "", *lines]) + "\n"
+
+
+NOTES = (
+    "Made by `bench/coreset.py`. Vectors × dimensions → coreset; seconds from the vectors to the",
+    "picks. Methods with a figure in *extrapolated from* were timed for so many picks only, for",
+    "their passes all cost the same. Covering radius: in the full space, whatever space the picks",
+    "were made in; *radius ratio* and *times faster* are relative to the first row. The memory of",
+    "anomalib's process lay in large pages, to its advantage.",
+)
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """All rows' figures, in the order in which they come first."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def cells(row: Row, names: Sequence[str]) -> list[str]:
+    found = (row.get(name) for name in names)
+    return [_cell(value) for value in found]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def main(
@@ -174,22 +255,32 @@ def main(
     passes: Annotated[int, typer.Option(help="timed passes of the textbook loop")] = 60,
     stream: Annotated[int, typer.Option(help="measure memory for so many images instead")] = 0,
     multiple: Annotated[int, typer.Option(help="with --stream: reduce to so many × size")] = 1,
-    threads: Annotated[int, typer.Option(help="fewer than cores where others use them")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    threads: Annotated[
+        int,
+        typer.Option(envvar="GOODSGUARD_THREADS", help="fewer than cores where others use them"),
+    ] = 0,
+    limit: Annotated[int, typer.Option(help="only the first so many images; 0: all")] = 0,
+    peer_environment: Annotated[Path, typer.Option(help="where anomalib is installed")] = PEER,
+    out: Annotated[Path, typer.Option(help="where the .json and .md go")] = RESULTS,
 ) -> None:
     if threads:
         torch.set_num_threads(threads)
-    features = list(patch_features(images, weights))
+    features = list(patch_features(images, weights, limit))
     count = sum(map(len, features))
     size = max(1, int(count * ratio))
     if stream:
         rows = [stream_images(features, stream, size, multiple)]
     else:
-        rows = compare(np.concatenate(features), size, passes)
+        rows = compare(np.concatenate(features), size, passes, peer_environment)
     dims = features[0].shape[1]
-    show(f"{count} × {dims} → {size}, {torch.get_num_threads()} threads", rows)
-    if json_file is not None:
-        json_file.write_text(json.dumps(rows, indent=2) + "\n")
+    threads_used = torch.get_num_threads()
+    title = f"Coreset: {count} × {dims} → {size}, threads: {threads_used}"
+    show(title, rows)
+    out.mkdir(parents=True, exist_ok=True)
+    stem = out / ("coreset-stream" if stream else "coreset")
+    figures = {"title": title, "threads": threads_used, "rows": rows}
+    stem.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(markdown(title, rows))
 
 
 if __name__ == "__main__":

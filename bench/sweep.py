@@ -25,10 +25,9 @@ from app.cli import DeviceOption, ThreadsOption, WeightsOption, console
 from app.core import metrics
 from app.core.bank import MemoryBank
 from app.core.bank_rule import BankRule
-from app.core.calibration import assign_folds
 from app.core.dataset import Category, read_category
 from app.core.features import FeatureExtractor, FeatureSpec
-from app.core.patch_banks import PatchBanks
+from app.core.patch_banks import bank_of_patches
 from app.core.preset import load_preset
 from app.core.reading import read_batches
 from app.core.runtimes import choose_device
@@ -154,7 +153,7 @@ def _fill(spool: Spool, paths: Sequence[Path], extractor: FeatureExtractor) -> N
 def _measure(config: Config, category: Category, train: Spool, test: Spool) -> dict[str, Any]:
     labels = np.array([image.is_defective for image in category.test])
     scale = _scale(train, config.scaling)
-    bank = _bank(train, config.vectors)
+    bank = bank_of_patches(train, range(len(train)), BankRule(max_vectors=config.vectors))
     if config.scaling != "none":
         bank = _scaled_bank(train, scale, config.vectors)
     maps = [_patch_scores(test, image, bank, scale, config.k) for image in range(len(test))]
@@ -182,12 +181,7 @@ def _scaled_bank(train: Spool, scale: Floats, vectors: int) -> MemoryBank:
     with Spool() as scaled:
         for image in range(len(train)):
             scaled.append(train[image] * scale)
-        return _bank(scaled, vectors)
-
-
-def _bank(spool: Spool, vectors: int) -> MemoryBank:
-    folds = assign_folds([str(image) for image in range(len(spool))], 5, 0)
-    return PatchBanks(spool, folds, BankRule(max_vectors=vectors)).bank()
+        return bank_of_patches(scaled, range(len(scaled)), BankRule(max_vectors=vectors))
 
 
 def _rules(maps: Sequence[Floats]) -> dict[str, Floats]:

@@ -65,17 +65,21 @@ THRESHOLD = 0.1
 
 
 class ColourRuntime:
-    """A network whose feature map is the picture itself."""
+    """A network whose feature map is the picture itself.
+
+    Attributes:
+        before: runs on the network's thread, before each batch; a test may replace it.
+    """
 
     name = "torch"
     precision = "float32"
     device = torch.device("cpu")
 
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
-        self._before = before
+        self.before = before
 
     def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        self._before()
+        self.before()
         return (batch,)
 
 

@@ -29,7 +29,7 @@ from app.core.calibration import (
 from app.core.dataset import Category, groups
 from app.core.errors import CalibrationError, DatasetError, TooManyUnreadable
 from app.core.features import Embedding, FeatureExtractor
-from app.core.patch_banks import PatchBanks
+from app.core.patch_banks import bank_of_patches
 from app.core.preset import Preset
 from app.core.reading import Unreadable, read_batches
 from app.core.scoring import Scoring
@@ -222,15 +222,16 @@ def _global_bank(spool: Spool, names: list[str], preset: Preset, _: Progress) ->
 
 def _patch_bank(spool: Spool, names: list[str], preset: Preset, progress: Progress) -> _Made:
     """A coreset of the patches; each fold is scored against a bank made without it."""
+    bank = bank_of_patches(spool, range(len(spool)), preset.bank, _step(progress, "coreset"))
+    scoring, warnings = _clipped(preset.scoring, bank)
     folds = assign_folds(names, preset.calibration.folds, preset.bank.seed)
-    banks = PatchBanks(spool, folds, preset.bank, _step(progress, "coreset"))
-    scoring, warnings = _clipped(preset.scoring, banks.bank())
     held_out = HeldOut(*np.empty((3, len(spool)), dtype=np.float32))
     done = 0
     for fold in range(int(folds.max()) + 1):
-        bank = banks.bank(without=fold)
+        others = np.flatnonzero(folds != fold).tolist()
+        fold_bank = bank_of_patches(spool, others, preset.bank)
         for image in np.flatnonzero(folds == fold).tolist():
-            distances, _ = bank.search(spool.patches(image), scoring.k)
+            distances, _ = fold_bank.search(spool.patches(image), scoring.k)
             patch_scores = scoring.patch_scores(distances)
             score_map = scoring.score_map(patch_scores, spool[image].shape[:2])
             held_out.scores[image] = scoring.image_score(patch_scores)
@@ -238,7 +239,8 @@ def _patch_bank(spool: Spool, names: list[str], preset: Preset, progress: Progre
             held_out.medians[image] = np.median(score_map)
             done += 1
             progress("calibration", done, len(spool))
-    return _Made(banks.bank(), banks.patches, scoring, held_out, None, warnings)
+    patches = sum(len(spool.patches(image)) for image in range(len(spool)))
+    return _Made(bank, patches, scoring, held_out, None, warnings)
 
 
 def _clipped(scoring: Scoring, bank: MemoryBank) -> tuple[Scoring, list[str]]:

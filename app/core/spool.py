@@ -10,8 +10,8 @@ import numpy as np
 from app.core.errors import DatasetError
 from app.core.features import Embedding
 
-# 1 GiB in memory, about 900 photos of 784 patches × 384; what comes after goes to a temporary file.
-MEMORY_BYTES = 1 << 30
+# 512 MiB in memory, 340 photos of 1,024 patches × 384; what comes after goes to a temporary file.
+MEMORY_BYTES = 512 << 20
 
 
 class Spool:

@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 from app.core import artifact as artifacts
 from app.core.dataset import list_categories, read_category
 from app.core.preset import preset_names
-from scripts import build_bank, evaluate, prepare_elpv
+from scripts import build_bank, evaluate, prepare_elpv, set_threshold
 from tests.e2e.conftest import N_TEST, Elpv
 from tests.e2e.process import Server
-from tests.support import GREYS, encode, plain, textured, write_photos
+from tests.support import GREYS, encode, make_artifact, plain, textured, write_photos
 from tests.unit.core.test_evaluation import AT_THRESHOLD, PROMISED
 
 KINDS = ("hist", "good_defect_pair", "roc", "confusion", "tsne")
@@ -228,6 +228,79 @@ def test_a_second_build_serves_and_keeps_the_first(tmp_path: Path) -> None:
     assert artifacts.versions(tmp_path / "models" / "can") == sorted(versions)
     first, second = (artifacts.load(tmp_path / "models", "can", v) for v in versions)
     assert (first.bank.vectors == second.bank.vectors).all()
+
+
+@pytest.mark.parametrize("alpha", ["0", "1", "0.5"])
+def test_a_promise_of_all_or_nothing_is_refused_without_a_traceback(
+    tmp_path: Path, alpha: str
+) -> None:
+    write_photos(tmp_path / "data" / "can" / "train" / "good", [plain(g) for g in GREYS])
+    result = build(tmp_path / "data", tmp_path / "models", "--alpha", alpha)
+    assert isinstance(result.exception, SystemExit | None)
+    assert (result.exit_code == 0) is (alpha == "0.5")
+
+
+def test_a_promise_that_so_few_photos_cannot_carry_is_refused(tmp_path: Path) -> None:
+    write_photos(tmp_path / "data" / "can" / "train" / "good", [plain(g) for g in GREYS])
+    result = build(tmp_path / "data", tmp_path / "models", "--alpha", "0.01")
+    assert result.exit_code == 1
+    assert "until there are 99" in messages(result)
+    assert not (tmp_path / "models" / "can").exists()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    artifacts.save(tmp_path / "models", make_artifact(scores=[i / 100 for i in range(1, 20)]))
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value", "alpha"),
+    [
+        (("--value", "0.5"), 0.5, 1 / 20),
+        (("--alpha", "0.1"), 0.18, 0.1),
+        (("--quantile", "0.5"), 0.1, 0.5),
+        (("--mean-std", "0"), 0.1, 0.5),
+    ],
+)
+def test_set_threshold_makes_a_new_version_of_the_same_bank(
+    stored: Path, arguments: tuple[str, str], value: float, alpha: float
+) -> None:
+    before = artifacts.load(stored, "can")
+    result = call(set_threshold.main, "--category", "can", "--models", stored, *arguments)
+    assert result.exit_code == 0, result.stderr
+    after = artifacts.load(stored, "can")
+    assert after.manifest.threshold.value == pytest.approx(value)
+    assert after.calibration.alpha == pytest.approx(alpha)
+    assert (after.bank.vectors == before.bank.vectors).all()
+    assert before.manifest.bank_version in artifacts.versions(stored / "can")
+    assert after.manifest.bank_version != before.manifest.bank_version
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--value", "0.5", "--alpha", "0.1"),
+        ("--alpha", "0.01"),
+        ("--alpha", "0"),
+        ("--quantile", "1"),
+    ],
+)
+def test_set_threshold_refuses_what_makes_no_sense_and_changes_nothing(
+    stored: Path, arguments: tuple[str, ...]
+) -> None:
+    before = artifacts.current_version(stored / "can")
+    result = call(set_threshold.main, "--category", "can", "--models", stored, *arguments)
+    assert result.exit_code == 1
+    assert "error:" in result.stderr
+    assert artifacts.current_version(stored / "can") == before
+
+
+def test_set_threshold_of_an_unknown_category_is_an_error(tmp_path: Path) -> None:
+    result = call(set_threshold.main, "--category", "can", "--models", tmp_path, "--value", "0.5")
+    assert result.exit_code == 1
+    assert "can" in messages(result)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from fastapi import FastAPI
 
 from app.core import artifact as artifacts
-from app.core.features import Extractor, FeatureExtractor, FeatureSpec
+from app.core.features import FeatureExtractor
 from app.main import create_app
 from app.settings import Settings
 from tests.support import ColourRuntime, encode, make_artifact, plain, write_category
@@ -26,20 +26,14 @@ CURSED = encode(plain((0, 255, 255)))
 Json = dict[str, Any]
 
 
-@dataclass
 class Network(ColourRuntime):
-    """What a test makes of the network: `before` runs before each batch, on its thread."""
-
-    before: Callable[[], object] = field(default=lambda: None)
+    """Hands pictures through, all but those of one colour."""
 
     def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         self.before()
         means = batch.mean(dim=(2, 3))
         cursed = (means - torch.tensor([0.0, 1.0, 1.0])).abs().sum(dim=1) < 0.01
         return (batch.masked_fill(cursed[:, None, None, None], float("nan")),)
-
-    def load(self, spec: FeatureSpec) -> Extractor:
-        return FeatureExtractor(spec, self)
 
 
 @dataclass
@@ -48,7 +42,7 @@ class Service:
 
     app: FastAPI
     client: httpx.AsyncClient
-    network: Network
+    network: ColourRuntime
     models: Path
     data: Path
 
@@ -83,13 +77,15 @@ def store_banks(models: Path) -> None:
 
 
 @asynccontextmanager
-async def serve(root: Path, **overrides: Any) -> AsyncIterator[Service]:
+async def serve(
+    root: Path, *, network: ColourRuntime | None = None, **overrides: Any
+) -> AsyncIterator[Service]:
     """Banks as in `store_banks` unless some are there; test photos for `can` only."""
     if not (root / "models").exists():
         store_banks(root / "models")
     if not (root / "data").exists():
         write_category(root / "data")
-    network = Network()
+    runtime = network or Network()
     values: Json = {
         "models_dir": root / "models",
         "data_dir": root / "data",
@@ -98,11 +94,11 @@ async def serve(root: Path, **overrides: Any) -> AsyncIterator[Service]:
         "device": "cpu",
         "log_level": "error",
     }
-    app = create_app(Settings(**(values | overrides)), network.load)
+    app = create_app(Settings(**(values | overrides)), lambda spec: FeatureExtractor(spec, runtime))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            yield Service(app, client, network, root / "models", root / "data")
+            yield Service(app, client, runtime, root / "models", root / "data")
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> Json:

@@ -167,17 +167,23 @@ def test_a_damaged_result_on_disk_is_none(
 
 def test_closing_stops_the_job_after_its_photo(folders: Folders) -> None:
     evaluations = Evaluations(folders.data, folders.reports)
-    started, photos = threading.Event(), []
+    started, release = threading.Event(), threading.Event()
+    photos: list[bytes] = []
 
     def inspect(photo: bytes) -> Inspection:
         photos.append(photo)
         started.set()
-        threading.Event().wait(0.3)
+        release.wait(TIMEOUT)
         return DETECTOR.inspect(photo)
 
     evaluations.start(DETECTOR, inspect)
     assert started.wait(TIMEOUT)
-    evaluations.close()
+    closing = threading.Thread(target=evaluations.close)
+    closing.start()
+    closing.join(0.3)
+    assert closing.is_alive()  # it waits for the photo
+    release.set()
+    closing.join(TIMEOUT)
     assert len(photos) == 1
     job = evaluations.job("can")
     assert job is not None

@@ -141,4 +141,4 @@ async def test_waiting_estimates_follow_the_photos(workers: Workers) -> None:
     async with workers.admit(30):
         with pytest.raises(Overloaded) as caught:
             workers.check()
-    assert 2 <= caught.value.retry_after <= 6
+    assert caught.value.retry_after >= 2
