@@ -67,10 +67,9 @@ def pair(run: EvaluationRun) -> Figure:
         ax.imshow(decode(scored.image.path.read_bytes()).rgb)
         ax.set_title(
             f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.2f}\n"
-            f"verdict {verdict}" + ("" if right else " (wrong)"),
+            f"verdict {verdict}{'' if right else ' (wrong)'}, {scored.image.path.name}",
             color=colour,
         )
-        ax.set_xlabel(scored.image.path.name, color=_GREY)
         ax.set_xticks([])
         ax.set_yticks([])
         for spine in ax.spines.values():
@@ -92,6 +91,8 @@ def errors(run: EvaluationRun, overlay: Callable[[bytes], bytes | None]) -> Figu
     table = figure.subplots(2, _WORST)
     for line, (title, scored, colour) in zip(table, rows, strict=True):
         line[0].set_ylabel(title, color=colour, fontsize=12)
+        if not scored:
+            line[0].text(0.5, 0.5, "none", ha="center", va="center", color=_GREY, fontsize=14)
         for axes, one in zip_longest(line, scored[:_WORST]):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
