@@ -1,7 +1,7 @@
 # One definition of each check, for people, the commit hook and CI alike.
 #   make demo    the main job on real images        make test    every fast check of behaviour
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-slow lint format openapi container clean
+.PHONY: help setup demo serve test test-slow lint format bench openapi container clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -10,7 +10,7 @@ STAMP := $(VENV)/.ready
 PORT ?= 8000
 
 help:
-	@echo "setup  demo  serve  test  test-slow  lint  format   openapi  container  clean"
+	@echo "setup  demo  serve  test  test-slow  lint  format  bench  openapi  container  clean"
 
 setup: $(STAMP)
 
@@ -41,6 +41,13 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Accuracy against anomalib's PatchCore on the same images and weights, then the coreset's speed.
+# BOTTLE, WEIGHTS and CARTONS name what is at hand; ELPV is installed by the set-up.
+bench: $(STAMP)
+	$(BIN)/python scripts/prepare_elpv.py --out data/elpv
+	$(BIN)/python bench/accuracy.py --elpv data/elpv $(if $(BOTTLE),--bottle $(BOTTLE)) \
+		$(if $(CARTONS),--cartons $(CARTONS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 # The committed copy that a test compares with; look at its diff before committing it.
 openapi: $(STAMP)

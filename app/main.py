@@ -9,14 +9,11 @@ import structlog
 from fastapi import Depends, FastAPI
 from fastapi.middleware import Middleware
 from fastapi.routing import APIRoute
-from PIL import Image
 
 from app import __version__
 from app.api import problems, routes_categories, routes_evaluate, routes_health, routes_score
 from app.api.dependencies import Services, require_key
 from app.api.telemetry import RequestContext, Telemetry
-from app.core.detector import Photo
-from app.core.images import DecodedImage
 from app.core.runtimes import choose_device
 from app.core.threads import set_threads
 from app.evaluations import Evaluations
@@ -47,11 +44,11 @@ def create_app(
         PresetError: at start-up, where the device asked for is not there.
     """
     settings = settings or Settings()
+    configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
     telemetry = Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        configure_logs(settings.log_level)
         parts = _start(settings, telemetry, load_extractor)
         app.state.services = parts
         try:
@@ -85,7 +82,6 @@ def _start(
     device = choose_device(settings.device)
     load_extractor = load_extractor or extractor_loader(device, settings.weights)
     registry = load_registry(settings.models_dir, load_extractor, max_pixels=settings.max_pixels)
-    _warm_up(registry)
     workers = Workers(settings.queue_size)
     _describe(telemetry, registry, workers)
     log.info(
@@ -105,13 +101,6 @@ def _start(
         telemetry=telemetry,
         device=str(device),
     )
-
-
-def _warm_up(registry: Registry) -> None:
-    """Judge a grey picture with each bank: the first forward pass chooses kernels and allocates."""
-    grey = DecodedImage(Image.new("RGB", (64, 64), "grey"), 64, 64, "PNG")
-    for detector in registry.detectors.values():
-        detector.judge([Photo(detector.extractor.prepare(grey), 64, 64, "PNG", 0.0)])
 
 
 def _describe(telemetry: Telemetry, registry: Registry, workers: Workers) -> None:

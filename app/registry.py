@@ -63,12 +63,14 @@ def load_registry(
     entries: dict[str, Detector | Unavailable] = {}
     share = SharedNetworks(load_extractor)
     for folder in sorted(models.iterdir()) if models.is_dir() else []:
-        if not folder.is_dir() or not is_category_name(folder.name):
+        if not is_category_name(folder.name) or not artifacts.is_stored(folder):
             continue
         try:
             artifact = artifacts.load(models, folder.name)
             extractor = share.extractor(artifact.manifest.features)
-            entries[folder.name] = Detector(artifact, extractor, max_pixels=max_pixels)
+            detector = Detector(artifact, extractor, max_pixels=max_pixels)
+            detector.warm_up()
+            entries[folder.name] = detector
         except GoodsGuardError as exc:
             log.error("category unavailable", category=folder.name, reason=str(exc))
             entries[folder.name] = Unavailable(str(exc))

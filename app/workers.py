@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo
-from app.core.errors import Overloaded
+from app.core.errors import NonFiniteScore, Overloaded
 from app.core.threads import available_cpus
 
 T = TypeVar("T")
@@ -80,7 +80,9 @@ class Workers:
         """
         return await _on(self._decoders, detector.read, data)
 
-    async def judge(self, detector: Detector, photos: Sequence[Photo]) -> list[Inspection]:
+    async def judge(
+        self, detector: Detector, photos: Sequence[Photo]
+    ) -> list[Inspection | NonFiniteScore]:
         """Score photos on the network's thread; `timings_ms` gains `wait`, the time until then."""
         return await _on(self._network, self._judge, detector, photos, time.perf_counter())
 
@@ -104,7 +106,8 @@ class Workers:
             ImageError: the photo cannot be judged.
         """
         photo = detector.read(data)
-        return self._network.submit(self._judge, detector, [photo], time.perf_counter()).result()[0]
+        future = self._network.submit(self._judge, detector, [photo], time.perf_counter())
+        return or_raise(future.result()[0])
 
     def close(self) -> None:
         """Let running work finish; drop what has not started."""
@@ -113,13 +116,37 @@ class Workers:
 
     def _judge(
         self, detector: Detector, photos: Sequence[Photo], submitted: float
-    ) -> list[Inspection]:
+    ) -> list[Inspection | NonFiniteScore]:
         start = time.perf_counter()
-        inspections = detector.judge(photos)
+        inspections = _judge_each(detector, photos)
         per_photo = (time.perf_counter() - start) / len(photos)
         self._seconds_per_photo += _SMOOTHING * (per_photo - self._seconds_per_photo)
         wait_ms = (start - submitted) * 1000
-        return [replace(i, timings_ms=i.timings_ms | {"wait": wait_ms}) for i in inspections]
+        return [
+            replace(i, timings_ms=i.timings_ms | {"wait": wait_ms})
+            if isinstance(i, Inspection)
+            else i
+            for i in inspections
+        ]
+
+
+def or_raise(outcome: Inspection | NonFiniteScore) -> Inspection:
+    """The inspection, or the error in its place raised."""
+    if isinstance(outcome, NonFiniteScore):
+        raise outcome
+    return outcome
+
+
+def _judge_each(
+    detector: Detector, photos: Sequence[Photo]
+) -> Sequence[Inspection | NonFiniteScore]:
+    """All at once; where one photo spoils the batch, each alone, so that only that one fails."""
+    try:
+        return detector.judge(photos)
+    except NonFiniteScore as exc:
+        if len(photos) == 1:
+            return [exc]
+        return [outcome for photo in photos for outcome in _judge_each(detector, [photo])]
 
 
 async def _on(

@@ -58,8 +58,11 @@ def main(
     set_threads(threads)
     try:
         method = load_preset(preset)
+        threshold = None if alpha is None else Alpha(alpha=alpha)
         names = list_categories(data, wanted=category)
         extractor = FeatureExtractor.load(method.features, choose_device(device), weights)
+    except ValueError as exc:
+        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     failed: list[str] = []
@@ -75,7 +78,7 @@ def main(
                     source,
                     method,
                     extractor,
-                    threshold=None if alpha is None else Alpha(alpha=alpha),
+                    threshold=threshold,
                     limit=limit,
                     max_unreadable=max_unreadable,
                     progress=partial(_show, bar, task, name),

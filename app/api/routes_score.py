@@ -17,7 +17,7 @@ from app.api.schemas import Batch, BatchItem, ImageInfo, Score, TimingsMs
 from app.core import errors
 from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo
-from app.workers import Picture
+from app.workers import Picture, or_raise
 
 router = APIRouter(prefix="/score", tags=["score"])
 
@@ -79,8 +79,12 @@ async def score(
     parts.workers.check()
     upload = await read_photo(request, parts.settings.max_bytes)
     async with parts.workers.admit():
-        photo = await parts.workers.read(detector, upload.data)
-        inspection = (await parts.workers.judge(detector, [photo]))[0]
+        try:
+            photo = await parts.workers.read(detector, upload.data)
+            inspection = or_raise((await parts.workers.judge(detector, [photo]))[0])
+        except (errors.ImageError, errors.NonFiniteScore):
+            parts.telemetry.verdicts.labels(category, "unusable").inc()
+            raise
         picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
     _record(parts, category, inspection)
     answer = _score(request, detector, inspection, picture)
@@ -131,16 +135,16 @@ async def _item(
     detector: Detector,
     upload: Upload,
     outcome: Photo | Exception,
-    judged: Iterator[Inspection],
+    judged: Iterator[Inspection | errors.NonFiniteScore],
     *,
     heatmap: bool,
 ) -> BatchItem:
     category = detector.manifest.category
-    if isinstance(outcome, Exception):
+    inspection = next(judged) if isinstance(outcome, Photo) else outcome
+    if isinstance(inspection, Exception):
         parts.telemetry.verdicts.labels(category, "unusable").inc()
-        detail = problem(outcome, request.state.request_id)
+        detail = problem(inspection, request.state.request_id)
         return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
-    inspection = next(judged)
     picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
     _record(parts, category, inspection)
     item = _score(request, detector, inspection, picture)

@@ -175,6 +175,11 @@ def current_version(folder: Path) -> str:
     return text
 
 
+def is_stored(folder: Path) -> bool:
+    """Whether a folder is a category's: it names a version, or holds one."""
+    return folder.is_dir() and ((folder / CURRENT).exists() or bool(versions(folder)))
+
+
 def versions(folder: Path) -> list[str]:
     """A category's complete versions, oldest first."""
     return sorted(
@@ -257,7 +262,10 @@ def _prune(folder: Path, keep: int) -> None:
     serving = current_version(folder)
     for version in versions(folder)[:-keep]:
         if version != serving:
-            shutil.rmtree(folder / version, ignore_errors=True)
+            # Renamed first: half of a version must not be listed, and the next save sweeps it up.
+            doomed = folder / f"{_PARTIAL}{version}"
+            (folder / version).rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

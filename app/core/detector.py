@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from app.core.anomaly_map import Region, find_regions, overlay_png, place
 from app.core.artifact import Artifact
@@ -16,7 +17,7 @@ from app.core.bank import MemoryBank
 from app.core.calibration import Calibration
 from app.core.errors import ArtifactError
 from app.core.features import Embedding, Extractor
-from app.core.images import MAX_PIXELS, decode
+from app.core.images import MAX_PIXELS, DecodedImage, decode
 from app.core.manifest import Manifest
 from app.core.preprocess import PreparedImage
 from app.core.scoring import Map
@@ -92,6 +93,16 @@ class Detector:
             NonFiniteScore: the network answered with NaN or infinity.
         """
         return self.judge([self.read(data)])[0]
+
+    def warm_up(self) -> None:
+        """Judge a grey picture: the first pass chooses kernels and allocates, and a bank that does
+        not fit its network shows it now.
+
+        Raises:
+            BankError, NonFiniteScore: the bank and the network do not fit.
+        """
+        grey = DecodedImage(Image.new("RGB", (64, 64), "grey"), 64, 64, "PNG")
+        self.judge([Photo(self.extractor.prepare(grey), 64, 64, "PNG", 0.0)])
 
     def read(self, data: bytes) -> Photo:
         """The first half, on any thread: bytes -> network input.

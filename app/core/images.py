@@ -117,12 +117,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if image.mode.startswith("I"):
+        return _scale_16_bit(image)
+    if image.mode == "La":  # premultiplied grey, which Pillow converts to LA only
+        image = image.convert("LA")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         rgba = image.convert("RGBA")
         paper = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(paper, rgba).convert("RGB")
-    if image.mode.startswith("I"):
-        return _scale_16_bit(image)
     if image.mode in _PLAIN_MODES:
         return image.convert("RGB")
     raise UnsupportedImage(
@@ -168,7 +170,11 @@ def _scale_16_bit(image: Image.Image) -> Image.Image:
     grey = np.asarray(image).astype(np.int64)
     if grey.min() < 0 or grey.max() > 65_535:
         raise UnsupportedImage("32-bit grey values beyond 16 bits have no defined white; use 16")
-    return Image.fromarray(((grey + 128) // 257).astype(np.uint8), mode=None).convert("RGB")
+    scaled = ((grey + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        scaled[grey == transparent] = 255  # on white, as all transparency
+    return Image.fromarray(scaled).convert("RGB")
 
 
 def _reason(exc: Exception) -> str:

@@ -62,18 +62,18 @@ def auroc_interval(good: Floats, defective: Floats, level: float = 0.95) -> tupl
     mid-ranks (Sun & Xu 2014, IEEE SPL 21:1389). The logit keeps the interval inside [0, 1]
     (Pepe 2003, The Statistical Evaluation of Medical Tests, 5.2.4).
 
-    Where the two labels are separated without overlap that variance is 0 and says nothing; the
-    open end is then the Clopper-Pearson bound for n out of n of the smaller label.
+    Where that variance is 0 (labels separated without overlap, or all scores equal) it says
+    nothing; the interval is then Clopper-Pearson's for a share of the smaller label.
     """
     m, n = len(defective), len(good)
     area = auroc(good, defective)
-    if area in (0.0, 1.0):
-        bound = ((1 - level) / 2) ** (1 / min(m, n))
-        return (bound, 1.0) if area == 1.0 else (0.0, 1 - bound)
     joined = rankdata(np.concatenate([defective, good]))
     above_good = (joined[:m] - rankdata(defective)) / n  # V10, one per defective image
     below_defective = 1 - (joined[m:] - rankdata(good)) / m  # V01, one per good image
     variance = _sample_variance(above_good) / m + _sample_variance(below_defective) / n
+    if area in (0.0, 1.0) or variance == 0:
+        smaller = min(m, n)
+        return binomial_interval(round(area * smaller), smaller, level)
     spread = norm.ppf((1 + level) / 2) * np.sqrt(variance) / (area * (1 - area))
     logit = np.log(area / (1 - area))
     low, high = 1 / (1 + np.exp(-(logit - spread))), 1 / (1 + np.exp(-(logit + spread)))

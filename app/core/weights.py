@@ -162,7 +162,7 @@ def _candidates(backbone: Backbone, explicit: Path | None, *, by_hash: bool) -> 
         else:
             for path in sorted(explicit.iterdir()):
                 named = by_hash or path.name.startswith(backbone.name)
-                if path.suffix in _WEIGHT_SUFFIXES and named:
+                if path.suffix in _WEIGHT_SUFFIXES and named and path.is_file():
                     yield path
         if not by_hash:
             return
