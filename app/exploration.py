@@ -22,11 +22,13 @@ from app.core.metrics import auroc
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
 SIDE = 128  # photos are squashed to this square before their pixels are measured
 ENOUGH_GOOD = 100  # the largest of 99 scores is passed by the next good photo in 1 % of cases
-
 GROUPS = ("train good", "test good", "defective")
 
 _SHORTCUT = 0.75  # an AUROC of plain brightness or contrast that deserves a word
 _LEVELS = ("brightness", "contrast")
+_SIZES = ("size: smallest", "median", "largest")
+_COLUMNS = ("folder", "files", "masks", *_SIZES, "formats", *_LEVELS, "masked")
+_MASKED = "Masked: the marked share of a photo, median (smallest to largest)."
 _FEW = 20  # below so many photos of a label their statistics say nothing
 
 T = TypeVar("T")
@@ -39,7 +41,7 @@ class Photo:
 
     Attributes:
         size: (width, height), upright; None where the file cannot be read, and `fault` says why.
-        kind: format and pixel mode as stored, "JPEG RGB".
+        kind: format and pixel mode as stored.
         thumbnail: (SIDE, SIDE, 3), squashed; of a sample of the photos.
         masked: the mask's share of the pixels; None without one, `mask_fault` if it is unusable.
     """
@@ -73,7 +75,6 @@ class Photo:
 
     @property
     def contrast(self) -> float:
-        """Standard deviation of the grey values."""
         return float(self._grey().std())
 
     def _grey(self) -> Pixels:
@@ -106,9 +107,8 @@ class Exploration:
     def duplicates(self) -> list[list[Photo]]:
         """Photos whose files are equal byte by byte, two or more each."""
         same: dict[str, list[Photo]] = defaultdict(list)
-        for photo in self.photos:
-            if photo.sha256:
-                same[photo.sha256].append(photo)
+        for photo in (p for p in self.photos if p.sha256):
+            same[photo.sha256].append(photo)
         return [photos for photos in same.values() if len(photos) > 1]
 
     def leaks(self) -> list[list[Photo]]:
@@ -121,19 +121,14 @@ class Exploration:
         names = groups(paths)
         if names == [path.stem for path in paths]:
             return {}
-        found: dict[str, set[str]] = {"train": set(), "test": set()}
-        for photo, name in zip(self.photos, names, strict=True):
-            found[photo.split].add(name)
-        return found
+        pairs = {(p.split, name) for p, name in zip(self.photos, names, strict=True)}
+        return {s: {name for split, name in pairs if split == s} for s in ("train", "test")}
 
 
 def explore(category: Category, progress: Callable[[], object] = lambda: None) -> Exploration:
     """Read every file of a category, and measure the pixels of an even sample of each group.
 
-    All files are decoded: one that is cut short shows in no other way.
-
-    Args:
-        progress: called after each photo.
+    All files are decoded: one cut short shows in no other way. `progress` is called after each.
     """
     good = [image for image in category.test if not image.is_defective]
     defective = [image for image in category.test if image.is_defective]
@@ -149,42 +144,39 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
 
 def warnings(found: Exploration) -> Iterator[str]:
     """What a person should know, or put right, before building a bank."""
-    n = Counter(p.group for p in found.photos if p.size)
+    photos = found.photos
+    n = Counter(p.group for p in photos if p.size)
     if n["train good"] < ENOUGH_GOOD:
-        what = f"{n['train good']} good images to train on: fewer than {ENOUGH_GOOD}"
-        yield f"{what} cannot carry a false-alarm rate of 1 %"
+        yield f"{n['train good']} of the {ENOUGH_GOOD} good images that 1 % false alarms need"
     for group in GROUPS[1:]:
         if not n[group]:
             yield f"no readable {group.split()[-1]} test images: nothing can be evaluated"
     if broken := len(found.unreadable()):
-        yield f"{broken} of {len(found.photos)} files cannot be read"
+        yield f"{broken} of {len(photos)} files cannot be read"
     if leaks := len(found.leaks()):
         yield f"a leak: {leaks} files lie in both train and test, whose figures it flatters"
     if clashes := sum(len({p.image.is_defective for p in d}) > 1 for d in found.duplicates()):
         yield f"{clashes} files are labelled both good and defective"
-    sides = [max(p.size) for p in found.photos if p.size]
-    shapes = [p.size[0] / p.size[1] for p in found.photos if p.size]
+    sides = [max(p.size) for p in photos if p.size]
+    shapes = [p.size[0] / p.size[1] for p in photos if p.size]
     if sides and (max(sides) > 2 * min(sides) or max(shapes) > 1.5 * min(shapes)):
         yield "very different sizes: what is small or of another shape will look unlike the rest"
-    kinds = {p.kind for p in found.photos if p.split == "train" and p.size}
-    if kinds and (more := {p.kind for p in found.photos if p.size} - kinds):
+    kinds = {p.kind for p in photos if p.split == "train" and p.size}
+    if kinds and (more := {p.kind for p in photos if p.size} - kinds):
         yield f"the test split has formats that train/good has not: {', '.join(sorted(more))}"
     skus = found.skus()
     if skus and (new := sorted(skus["test"] - skus["train"])):
-        names = ", ".join(new[:10]) + (", …" if len(new) > 10 else "")
-        yield f"{len(new)} SKUs of the test split are not in train/good: {names}"
-    bare = sum(p.image.is_defective and p.image.mask is None for p in found.photos)
-    if bare and any(p.image.mask for p in found.photos):
+        yield f"{len(new)} SKUs of the test split are not in train/good: {', '.join(new)}"
+    bare = sum(p.image.is_defective and p.image.mask is None for p in photos)
+    if bare and any(p.image.mask for p in photos):
         yield f"{bare} defective images have no mask: pixel metrics will be left out"
-    if faults := sum(bool(p.mask_fault) for p in found.photos):
+    if faults := sum(bool(p.mask_fault) for p in photos):
         yield f"{faults} masks cannot be used as they are"
     for what, area in _shortcuts(found).items():
         if max(area, 1 - area) >= _SHORTCUT:
-            sign = "a lower" if area < 0.5 else "a higher"
-            yield (
-                f"{sign} {what} alone tells defective from good (AUROC {max(area, 1 - area):.2f}):"
-                " see that this is the damage and not how the photos were taken"
-            )
+            sign, area = ("lower", 1 - area) if area < 0.5 else ("higher", area)
+            tells = f"{sign} {what} alone tells defective from good (AUROC {area:.2f})"
+            yield f"{tells}: see that this is the damage and not how the photos were taken"
 
 
 def _shortcuts(found: Exploration) -> dict[str, float]:
@@ -225,13 +217,9 @@ def _overview(explorations: Sequence[Exploration]) -> list[str]:
 
 def _section(found: Exploration) -> list[str]:
     lines = [f"- **{text}**" for text in warnings(found)] or ["Nothing to warn of."]
-    columns = (
-        *("folder", "files", "with mask", "size: min", "median", "max", "formats"),
-        *("brightness", "contrast", "masked area: median (min to max)"),
-    )
-    lines += ["", *_table(columns, [_row(*place) for place in found.places().items()]), ""]
+    lines += ["", *_table(_COLUMNS, [_row(*place) for place in found.places().items()]), ""]
     n = [f"{len(found.measured(group))} of {group}" for group in GROUPS]
-    lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", ""]
+    lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", _MASKED, ""]
     for what, area in _shortcuts(found).items():
         lines.append(f"- {what} alone as the score: AUROC {area:.3f} on the test split")
     lines += [f"- unreadable: `{p.name}`: {p.fault}" for p in found.unreadable()]
@@ -239,29 +227,25 @@ def _section(found: Exploration) -> list[str]:
     for photos in found.duplicates():
         leak = "train and test share " if photos in found.leaks() else ""
         lines.append(f"- {leak}the same file: {', '.join(f'`{p.name}`' for p in photos)}")
-    for kind in ("explore", "stats"):
-        lines += ["", f"![{found.category} {kind}]({found.category}_{kind}.png)"]
-    return lines
+    names = (f"{found.category}_{kind}" for kind in ("explore", "stats"))
+    return [*lines, *(f"\n![{name}]({name}.png)" for name in names)]
 
 
 def _row(place: str, photos: Sequence[Photo]) -> list[str]:
     """One folder's line of the table; a dash where there is nothing to say."""
-    sizes = [f"{width} × {height}" for width, height in by_area(photos)] or ["–"]
+    sizes = ["{} × {}".format(*size) for size in by_area(photos)] or ["–"]
     seen = [p for p in photos if p.thumbnail is not None]
     levels = [f"{np.median([getattr(p, w) for p in seen]):.0f}" if seen else "–" for w in _LEVELS]
     areas = [p.masked for p in photos if p.masked is not None]
     masked = f"{np.median(areas):.2%} ({min(areas):.2%} to {max(areas):.2%})" if areas else "–"
     kinds = Counter(p.kind for p in photos if p.kind).most_common()
-    return [
-        *(place, str(len(photos)), str(sum(p.image.mask is not None for p in photos))),
-        *(sizes[0], sizes[len(sizes) // 2], sizes[-1]),
-        *(", ".join(f"{kind} ({n})" for kind, n in kinds) or "–", *levels, masked),
-    ]
+    formats = ", ".join(f"{kind} ({n})" for kind, n in kinds) or "–"
+    counts = [str(len(photos)), str(sum(p.image.mask is not None for p in photos))]
+    return [place, *counts, sizes[0], sizes[len(sizes) // 2], sizes[-1], formats, *levels, masked]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
 
 
 def _read(image: LabelledImage, split: str, *, measure: bool) -> Photo:
@@ -272,15 +256,15 @@ def _read(image: LabelledImage, split: str, *, measure: bool) -> Photo:
         digest = sha256(data).hexdigest()
         decoded = decode(data, at_least=(SIDE, SIDE))
     except (ImageError, OSError) as exc:
-        fault = str(exc) if isinstance(exc, ImageError) else exc.strerror or "cannot be read"
-        return Photo(image, split, digest, fault=fault)
+        return Photo(image, split, digest, fault=_reason(exc))
     with Image.open(io.BytesIO(data), formats=FORMATS) as header:
         kind = f"{decoded.format} {header.mode}"
-    size = (decoded.width, decoded.height)
-    squashed = decoded.rgb.resize((SIDE, SIDE), Image.Resampling.BOX) if measure else None
-    thumbnail = None if squashed is None else np.asarray(squashed)
+    size = decoded.width, decoded.height
+    squashed = np.asarray(decoded.rgb.resize((SIDE, SIDE), Image.Resampling.BOX))
     masked, mask_fault = _masked(image.mask, size)
-    return Photo(image, split, digest, size, kind, "", thumbnail, masked, mask_fault)
+    return Photo(
+        image, split, digest, size, kind, "", squashed if measure else None, masked, mask_fault
+    )
 
 
 def _masked(path: Path | None, size: tuple[int, int]) -> tuple[float | None, str]:
@@ -290,11 +274,15 @@ def _masked(path: Path | None, size: tuple[int, int]) -> tuple[float | None, str
     try:
         mask = read_mask(path)
     except (ImageError, OSError) as exc:
-        return None, str(exc) if isinstance(exc, ImageError) else exc.strerror or "unreadable"
+        return None, _reason(exc)
     if mask.size != size:
         return None, "{} × {} pixels, its photo {} × {}".format(*mask.size, *size)
     share = float((np.asarray(mask) >= 128).mean())
     return share, "" if share else "nothing is marked"
+
+
+def _reason(exc: ImageError | OSError) -> str:
+    return str(exc) if isinstance(exc, ImageError) else exc.strerror or "cannot be read"
 
 
 def read_mask(path: Path) -> Image.Image:

@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_generator_alone() -
 
 
 def test_it_learns_the_good_and_scores_the_defective_higher(data: Path) -> None:
-    outcome, redrawn = measure(read_category(data, "can"), epochs=25, threads=1)
+    outcome, redrawn = measure(read_category(data, "can"), epochs=12, threads=1)
     assert (outcome.n_train, outcome.n_good, outcome.n_defective) == (24, 6, 6)
     assert outcome.channels == 1
     assert outcome.auroc == 1.0
