@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.core.detector import Detector
+from app.core.detector import Detector, Inspection
 from app.core.errors import NotAnImage, Overloaded
 from app.workers import Workers
 from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
@@ -83,12 +83,14 @@ async def test_photos_are_judged_as_by_the_detector_itself(workers: Workers) -> 
     detector = make_detector()
     photo = await workers.read(detector, PHOTO)
     (inspection,) = await workers.judge(detector, [photo])
+    assert isinstance(inspection, Inspection)
     assert inspection.score == detector.inspect(PHOTO).score
 
 
 async def test_the_time_until_the_network_is_reported(workers: Workers) -> None:
     detector = make_detector()
     (inspection,) = await workers.judge(detector, [await workers.read(detector, PHOTO)])
+    assert isinstance(inspection, Inspection)
     assert inspection.timings_ms["wait"] >= 0
 
 
