@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from app.core.dataset import read_category
 from app.exploration import SAMPLE, Exploration, explore, spread, warnings, write_page
+from app.exploration_pictures import sheet
 from scripts import explore as script
 from tests.support import encode, plain, write_category, write_photos
 
@@ -211,7 +212,7 @@ def test_the_script_writes_pictures_and_a_page(can: Path, tmp_path: Path) -> Non
 
 def test_the_sheet_outlines_the_mask(can: Path) -> None:
     def outlined(found: Exploration) -> int:
-        figure = script.sheet(found)
+        figure = sheet(found)
         return sum(len(axes.collections) for axes in figure.axes)
 
     assert outlined(found_in(can.parent)) == 0
