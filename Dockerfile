@@ -6,7 +6,14 @@
 #                                                      page names it: a far smaller image, without CUDA
 #
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+#       -e GOODSGUARD_API_KEYS=NAME:SCOPE:sha256:HASH \
 #       -p 127.0.0.1:8000:8000 -v "$PWD/models:/models:ro" -v "$PWD/data:/data:ro" -v reports:/reports goodsguard
+#
+# Without API keys the service answers its own machine only, and seen from inside a container that is
+# the container: -p brings requests from elsewhere. Make a key (it prints what to put above), or set
+# GOODSGUARD_ALLOW_ANONYMOUS=true to answer whoever reaches the port:
+#
+#   docker run --rm goodsguard python scripts/make_key.py --name till-1
 
 # Any base with Python 3.11 as python3, its venv module and useradd will do.
 ARG BASE_IMAGE=python:3.11-slim-bookworm

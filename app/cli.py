@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.core.evaluation import Evaluation
+from app.core.files import write_whole
 
 # Tables are wider than the 80 columns that rich takes for a pipe or a log file.
 _WIDTH = None if Console().is_terminal else 140
@@ -64,11 +65,8 @@ def stop(message: str) -> typer.Exit:
 
 def write_json(path: Path, evaluations: list[Evaluation]) -> None:
     """Write a list of evaluation objects, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     objects = [evaluation.model_dump(mode="json") for evaluation in evaluations]
-    partial.write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(objects, indent=2) + "\n")
 
 
 def evaluation_table(evaluations: list[Evaluation]) -> Table:

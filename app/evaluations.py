@@ -17,6 +17,7 @@ from app.core.dataset import Category, read_test_split
 from app.core.detector import Detector, Inspection
 from app.core.errors import GoodsGuardError, NoTestSplit
 from app.core.evaluation import Evaluation, evaluate
+from app.core.files import write_whole
 from app.core.manifest import Manifest
 
 log = structlog.get_logger()
@@ -135,11 +136,8 @@ class Evaluations:
 
     def _store(self, result: Evaluation) -> str | None:
         path = self._path(result.category, result.bank_version)
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, result.model_dump_json(indent=2) + "\n")
         except OSError as exc:
             log.error("evaluation not stored", category=result.category, reason=exc.strerror)
             return f"the result could not be stored: {exc.strerror}"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from app.core.dataset import GOOD, Category, LabelledImage, groups
 from app.core.errors import ImageError
+from app.core.files import write_whole
 from app.core.images import FORMATS, decode
 from app.core.metrics import auroc
 
@@ -195,11 +196,8 @@ def write_page(folder: Path, explorations: Sequence[Exploration]) -> Path:
     lines = ["# Data set", "", *_overview(explorations), ""]
     for found in explorations:
         lines += [f"## {found.category}", "", *_section(found), ""]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "explore.md"
-    partial = path.with_name(f".{path.name}")
-    partial.write_text("\n".join(lines), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, "\n".join(lines))
     return path
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from app.core.files import whole_file
 from app.core.images import decode
 from app.exploration import GROUPS, Exploration, Photo, by_area, read_mask, spread
 
@@ -21,13 +22,11 @@ _PER_FOLDER, _SHOWN = 6, 384  # photos of a folder on the sheet, and how large t
 
 def write_pictures(folder: Path, found: Exploration) -> list[Path]:
     """Write `<category>_explore.png` and `<category>_stats.png`."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind, figure in (("explore", sheet(found)), ("stats", stats(found))):
         path = folder / f"{found.category}_{kind}.png"
-        partial = path.with_name(f".{path.name}")
-        figure.savefig(partial, format="png", dpi=110)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            figure.savefig(partial, dpi=110)
         paths.append(path)
     return paths
 

@@ -8,16 +8,23 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.middleware import Middleware
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from app import __version__
 from app.api import problems, routes_categories, routes_evaluate, routes_health, routes_score
-from app.api.dependencies import Services, require_key
+from app.api.dependencies import Services
+from app.api.headers import SecurityHeaders
+from app.api.local import OwnMachineOnly
+from app.api.security import require_score
 from app.api.telemetry import RequestContext, Telemetry
 from app.core.runtimes import choose_device
 from app.core.threads import set_threads
 from app.evaluations import Evaluations
+from app.key_store import KeyStore
+from app.keys import KeysError
 from app.logs import configure_logs
+from app.rate_limit import RateLimiter
 from app.registry import LoadExtractor, Registry, Unavailable, extractor_loader, load_registry
 from app.settings import Settings
 from app.workers import Workers
@@ -42,6 +49,7 @@ def create_app(
     Raises:
         pydantic.ValidationError: an invalid setting.
         PresetError: at start-up, where the device asked for is not there.
+        KeysError: at start-up, where the API keys cannot be used.
     """
     settings = settings or Settings()
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
@@ -63,11 +71,14 @@ def create_app(
         description=DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
-        middleware=[Middleware(RequestContext, telemetry=telemetry)],
+        middleware=_middleware(settings, telemetry),
+        docs_url="/docs" if settings.docs else None,
+        redoc_url="/redoc" if settings.docs else None,
+        openapi_url="/openapi.json" if settings.docs else None,
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    keyed = [Depends(require_key)]
+    keyed = [Depends(require_score)]
     app.include_router(routes_score.router, dependencies=keyed)
     app.include_router(routes_categories.router, dependencies=keyed)
     app.include_router(routes_evaluate.router, dependencies=keyed)
@@ -75,9 +86,29 @@ def create_app(
     return app
 
 
+def _middleware(settings: Settings, telemetry: Telemetry) -> list[Middleware]:
+    """From the outside in. CORS comes before what may answer a 500, so that pages can read it."""
+    layers = [Middleware(SecurityHeaders)]
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+                expose_headers=["Retry-After", "X-Request-ID"],
+            )
+        )
+    layers.append(Middleware(RequestContext, telemetry=telemetry))
+    if not (settings.needs_key or settings.allow_anonymous):
+        layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
+    return layers
+
+
 def _start(
     settings: Settings, telemetry: Telemetry, load_extractor: LoadExtractor | None
 ) -> Services:
+    keys = _read_keys(settings)
     set_threads(settings.threads)
     device = choose_device(settings.device)
     load_extractor = load_extractor or extractor_loader(device, settings.weights)
@@ -99,8 +130,27 @@ def _start(
         workers=workers,
         evaluations=Evaluations(settings.data_dir, settings.reports_dir),
         telemetry=telemetry,
+        keys=keys,
+        limiter=RateLimiter(),
         device=str(device),
     )
+
+
+def _read_keys(settings: Settings) -> KeyStore:
+    try:
+        keys = KeyStore(settings.api_keys, settings.api_keys_file)
+    except KeysError as exc:
+        log.error("not started: the API keys cannot be used", reason=str(exc))
+        raise
+    if settings.needs_key:
+        log.info("access: holders of API keys", names=keys.names)
+        if not keys.names:
+            log.warning("the API keys file holds no key: nobody is let in")
+    elif settings.allow_anonymous:
+        log.warning("access: no API keys, open to everyone who reaches the port")
+    else:
+        log.info("access: no API keys, only this machine may ask")
+    return keys
 
 
 def _describe(telemetry: Telemetry, registry: Registry, workers: Workers) -> None:

@@ -16,10 +16,12 @@ from app.core.detector import Detector
 from app.core.errors import CategoryUnavailable, GoodsGuardError, UnknownCategory
 from app.core.features import Extractor, FeatureExtractor, FeatureSpec
 from app.core.images import MAX_PIXELS
+from app.core.manifest import Manifest, RuntimeRecord
+from app.core.runtimes import choose_runtime
 
 log = structlog.get_logger()
 
-LoadExtractor = Callable[[FeatureSpec], Extractor]
+LoadExtractor = Callable[[FeatureSpec, RuntimeRecord], Extractor]
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def load_registry(
             continue
         try:
             artifact = artifacts.load(models, folder.name)
-            extractor = share.extractor(artifact.manifest.features)
+            extractor = share.extractor(artifact.manifest)
             detector = Detector(artifact, extractor, max_pixels=max_pixels)
-            detector.warm_up()
+            detector.self_test()
             entries[folder.name] = detector
         except GoodsGuardError as exc:
             log.error("category unavailable", category=folder.name, reason=str(exc))
@@ -88,16 +90,17 @@ class SharedNetworks:
         # A failure is kept too: six categories must not wait six times for a silent network.
         self._loaded: dict[str, Extractor | GoodsGuardError] = {}
 
-    def extractor(self, spec: FeatureSpec) -> Extractor:
-        """The spec's extractor, its network loaded once.
+    def extractor(self, manifest: Manifest) -> Extractor:
+        """The extractor of a bank's features, its network loaded once.
 
         Raises:
             PresetError, WeightsNotFound, WeightsMismatch.
         """
-        key = spec.network_key()
+        spec = manifest.features
+        key = f"{spec.network_key()} {manifest.runtime.name} {manifest.runtime.precision}"
         if key not in self._loaded:
             try:
-                self._loaded[key] = self._load(spec)
+                self._loaded[key] = self._load(spec, manifest.runtime)
             except GoodsGuardError as exc:
                 self._loaded[key] = exc
         extractor = self._loaded[key]
@@ -108,6 +111,17 @@ class SharedNetworks:
         return extractor
 
 
-def extractor_loader(device: torch.device, weights: Path | None) -> LoadExtractor:
-    """Loads real extractors onto a device, with weights from a file or folder."""
-    return lambda spec: FeatureExtractor.load(spec, device, weights)
+def extractor_loader(
+    device: torch.device, weights: Path | None, runtime: str = "auto", precision: str = "auto"
+) -> LoadExtractor:
+    """Loads real extractors onto a device, with weights from a file or folder.
+
+    What is `auto` of runtime and precision is taken from the bank where this machine can.
+    """
+
+    def load(spec: FeatureSpec, built_with: RuntimeRecord) -> FeatureExtractor:
+        like = (built_with.name, built_with.precision)
+        make_runtime = choose_runtime(device, runtime, precision, like=like)
+        return FeatureExtractor.load(spec, device, weights, make_runtime)
+
+    return load

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app import pictures
 from app.core.evaluation import Evaluation, EvaluationRun
+from app.core.files import whole_file, write_whole
 
 
 def write_report(
@@ -28,7 +29,6 @@ def write_report(
     Returns:
         the files written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     name = run.evaluation.category
     figures = {
         "hist": pictures.histogram(run),
@@ -41,9 +41,8 @@ def write_report(
     paths = []
     for kind, figure in figures.items():
         path = folder / f"{name}_{kind}.png"
-        partial = path.with_name(f".{path.name}")
-        figure.savefig(partial, format="png", dpi=110)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            figure.savefig(partial, dpi=110)
         paths.append(path)
     return paths
 
@@ -54,9 +53,7 @@ def write_summary(folder: Path, evaluations: Sequence[Evaluation]) -> Path:
     for e in evaluations:
         lines += _summary_section(e)
     path = folder / "summary.md"
-    partial = path.with_name(f".{path.name}")
-    partial.write_text("\n".join(lines), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, "\n".join(lines))
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.images import MAX_PIXELS
 
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
 
 class Settings(BaseSettings):
@@ -52,26 +51,49 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="comma-separated keys, as they are or as sha256:<hex>; empty: no key needed",
+        repr=False,  # they may be plain
+        description="comma-separated keys: plain, sha256:<hex> or name:scopes:sha256:<hex>",
     )
+    api_keys_file: Path | None = Field(
+        default=None, description="a TOML file of API keys; changes count without a restart"
+    )
+    allow_anonymous: bool = Field(
+        default=False, description="without keys, answer other machines too; else only this one"
+    )
+    rate_limit: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="requests a minute per key, or per address without keys; 0: no limit",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="comma-separated origins whose pages may ask; empty: none"
+    )
+    docs: bool = Field(default=True, description="whether /docs, /redoc and /openapi.json exist")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe log line that is written"
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
-            tuple(k.strip() for k in value.split(",") if k.strip())
+            tuple(part.strip() for part in value.split(",") if part.strip())
             if isinstance(value, str)
             else value
         )
 
-    def api_key_digests(self) -> tuple[bytes, ...]:
-        """The accepted keys' sha256, so that comparing takes the same time for all."""
-        return tuple(
-            bytes.fromhex(key.removeprefix("sha256:"))
-            if _SHA256.fullmatch(key)
-            else hashlib.sha256(key.encode()).digest()
-            for key in self.api_keys
-        )
+    @property
+    def needs_key(self) -> bool:
+        """Whether callers need an API key. A file without keys lets nobody in, not everybody."""
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # As a browser sends them: compared letter by letter, a slash too much would never match.
+        origins = tuple(origin.lower() for origin in value)
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://shop.example:8443")
+        return origins

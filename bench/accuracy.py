@@ -51,6 +51,7 @@ from app.core.detector import Detector
 from app.core.errors import CalibrationError, GoodsGuardError
 from app.core.evaluation import EvaluationRun, evaluate
 from app.core.features import FeatureExtractor
+from app.core.files import whole_file
 from app.core.images import decode
 from app.core.metrics import binomial_interval
 from app.core.preset import Preset, load_preset
@@ -124,10 +125,9 @@ class Peer:
 
     def _run(self, python: Path, job: Row, file: Path) -> None:
         description, log = file.with_suffix(".json"), file.with_suffix(".log")
-        partial = file.with_suffix(".partial.npz")  # numpy adds the suffix where it is missing
         description.write_text(json.dumps(job))
         console.print(f"{self.method}: minutes to an hour; its progress goes to {log}")
-        with log.open("w") as progress:
+        with whole_file(file) as partial, log.open("w") as progress:
             done = subprocess.run(
                 # -P: nothing beside the script can stand in for a module of the peer's.
                 [python, "-P", HERE / "peer_anomalib.py", description, partial],
@@ -135,9 +135,8 @@ class Peer:
                 stdout=progress,
                 stderr=subprocess.STDOUT,
             )
-        if done.returncode != 0:
-            raise stop(f"the peer failed; see the end of {log}")
-        partial.replace(file)
+            if done.returncode != 0:
+                raise stop(f"the peer failed; see the end of {log}")
 
 
 @dataclass(frozen=True)

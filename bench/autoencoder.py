@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from app.cli import CategoryOption, ThreadsOption, console, stop, warn
 from app.core.dataset import Category, LabelledImage, list_categories, read_test_split
 from app.core.errors import DatasetError, GoodsGuardError, ImageError
+from app.core.files import whole_file, write_whole
 from app.core.images import decode
 from app.core.metrics import auroc, auroc_interval
 from app.core.threads import set_threads
@@ -238,10 +239,8 @@ def redraw(model: Autoencoder, pixels: Floats) -> Floats:
 
 def write_picture(path: Path, name: str, redrawn: Redrawn) -> None:
     """Save the picture, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    picture(name, redrawn).savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        picture(name, redrawn).savefig(partial, dpi=110)
 
 
 def picture(name: str, redrawn: Redrawn) -> Figure:
@@ -300,12 +299,9 @@ def cells(outcome: Outcome) -> list[str]:
 
 def write_results(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """Write `autoencoder.json` and `autoencoder.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
     rows = json.dumps([asdict(outcome) for outcome in outcomes], indent=1)
-    for name, text in (("autoencoder.json", rows + "\n"), ("autoencoder.md", markdown(outcomes))):
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+    write_whole(folder / "autoencoder.json", rows + "\n")
+    write_whole(folder / "autoencoder.md", markdown(outcomes))
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:

@@ -83,7 +83,7 @@ def server(settings: dict[str, str]) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", host, "--port", port]
     console.print(f"$ uvicorn app.main:app --port {port}", style="dim")
     process = subprocess.Popen(
-        [*command, "--no-access-log", "--log-level", "warning"],
+        [*command, "--no-access-log", "--no-server-header", "--log-level", "warning"],
         cwd=ROOT,
         env=os.environ | settings,
     )

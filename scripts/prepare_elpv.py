@@ -20,6 +20,7 @@ import typer
 from rich.table import Table
 
 from app.cli import console, stop
+from app.core.files import whole_file
 
 TRAIN_TENTHS = 6
 
@@ -55,16 +56,13 @@ def destination(file_name: str, probability: float) -> str | None:
 
 def put(source: Path, target: Path, *, copy: bool) -> None:
     """Link or copy one file unless it is there already; never leaves half a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.is_symlink() != copy:
         return
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    if copy:
-        shutil.copyfile(source, partial)
-    else:
-        partial.symlink_to(os.path.relpath(source.resolve(), target.parent.resolve()))
-    partial.replace(target)
+    with whole_file(target) as partial:
+        if copy:
+            shutil.copyfile(source, partial)
+        else:
+            partial.symlink_to(os.path.relpath(source.resolve(), target.parent.resolve()))
 
 
 def _table(counts: Counter[tuple[str, str]], out: Path) -> Table:

@@ -12,11 +12,12 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,11 @@ from app.core.build import build_bank
 from app.core.calibration import Calibration
 from app.core.dataset import read_category
 from app.core.detector import Detector
-from app.core.features import FeatureExtractor, FeatureSpec
+from app.core.features import FeatureExtractor, FeatureSpec, embedding_network
+from app.core.golden import Golden
 from app.core.preprocess import Preprocess
 from app.core.preset import Preset
+from app.core.search import PatchSearch
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODSGUARD_SHARED", ROOT.parent / "shared"))
@@ -75,8 +78,23 @@ class ColourRuntime:
     precision = "float32"
     device = torch.device("cpu")
 
-    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+    concurrent = False
+
+    def __init__(
+        self, before: Callable[[], object] = lambda: None, spec: FeatureSpec = SPEC
+    ) -> None:
         self.before = before
+        self._network = embedding_network(self.forward, spec)
+
+    def for_spec(self, spec: FeatureSpec) -> Self:
+        """The same network, hooks and all, under another spec."""
+        other = copy(self)
+        other._network = embedding_network(self.forward, spec)
+        return other
+
+    def embed(self, pixels: Pixels) -> Floats:
+        embedding: Floats = self._network(torch.from_numpy(pixels)).numpy()
+        return embedding
 
     def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         self.before()
@@ -87,7 +105,7 @@ def colour_extractor(
     spec: FeatureSpec = SPEC, before: Callable[[], object] = lambda: None
 ) -> FeatureExtractor:
     """Mean colour as the embedding. `before` runs on the network's thread, before each batch."""
-    return FeatureExtractor(spec, ColourRuntime(before))
+    return FeatureExtractor(spec, ColourRuntime(before, spec))
 
 
 def plain(colour: int | tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> Image.Image:
@@ -165,9 +183,15 @@ def make_artifact(
         }
     )
     calibration = Calibration(np.array(scores, dtype=np.float32), threshold, alpha=0.01)
-    return replace(
+    made = replace(
         base, manifest=manifest, bank=bank, calibration=calibration, peaks=calibration.scores
     )
+    columns = spec.selected_dimensions or (0, 1, 2)
+    if spec.backbone == "colour" and bank.dimensions == len(columns) and max(columns) < 3:
+        search = PatchSearch(bank, manifest.scoring)
+        golden = Golden.measure(base.golden.photos(), colour_extractor(spec), search)
+        made = replace(made, golden=golden)
+    return made
 
 
 def make_detector(**options: Any) -> Detector:

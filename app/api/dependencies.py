@@ -1,22 +1,21 @@
-"""What routes ask for: the application's parts, a valid key, the uploaded photos."""
+"""What routes ask for: the application's parts, the uploaded photos."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType, Unauthorised
+from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType
 from app.api.telemetry import Telemetry
 from app.evaluations import Evaluations
+from app.key_store import KeyStore
+from app.rate_limit import RateLimiter
 from app.registry import Registry
 from app.settings import Settings
 from app.workers import Workers
@@ -34,6 +33,8 @@ class Services:
     workers: Workers
     evaluations: Evaluations
     telemetry: Telemetry
+    keys: KeyStore
+    limiter: RateLimiter
     device: str
 
 
@@ -52,29 +53,6 @@ def services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(services)]
-
-_api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
-_bearer = HTTPBearer(auto_error=False)
-
-
-def require_key(
-    parts: ServicesDep,
-    api_key: Annotated[str | None, Security(_api_key)],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> None:
-    """Let through who has a key, in `X-API-Key` or as a Bearer token; anyone where none are set.
-
-    Raises:
-        Unauthorised: no key, or an unknown one.
-    """
-    digests = parts.settings.api_key_digests()
-    if not digests:
-        return
-    given = api_key or (bearer.credentials if bearer else "")
-    digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
-    # Compared with every key, so that the time says nothing about which one was near.
-    if not any([hmac.compare_digest(digest, known) for known in digests]):  # noqa: C419
-        raise Unauthorised("send a valid key in the X-API-Key header, or as a Bearer token")
 
 
 async def read_photo(request: Request, max_bytes: int) -> Upload:

@@ -18,6 +18,10 @@ from app.core import errors
 
 MEDIA_TYPE = "application/problem+json"
 
+# Of an invalid request: as many faults as help, and as much of each.
+_MAX_FAULTS = 10
+_MAX_DETAIL = 200
+
 
 class Problem(BaseModel):
     """A problem detail (RFC 9457)."""
@@ -48,7 +52,19 @@ class BadUpload(RequestError):
 
 
 class Unauthorised(RequestError):
-    """No API key, or one that is not known."""
+    """No API key, or one that is not known or has expired."""
+
+
+class Forbidden(RequestError):
+    """The API key lacks the scope, or the caller may not ask at all."""
+
+
+class RateLimited(RequestError):
+    """More requests than the caller may send in a minute."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -79,9 +95,14 @@ CAUSES: Mapping[type[Exception], Cause] = {
     NotAnImageType: Cause(415, "unsupported-media-type", "Unsupported media type"),
     BadUpload: Cause(422, "bad-upload", "Unreadable upload"),
     Unauthorised: Cause(401, "unauthorised", "Missing or wrong API key"),
+    Forbidden: Cause(403, "forbidden", "Not allowed"),
+    RateLimited: Cause(429, "rate-limited", "Too many requests"),
     RequestValidationError: Cause(422, "invalid-request", "Invalid request"),
     Exception: Cause(500, "internal", "Internal error"),
 }
+
+# What every route that asks for a key may answer.
+_ACCESS = (Unauthorised, Forbidden, RateLimited)
 
 # The bases whose rows FastAPI must route here; `Exception` is caught by our middleware instead,
 # so that the answer carries the request id and nothing else.
@@ -100,8 +121,10 @@ def problem(exc: Exception, request_id: str) -> Problem:
     if cause.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail = f"something unforeseen happened; the log has it under request {request_id}"
     elif isinstance(exc, RequestValidationError):
+        # Never the input, and of made-up names not more than helps.
         detail = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors()
+            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}"[:_MAX_DETAIL]
+            for e in exc.errors()[:_MAX_FAULTS]
         )
     return Problem(
         type=cause.type,
@@ -131,7 +154,7 @@ def install(app: FastAPI) -> None:
 
 async def _answer(request: Request, exc: Exception) -> Response:
     headers: dict[str, str] = {}
-    if isinstance(exc, errors.Overloaded):
+    if isinstance(exc, errors.Overloaded | RateLimited):
         headers["Retry-After"] = str(exc.retry_after)
     if isinstance(exc, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
@@ -158,7 +181,7 @@ async def _answer_http(request: Request, exc: Exception) -> Response:
 def responses(*exceptions: type[Exception]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for a route's error statuses, with an example per cause."""
     table: dict[int | str, dict[str, Any]] = {}
-    for exception in (*exceptions, Unauthorised, RequestValidationError, Exception):
+    for exception in (*exceptions, *_ACCESS, RequestValidationError, Exception):
         cause = cause_of(exception)
         entry = table.setdefault(
             cause.status,

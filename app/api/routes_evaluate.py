@@ -6,12 +6,13 @@ import asyncio
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.dependencies import Services, ServicesDep
 from app.api.problems import responses
 from app.api.routes_score import CategoryName
 from app.api.schemas import EvaluationList, EvaluationStatus, Progress
+from app.api.security import require_scope
 from app.core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from app.core.evaluation import Evaluation
 from app.core.manifest import Manifest
@@ -25,6 +26,8 @@ _CATEGORY_ERRORS = (UnknownCategory, CategoryUnavailable)
     "/{category}",
     summary="Evaluate a category",
     status_code=202,
+    # It costs the machine minutes, where a score costs it milliseconds.
+    dependencies=[Depends(require_scope("admin"))],
     response_model=EvaluationStatus,
     responses=responses(*_CATEGORY_ERRORS, NoTestSplit)
     | {200: {"model": Evaluation, "description": "with `wait=true`: the result"}},

@@ -79,7 +79,7 @@ class Telemetry:
 
 
 class RequestContext:
-    """Outermost middleware: request id, one log line and the metrics of each request, and the 500.
+    """Middleware: request id, one log line and the metrics of each request, and the 500.
 
     Plain ASGI, since Starlette's BaseHTTPMiddleware would read the whole body.
     """
@@ -132,6 +132,7 @@ class RequestContext:
             path=scope["path"],
             status=status,
             problem=state.get("problem"),
+            key=state.get("key_name"),
             ms=round(seconds * 1000, 1),
             **state.get("log", {}),
         )

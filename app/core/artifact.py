@@ -1,7 +1,7 @@
 """A bank on disk: manifest.json + bank.safetensors, written whole or not at all, verified on load.
 
 models/<category>/<bank version>/manifest.json
-models/<category>/<bank version>/bank.safetensors      bank vectors, calibration scores, map peaks
+models/<category>/<bank version>/bank.safetensors      its numbers: see tensors.py
 models/<category>/current                              text: the version that serves
 """
 
@@ -14,21 +14,20 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse_safetensors
-from safetensors.numpy import save as render_safetensors
 
-from app.core.bank import MemoryBank
+from app.core.bank import InvertedLists, MemoryBank
 from app.core.calibration import Calibration, Fixed, Quantile, Rule
 from app.core.errors import ArtifactError, BankError, UnknownCategory
+from app.core.golden import Golden
 from app.core.manifest import SCHEMA_VERSION, VERSION_PATTERN, Manifest, ThresholdRecord
+from app.core.tensors import Tensors
 
 KEPT_VERSIONS = 5
 
@@ -45,12 +44,32 @@ class _AnySchema(BaseModel):
 
 @dataclass(frozen=True)
 class Artifact:
-    """One bank version in memory; `peaks` are the highest patch scores of the calibration maps."""
+    """One bank version in memory.
+
+    Attributes:
+        peaks: (n,) float32, the highest patch scores of the calibration maps.
+        golden: photos with known scores. lists: the bank's, where it is searched by lists.
+    """
 
     manifest: Manifest
     bank: MemoryBank
     calibration: Calibration
     peaks: npt.NDArray[np.float32] = field(repr=False)
+    golden: Golden = field(repr=False)
+    lists: InvertedLists | None = field(default=None, repr=False)
+
+    def tensors(self) -> Tensors:
+        """The numbers, as they are stored."""
+        return Tensors(
+            bank=self.bank.vectors,
+            calibration_scores=self.calibration.scores,
+            calibration_peaks=self.peaks,
+            golden_pixels=self.golden.pixels,
+            golden_content=self.golden.content,
+            golden_scores=self.golden.scores,
+            centroids=self.lists.centroids if self.lists else None,
+            list_of=self.lists.assignments if self.lists else None,
+        )
 
 
 def new_version(now: datetime | None = None) -> str:
@@ -75,12 +94,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
     Raises:
         ArtifactError: the folder cannot be written (full, read-only).
     """
-    tensors = {
-        "bank": artifact.bank.vectors,
-        "calibration_scores": artifact.calibration.scores,
-        "calibration_peaks": artifact.peaks,
-    }
-    data = render_safetensors(tensors)
+    data = artifact.tensors().render()
     digest = hashlib.sha256(data).hexdigest()
     manifest = artifact.manifest.model_copy(update={"bank_sha256": digest})
     folder = models / manifest.category
@@ -127,7 +141,7 @@ def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
         "threshold": record,
     }
     manifest = artifact.manifest.model_copy(update=changes)
-    return Artifact(manifest, artifact.bank, calibration, artifact.peaks)
+    return replace(artifact, manifest=manifest, calibration=calibration)
 
 
 def load(models: Path, category: str, version: str | None = None) -> Artifact:
@@ -150,17 +164,29 @@ def load(models: Path, category: str, version: str | None = None) -> Artifact:
     data = _read(folder / version / BANK)
     if hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
         raise ArtifactError(f"{BANK} does not match the sha256 in its manifest")
-    vectors, scores, peaks = _tensors(data)
-    if vectors.shape != (manifest.bank.vectors, manifest.bank.dimensions):
-        raise ArtifactError(f"the bank's shape {vectors.shape} is not the manifest's")
+    return _assemble(manifest, Tensors.parse(data))
+
+
+def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
+    if tensors.bank.shape != (manifest.bank.vectors, manifest.bank.dimensions):
+        raise ArtifactError(f"the bank's shape {tensors.bank.shape} is not the manifest's")
+    scores = tensors.calibration_scores
     if len(scores) != manifest.counts.calibration_scores:
         raise ArtifactError(f"{len(scores)} calibration scores are not the manifest's number")
+    golden = Golden(tensors.golden_pixels, tensors.golden_content, tensors.golden_scores)
+    side = manifest.features.preprocess.input_size
+    if golden.pixels.shape != (manifest.golden.photos, side, side, 3):
+        raise ArtifactError(f"golden photos of {golden.pixels.shape} are not the manifest's")
+    if (tensors.centroids is not None) != (manifest.search.method == "lists"):
+        raise ArtifactError("the bank's lists are not as its manifest says")
     try:
-        bank = MemoryBank(vectors)
+        bank, lists = MemoryBank(tensors.bank), None
+        if tensors.centroids is not None and tensors.list_of is not None:
+            lists = InvertedLists(bank, tensors.centroids, tensors.list_of)
     except BankError as exc:
         raise ArtifactError(str(exc)) from exc
     calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
-    return Artifact(manifest, bank, calibration, peaks)
+    return Artifact(manifest, bank, calibration, tensors.calibration_peaks, golden, lists)
 
 
 def current_version(folder: Path) -> str:
@@ -202,23 +228,6 @@ def _read_manifest(path: Path) -> Manifest:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
-
-
-_Floats = npt.NDArray[np.float32]
-
-
-def _tensors(data: bytes) -> tuple[_Floats, _Floats, _Floats]:
-    try:
-        tensors = parse_safetensors(data)
-        vectors, scores = tensors["bank"], tensors["calibration_scores"]
-        peaks = tensors["calibration_peaks"]
-    except (SafetensorError, KeyError, ValueError) as exc:
-        raise ArtifactError(f"{BANK} cannot be read: {exc}") from exc
-    if any(tensor.dtype != np.float32 for tensor in tensors.values()):
-        raise ArtifactError(f"{BANK} must hold float32")
-    if scores.ndim != 1 or peaks.shape != scores.shape or not np.isfinite([scores, peaks]).all():
-        raise ArtifactError("the calibration scores must be (n,) and finite")
-    return vectors, scores, peaks
 
 
 def _read(path: Path, limit: int | None = None) -> bytes:

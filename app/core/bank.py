@@ -1,15 +1,26 @@
-"""MemoryBank: embeddings of good images, and a query's Euclidean distances to its neighbours."""
+"""MemoryBank: embeddings of good images, and a query's Euclidean distances to its neighbours.
+
+InvertedLists: the same vectors sorted into lists around centroids, for a search that reads only
+the lists nearest to a query.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from app.core.errors import BankError
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+Lists = npt.NDArray[np.int32]
+
+# What the centroids miss of the best ones costs a little speed, never an answer.
+_KMEANS_ROUNDS, _KMEANS_SAMPLE = 8, 64
 
 
 class MemoryBank:
@@ -25,8 +36,6 @@ class MemoryBank:
         if not np.isfinite(vectors).all():
             raise BankError("the memory bank has NaN or infinite values")
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        self._index = faiss.IndexFlatL2(vectors.shape[1])
-        self._index.add(self.vectors)
 
     def __len__(self) -> int:
         return int(self.vectors.shape[0])
@@ -52,7 +61,7 @@ class MemoryBank:
             raise BankError(f"queries are {queries.shape}, the bank has D = {self.dimensions}")
         k = min(k, len(self))
         queries = np.ascontiguousarray(queries, dtype=np.float32)
-        _, indices = self._index.search(queries, k)
+        _, indices = faiss.knn(queries, self.vectors, k)  # exact, and needs no copy in an index
         distances = self._distances(queries, indices)
         if k == 1:
             return distances, indices
@@ -71,3 +80,103 @@ class MemoryBank:
             difference = queries - self.vectors[indices[:, column]]
             distances[:, column] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
         return distances
+
+
+class InvertedLists:
+    """A bank's vectors in L lists, each vector in that of its nearest centroid (FAISS IVFFlat).
+
+    Reading fewer than L lists may miss the nearest vector: the distance found is then that of
+    another one, so that it is never too small. Reading more of them never makes it larger.
+    """
+
+    def __init__(self, bank: MemoryBank, centroids: Floats, assignments: Lists) -> None:
+        """Takes (L, D) float32 centroids and the (N,) int32 list of each of the bank's vectors.
+
+        Raises:
+            BankError: shapes or lists that do not fit the bank; values that are not finite.
+        """
+        lists = len(centroids)
+        if centroids.shape != (lists, bank.dimensions) or assignments.shape != (len(bank),):
+            raise BankError("the bank's centroids or lists do not have its shape")
+        if not lists or not np.isfinite(centroids).all():
+            raise BankError("the bank's centroids are not finite")
+        if assignments.min() < 0 or assignments.max() >= lists:
+            raise BankError("the bank's lists are not those of its centroids")
+        self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
+        self.assignments = np.ascontiguousarray(assignments, dtype=np.int32)
+        self._coarse = _Coarse(self.centroids)
+        # Any: FAISS's published types know its C++ signatures, not the Python ones in their place
+        self._index: Any = faiss.IndexIVFFlat(
+            faiss.IndexFlatL2(bank.dimensions), bank.dimensions, lists
+        )
+        wanted = self.assignments.astype(np.int64)
+        self._index.quantizer.add(self.centroids)
+        self._index.is_trained = True
+        self._index.add_core(len(bank), faiss.swig_ptr(bank.vectors), None, faiss.swig_ptr(wanted))
+        self._views: dict[int, Any] = {}
+
+    @classmethod
+    def of(cls, bank: MemoryBank, lists: int, seed: int) -> InvertedLists:
+        """Lists around the centroids of a k-means with an explicit seed."""
+        kmeans: Any = faiss.Kmeans(
+            bank.dimensions,
+            lists,
+            niter=_KMEANS_ROUNDS,
+            seed=seed,
+            min_points_per_centroid=1,
+            max_points_per_centroid=_KMEANS_SAMPLE,
+        )
+        kmeans.train(bank.vectors)
+        _, nearest = faiss.knn(bank.vectors, kmeans.centroids, 1)
+        return cls(bank, kmeans.centroids, nearest[:, 0].astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.centroids)
+
+    def nearness(self, queries: Floats) -> torch.Tensor:
+        """(P, D) float32 -> (P, L): how near each list's centroid is; larger is nearer."""
+        return self._coarse.nearness(queries)
+
+    def nearest(self, queries: Floats, nearness: torch.Tensor, probes: int) -> Floats:
+        """(P,) float32 distances to the nearest vector in the `probes` nearest lists of each of
+        the (P, D) float32 queries; infinity where these lists are empty."""
+        probes = min(probes, len(self))
+        if probes == 1:
+            lists = nearness.argmax(dim=1, keepdim=True)
+        else:
+            lists = nearness.topk(probes, dim=1, sorted=False).indices
+        squared, found = self._view(probes).search_preassigned(queries, 1, lists.numpy(), None)
+        distances = np.sqrt(squared[:, 0])
+        distances[found[:, 0] < 0] = np.inf
+        return np.asarray(distances, dtype=np.float32)
+
+    def _view(self, probes: int) -> Any:
+        """The index, set to so many probes: a setting of the index, which threads share."""
+        if probes not in self._views:
+            view: Any = faiss.IndexIVFFlat(self._index.quantizer, self._index.d, len(self))
+            view.replace_invlists(self._index.invlists, False)
+            view.is_trained, view.ntotal, view.nprobe = True, self._index.ntotal, probes
+            self._views[probes] = view
+        return self._views[probes]
+
+
+class _Coarse:
+    """Which centroids are near: one matrix product, in bfloat16 where the CPU computes in it.
+
+    argmin ‖q − c‖² = argmax (q − m)·(c − m) − ‖c − m‖²/2 for any m; with the mean for m, what is
+    rounded is small. A rounding can only choose another list that is about as near.
+    """
+
+    def __init__(self, centroids: Floats) -> None:
+        points = torch.from_numpy(centroids)
+        self._mean = points.mean(dim=0)
+        points = points - self._mean
+        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self._dtype = torch.bfloat16 if fast else torch.float32
+        self._points = points.T.contiguous().to(self._dtype)  # (D, L)
+        self._half_norms = points.square().sum(dim=1).div_(2)
+
+    @torch.inference_mode()
+    def nearness(self, queries: Floats) -> torch.Tensor:
+        centred = torch.from_numpy(queries) - self._mean
+        return (centred.to(self._dtype) @ self._points).float().sub_(self._half_norms)

@@ -9,18 +9,18 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from app.core.anomaly_map import Region, find_regions, overlay_png, place
 from app.core.artifact import Artifact
 from app.core.bank import MemoryBank
 from app.core.calibration import Calibration
 from app.core.errors import ArtifactError
-from app.core.features import Embedding, Extractor
-from app.core.images import MAX_PIXELS, DecodedImage, decode
+from app.core.features import Embedding, Extractor, patches_of
+from app.core.images import MAX_PIXELS, decode
 from app.core.manifest import Manifest
 from app.core.preprocess import PreparedImage
 from app.core.scoring import Map
+from app.core.search import PatchSearch
 
 Verdict = Literal["normal", "anomalous", "unusable"]
 
@@ -83,6 +83,10 @@ class Detector:
         self.calibration: Calibration = artifact.calibration
         self.extractor = extractor
         self._scoring = artifact.manifest.scoring
+        self._golden = artifact.golden
+        self._search = PatchSearch(
+            artifact.bank, artifact.manifest.scoring, artifact.manifest.search, artifact.lists
+        )
         self._max_pixels = max_pixels
 
     def inspect(self, data: bytes) -> Inspection:
@@ -94,15 +98,25 @@ class Detector:
         """
         return self.judge([self.read(data)])[0]
 
-    def warm_up(self) -> None:
-        """Judge a grey picture: the first pass chooses kernels and allocates, and a bank that does
-        not fit its network shows it now.
+    def self_test(self) -> None:
+        """Score the golden photos again. It warms up, too: the first pass chooses kernels and
+        allocates, and a bank that does not fit its network shows it now.
 
         Raises:
+            ArtifactError: a score has moved beyond the manifest's bound.
             BankError, NonFiniteScore: the bank and the network do not fit.
         """
-        grey = DecodedImage(Image.new("RGB", (64, 64), "grey"), 64, 64, "PNG")
-        self.judge([Photo(self.extractor.prepare(grey), 64, 64, "PNG", 0.0)])
+        typical = float(np.median(self.calibration.scores))
+        deviation = self._golden.deviation(self.extractor, self._search, typical)
+        bound = self.manifest.golden.bound
+        if not deviation <= bound:
+            record = self.manifest.runtime
+            raise ArtifactError(
+                f"the golden photos' scores differ by {deviation:.1%} from those at the build, "
+                f"more than {bound:.1%}: the bank was calibrated with {record.name} in "
+                f"{record.precision} on {record.device}. Serve it with these (GOODSGUARD_RUNTIME, "
+                "GOODSGUARD_PRECISION, GOODSGUARD_DEVICE), or build it again here."
+            )
 
     def read(self, data: bytes) -> Photo:
         """The first half, on any thread: bytes -> network input.
@@ -172,10 +186,9 @@ class Detector:
     def _judge(self, photo: Photo, embedding: Embedding, embed_ms: float) -> Inspection:
         start = time.perf_counter()
         grid = self.extractor.grid
-        cells = embedding.reshape(*grid, -1)[photo.prepared.cells(grid)]  # (h, w, D)
-        patches = np.ascontiguousarray(cells).reshape(-1, cells.shape[-1])
-        distances, _ = self.bank.search(patches, self._scoring.k)  # (P, k)
-        patch_scores = self._scoring.patch_scores(distances)  # (P,)
+        cells = patches_of(embedding, photo.prepared, grid)  # (h, w, D)
+        patches = cells.reshape(-1, cells.shape[-1])
+        patch_scores = self._search.patch_scores(patches)  # (P,)
         score = self._scoring.image_score(patch_scores)
         score_map = self._scoring.score_map(patch_scores, cells.shape[:2])  # (h, w)
         calibration = self.calibration

@@ -20,6 +20,8 @@ GoodsGuardError
 ├── NonFiniteScore              the network answered with NaN or infinity
 ├── CalibrationError            too few calibration scores for the rule asked for
 ├── ArtifactError               a stored bank is damaged, incomplete or of another schema
+│   └── SignatureError          not signed, or not by a key that is trusted
+├── SigningKeyError             a key file that cannot be read, written, or is of another kind
 └── Overloaded                  every place in the queue is taken
 """
 
@@ -102,6 +104,14 @@ class CalibrationError(GoodsGuardError):
 
 class ArtifactError(GoodsGuardError):
     """A stored bank is damaged, incomplete or of another schema."""
+
+
+class SignatureError(ArtifactError):
+    """A stored bank is not signed, or not by a key that is trusted."""
+
+
+class SigningKeyError(GoodsGuardError):
+    """A key file that cannot be read, written, or is of another kind."""
 
 
 class Overloaded(GoodsGuardError):

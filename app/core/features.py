@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as functional
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.backbones import get_backbone
+from app.core.embedding import EmbeddingNetwork
 from app.core.errors import NonFiniteScore, PresetError
 from app.core.images import DecodedImage
 from app.core.preprocess import PreparedImage, Preprocess
-from app.core.runtimes import Runtime, TorchRuntime
+from app.core.runtimes import MakeRuntime, Runtime, choose_runtime
 from app.core.weights import find_weights, load_network
 
 Embedding = npt.NDArray[np.float32]  # (P, D), or (B, P, D) for a batch
@@ -108,20 +108,28 @@ class FeatureExtractor:
 
     @classmethod
     def load(
-        cls, spec: FeatureSpec, device: torch.device, weights: Path | None
+        cls,
+        spec: FeatureSpec,
+        device: torch.device,
+        weights: Path | None,
+        make_runtime: MakeRuntime | None = None,
     ) -> FeatureExtractor:
         """Find the weights, check them against the spec's hash, build the network.
 
         Where the spec names no hash yet (a preset), the one found is written into `self.spec`.
 
+        Args:
+            make_runtime: from `choose_runtime`; None takes what is fastest on the device.
+
         Raises:
             PresetError, WeightsNotFound, WeightsMismatch.
         """
+        make_runtime = make_runtime or choose_runtime(device)
         backbone = get_backbone(spec.backbone)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
-        network = load_network(backbone, spec.layers, file)
+        network = embedding_network(load_network(backbone, spec.layers, file), spec)
         spec = spec.model_copy(update={"weights_sha256": file.sha256})
-        return cls(spec, TorchRuntime(network, device))
+        return cls(spec, make_runtime(network, spec.preprocess.input_size))
 
     def with_spec(self, spec: FeatureSpec) -> FeatureExtractor:
         """The same network under a spec that differs in its selected dimensions only."""
@@ -138,36 +146,28 @@ class FeatureExtractor:
         Raises:
             NonFiniteScore: the network answered with NaN or infinity.
         """
-        batch = self.spec.preprocess.to_batch(images, self.runtime.device)  # (B, 3, H, W)
-        maps = self.runtime.forward(batch)
-        features = self._pool(maps).cpu().numpy()  # (B, P, D)
+        features = self.runtime.embed(np.stack([image.pixels for image in images]))
         if self._columns is not None:
             features = features[:, :, self._columns]
         if not np.isfinite(features).all():
             raise NonFiniteScore("the network's features for this photo are not finite")
         return np.ascontiguousarray(features)
 
-    def _pool(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """One (B, C, h, w) per layer -> (B, P, D): pooled, brought to one grid, concatenated."""
-        spec = self.spec
-        if spec.pooling == "global_mean":
-            return torch.cat([m.mean(dim=(2, 3)) for m in maps], dim=1)[:, None, :]
-        grid = self.grid
-        placed = [resize_map(_local_mean(m, spec.neighbourhood), grid) for m in maps]
-        return torch.cat(placed, dim=1).flatten(2).transpose(1, 2)  # (B, D, h, w) -> (B, h·w, D)
+
+def patches_of(embedding: Embedding, photo: PreparedImage, grid: tuple[int, int]) -> Embedding:
+    """(P, D) of one photo -> (h, w, D): the patches that lie on the photo, not on its padding."""
+    rows, columns = photo.cells(grid)
+    return np.ascontiguousarray(embedding.reshape(*grid, -1)[rows, columns])
 
 
-def _local_mean(feature_map: torch.Tensor, side: int) -> torch.Tensor:
-    """Average each place with its neighbours; at the rim over those that there are."""
-    if side == 1:
-        return feature_map
-    return functional.avg_pool2d(
-        feature_map, side, stride=1, padding=side // 2, count_include_pad=False
+def embedding_network(
+    network: Callable[[torch.Tensor], Sequence[torch.Tensor]], spec: FeatureSpec
+) -> EmbeddingNetwork:
+    """The spec's pass around a network that answers feature maps."""
+    return EmbeddingNetwork(
+        network,
+        mean=spec.preprocess.mean,
+        std=spec.preprocess.std,
+        grid=None if spec.pooling == "global_mean" else spec.grid,
+        neighbourhood=spec.neighbourhood,
     )
-
-
-def resize_map(feature_map: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """Bilinear interpolation of (B, C, h, w) to another grid over the same picture."""
-    if tuple(feature_map.shape[2:]) == grid:
-        return feature_map
-    return functional.interpolate(feature_map, size=grid, mode="bilinear", align_corners=False)

@@ -11,8 +11,9 @@ from app.core.bank_rule import BankRule
 from app.core.calibration import ThresholdRule
 from app.core.features import FeatureSpec
 from app.core.scoring import Scoring
+from app.core.search import SearchPlan
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -64,6 +65,13 @@ class Counts(_Frozen):
     calibration_scores: int = Field(ge=0)
 
 
+class GoldenRecord(_Frozen):
+    """Golden photos in bank.safetensors, and how far their scores may move (see `golden.py`)."""
+
+    photos: int = Field(ge=1)
+    bound: float = Field(gt=0.0, le=1.0)
+
+
 class RuntimeRecord(_Frozen):
     """What computed the bank and its calibration."""
 
@@ -84,10 +92,12 @@ class Manifest(_Frozen):
     bank: BankShape
     coreset: Coreset
     scoring: Scoring
+    search: SearchPlan
     threshold: ThresholdRecord
     anomaly_map: MapScale
     counts: Counts
     runtime: RuntimeRecord
+    golden: GoldenRecord
     bank_sha256: str = ""
     training_files_sha256: str
     libraries: dict[str, str]

@@ -37,13 +37,17 @@ class Scoring(BaseModel):
         """(P, k) Euclidean distances -> (P,) float32."""
         return np.asarray(distances.mean(axis=1, dtype=np.float32))
 
+    def counted(self, patches: int) -> int:
+        """How many of a photo's patches, the highest ones, make its score."""
+        return max(1, round(self.top_share * patches))
+
     def image_score(self, patch_scores: npt.NDArray[np.float32]) -> float:
         """(P,) patch scores -> the image's score.
 
         Raises:
             NonFiniteScore: NaN or infinity among the patches.
         """
-        highest = max(1, round(self.top_share * len(patch_scores)))
+        highest = self.counted(len(patch_scores))
         top = np.partition(patch_scores, -highest)[-highest:]
         score = float(top.mean(dtype=np.float64))
         if not np.isfinite(score):

@@ -1,9 +1,12 @@
-"""How many CPUs there are for us, and the one place that sizes torch's and FAISS's thread pools."""
+"""How many CPUs there are for us, and the one place that shares them out among the libraries."""
 
 from __future__ import annotations
 
 import math
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import faiss
@@ -26,13 +29,38 @@ def available_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
         return cpus
 
 
+_local = threading.local()
+_process_threads = 0  # as set; 0: not yet
+
+
 def set_threads(threads: int = 0) -> int:
-    """Give torch and FAISS `threads` threads each; 0 means all CPUs this process may use.
+    """Give torch, FAISS and OpenVINO `threads` threads each; 0: all CPUs this process may use.
 
     Returns:
         the number that was set.
     """
+    global _process_threads
     threads = threads or available_cpus()
+    _process_threads = threads
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     return threads
+
+
+def thread_budget() -> int:
+    """How many threads the work of the calling thread may use."""
+    budget: int = getattr(_local, "budget", 0)
+    return budget or _process_threads or available_cpus()
+
+
+@contextmanager
+def limited_to(threads: int) -> Iterator[None]:
+    """Let the calling thread's work use so many threads: less when others work beside it."""
+    before = thread_budget()
+    _local.budget = threads
+    faiss.omp_set_num_threads(threads)  # OpenMP keeps this per calling thread
+    try:
+        yield
+    finally:
+        _local.budget = before
+        faiss.omp_set_num_threads(before)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from app.core.files import whole_file
 from bench.cartons.dataset import Record, read_records
 
 
@@ -28,10 +29,8 @@ def contact_sheet(out: Path, file: Path, columns: int = 6, side: int = 220) -> N
             mask = out / category / "ground_truth" / kind / f"{record.stem}_mask.png"
             sheet.paste(_tile(image, mask, side), (column * side, row * side))
         ImageDraw.Draw(sheet).text((4, row * side + 4), f"{category} {kind}", fill=(255, 0, 0))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    sheet.save(partial, "PNG")
-    partial.replace(file)
+    with whole_file(file) as partial:
+        sheet.save(partial, "PNG")
 
 
 def _tile(image: Path, mask: Path, side: int) -> Image.Image:

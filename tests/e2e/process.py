@@ -64,7 +64,14 @@ def running(log: Path, **settings: str | Path) -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {f"GOODSGUARD_{n.upper()}": str(v) for n, v in settings.items()}
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--no-access-log"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "app.main:app",
+        "--no-access-log",
+        "--no-server-header",
+    ]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],

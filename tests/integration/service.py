@@ -13,7 +13,8 @@ import torch
 from fastapi import FastAPI
 
 from app.core import artifact as artifacts
-from app.core.features import FeatureExtractor
+from app.core.features import FeatureExtractor, FeatureSpec
+from app.core.manifest import RuntimeRecord
 from app.main import create_app
 from app.settings import Settings
 from tests.support import ColourRuntime, encode, make_artifact, plain, write_category
@@ -94,10 +95,14 @@ async def serve(
         "device": "cpu",
         "log_level": "error",
     }
-    app = create_app(Settings(**(values | overrides)), lambda spec: FeatureExtractor(spec, runtime))
+
+    def load_extractor(spec: FeatureSpec, _: RuntimeRecord) -> FeatureExtractor:
+        return FeatureExtractor(spec, runtime.for_spec(spec))
+
+    app = create_app(Settings(**(values | overrides)), load_extractor)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield Service(app, client, runtime, root / "models", root / "data")
 
 

@@ -1,28 +1,38 @@
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from app import key_store
+from app.keys import ApiKey, KeysError, Scope, hashed
+from app.keys_file import append
 from tests.integration.service import GOOD, Chunks, Service, assert_problem, serve
 
 pytestmark = pytest.mark.anyio
 
-HASHED = hashlib.sha256(b"second").hexdigest()
+HASHED = hashed(b"second")
 KEYED = ["/score/can", "/score/can/batch", "/evaluate/can"]
+READ = ["/categories", "/categories/can", "/evaluate", "/evaluate/can"]
 
 
 @pytest.fixture(scope="module")
 async def locked(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
-    keys = ("first", f"sha256:{HASHED}")
+    keys = ("first", f"sha256:{HASHED}", f"owner:admin:sha256:{hashed(b'owner')}")
     async with serve(tmp_path_factory.mktemp("locked"), api_keys=keys) as running:
         yield running
 
 
-@pytest.mark.parametrize("key", ["first", "second"])
+def with_key(key: str) -> dict[str, str]:
+    return {"X-API-Key": key}
+
+
+@pytest.mark.parametrize("key", ["first", "second", "owner"])
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
 async def test_a_known_key_opens_in_either_header(locked: Service, key: str, header: str) -> None:
     value = key if header == "X-API-Key" else f"Bearer {key}"
@@ -55,15 +65,22 @@ async def test_bytes_that_are_no_text_are_no_key(locked: Service) -> None:
     assert_problem(answer, 401, "unauthorised")
 
 
+async def test_a_key_is_its_bytes_whatever_their_alphabet(tmp_path: Path) -> None:
+    async with serve(tmp_path, api_keys=("schlüssel",)) as service:
+        sent = {b"X-API-Key": "schlüssel".encode()}
+        assert (await service.client.get("/categories", headers=sent)).status_code == 200
+
+
 @pytest.mark.parametrize("path", KEYED)
 async def test_posts_need_a_key(locked: Service, path: str) -> None:
     assert_problem(await locked.client.post(path), 401, "unauthorised")
 
 
-@pytest.mark.parametrize("path", ["/categories", "/categories/can", "/evaluate", "/evaluate/can"])
+@pytest.mark.parametrize("path", READ)
 async def test_gets_need_a_key(locked: Service, path: str) -> None:
     assert_problem(await locked.client.get(path), 401, "unauthorised")
-    assert (await locked.client.get(path, headers={"X-API-Key": "first"})).status_code == 200
+    for key in ("first", "owner"):
+        assert (await locked.client.get(path, headers=with_key(key))).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
@@ -80,6 +97,126 @@ async def test_without_a_key_the_body_is_not_read(locked: Service) -> None:
     assert body.taken == 0
 
 
-async def test_without_keys_anyone_may(service: Service) -> None:
-    answer = await service.client.get("/categories", headers={"X-API-Key": "whatever"})
-    assert answer.status_code == 200
+async def test_an_evaluation_is_started_by_the_scope_admin_alone(locked: Service) -> None:
+    path = "/evaluate/can?wait=true"
+    answer = await locked.client.post(path, headers=with_key("first"))
+    body = assert_problem(answer, 403, "forbidden")
+    assert "'key-1'" in body["detail"]
+    assert (await locked.client.post(path, headers=with_key("owner"))).status_code == 200
+
+
+async def test_the_log_line_names_the_key_and_never_shows_it(tmp_path: Path) -> None:
+    keys = ("first", f"owner:admin:sha256:{hashed(b'owner')}")
+    async with serve(tmp_path, api_keys=keys, log_level="info") as service:
+        with capture_logs() as logs:
+            await service.client.get("/categories", headers=with_key("owner"))
+            await service.client.post("/evaluate/can", headers=with_key("first"))
+            await service.client.get("/categories", headers=with_key("third"))
+    lines = [line for line in logs if line["event"] == "request"]
+    assert [(line["status"], line["key"]) for line in lines] == [
+        (200, "owner"),
+        (403, "key-1"),
+        (401, None),
+    ]
+    assert "first" not in json.dumps(lines)
+    assert "third" not in json.dumps(lines)
+
+
+def add(path: Path, secret: str, scope: Scope = "score", **more: int) -> None:
+    append(
+        path,
+        ApiKey(name=secret, sha256=hashed(secret.encode()), scopes=frozenset({scope}), **more),
+    )
+
+
+async def status(service: Service, key: str, path: str = "/categories") -> int:
+    return (await service.client.get(path, headers=with_key(key))).status_code
+
+
+async def test_keys_are_rotated_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_store, "LOOK_EVERY_S", 0.0)
+    path = tmp_path / "keys.toml"
+    add(path, "old")
+    async with serve(tmp_path, api_keys_file=path) as service:
+        assert [await status(service, key) for key in ("old", "new")] == [200, 401]
+        add(path, "new")
+        assert [await status(service, key) for key in ("old", "new")] == [200, 200]
+        path.write_text("[keys.")
+        assert [await status(service, key) for key in ("old", "new")] == [200, 200]
+        path.unlink()
+        add(path, "new")
+        assert [await status(service, key) for key in ("old", "new")] == [401, 200]
+        path.write_text("")
+        assert [await status(service, key) for key in ("old", "new")] == [401, 401]
+
+
+@pytest.mark.parametrize("content", [None, "[keys."], ids=["missing", "broken"])
+async def test_an_unusable_file_of_keys_refuses_the_start(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "keys.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(KeysError, match="keys file"):
+        async with serve(tmp_path, api_keys_file=path):
+            pass
+
+
+async def test_a_file_without_keys_lets_nobody_in(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text("")
+    async with serve(tmp_path, api_keys_file=path, allow_anonymous=True) as service:
+        assert_problem(await service.client.get("/categories"), 401, "unauthorised")
+
+
+@pytest.fixture(scope="module")
+async def limited(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    root = tmp_path_factory.mktemp("limited")
+    path = root / "keys.toml"
+    for name in ("a", "b", "c"):
+        add(path, name)
+    add(path, "owner", "admin")
+    add(path, "slow", requests_per_minute=1)
+    add(path, "free", requests_per_minute=0)
+    async with serve(root, api_keys_file=path, rate_limit=2) as running:
+        yield running
+
+
+async def test_more_requests_than_allowed_are_429_and_others_go_on(limited: Service) -> None:
+    assert [await status(limited, "a") for _ in range(3)] == [200, 200, 429]
+    answer = await limited.client.get("/categories", headers=with_key("a"))
+    assert_problem(answer, 429, "rate-limited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 30
+    assert await status(limited, "b") == 200
+
+
+async def test_a_keys_own_limit_comes_first(limited: Service) -> None:
+    assert [await status(limited, "slow") for _ in range(2)] == [200, 429]
+    assert {await status(limited, "free") for _ in range(10)} == {200}
+
+
+async def test_a_request_counts_once_however_many_scopes_it_needs(limited: Service) -> None:
+    for _ in range(2):
+        answer = await limited.client.post("/evaluate/can", headers=with_key("owner"))
+        assert answer.status_code == 202
+    answer = await limited.client.post("/evaluate/can", headers=with_key("owner"))
+    assert_problem(answer, 429, "rate-limited")
+
+
+async def test_over_the_limit_the_body_is_not_read(limited: Service) -> None:
+    body = Chunks()
+    for _ in range(2):
+        await status(limited, "c")
+    answer = await limited.client.post(
+        "/score/can", content=body, headers={"content-type": "image/png"} | with_key("c")
+    )
+    assert (answer.status_code, body.taken) == (429, 0)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_probes_are_not_limited(limited: Service, path: str) -> None:
+    assert {(await limited.client.get(path)).status_code for _ in range(5)} == {200}

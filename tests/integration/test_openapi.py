@@ -12,17 +12,18 @@ from tests.integration.service import Service
 from tests.support import ROOT
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
-COMMON = {"200", "401", "422", "500"}
+ACCESS = {"401", "403", "429"}
+COMMON = {"200", "422", "500"} | ACCESS
 CATEGORY = COMMON | {"404", "503"}
-SCORING = CATEGORY | {"413", "415", "429"}
+SCORING = CATEGORY | {"413", "415"}
 
 ERRORS = {
     ("post", "/score/{category}"): SCORING,
     ("post", "/score/{category}/batch"): SCORING,
-    ("get", "/categories"): {"200", "401", "500"},
+    ("get", "/categories"): {"200", "500"} | ACCESS,
     ("get", "/categories/{category}"): COMMON | {"404"},
     ("post", "/evaluate/{category}"): CATEGORY | {"202", "409"},
-    ("get", "/evaluate"): {"200", "401", "500"},
+    ("get", "/evaluate"): {"200", "500"} | ACCESS,
     ("get", "/evaluate/{category}"): CATEGORY,
     ("get", "/livez"): {"200"},
     ("get", "/readyz"): {"200", "503"},

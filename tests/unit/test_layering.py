@@ -13,14 +13,18 @@ MAX_LINES = 300
 
 # Inside core, bottom to top: a module may import those of lower lines only.
 CORE_LEVELS = (
-    {"errors", "threads", "bank_rule", "metrics"},
-    {"images", "runtimes", "backbones", "bank", "scoring", "coreset"},
-    {"preprocess", "weights", "dataset", "calibration", "streaming_coreset"},
+    {"errors", "files", "threads", "bank_rule", "metrics", "embedding"},
+    {"images", "runtimes", "backbones", "bank", "scoring", "coreset", "signing_keys"},
+    {
+        "preprocess", "weights", "dataset", "calibration", "streaming_coreset", "signing",
+        "search", "tensors",
+    },
     {"features", "anomaly_map"},
-    {"manifest", "preset", "reading", "spool"},
+    {"manifest", "preset", "reading", "spool", "golden"},
     {"artifact", "evaluation", "patch_banks"},
+    {"bank_making"},
     {"detector", "build"},
-)
+)  # fmt: skip
 LEVEL_OF = {name: level for level, names in enumerate(CORE_LEVELS) for name in names}
 
 # What each part of the application may import of it. `main` puts it together and may import all.
@@ -30,15 +34,22 @@ ALLOWED = {
     "app.logs": set(),
     "app.registry": {"app.core"},
     "app.workers": {"app.core"},
+    "app.keys": set(),
+    "app.keys_file": {"app.core", "app.keys"},
+    "app.key_store": {"app.core", "app.keys", "app.keys_file"},
+    "app.rate_limit": set(),
     "app.evaluations": {"app.core"},
     "app.api": {
         "app.api", "app.core", "app.registry", "app.settings", "app.workers", "app.evaluations",
-        "app",
+        "app.keys", "app.key_store", "app.rate_limit", "app",
     },
 }  # fmt: skip
 # The service's own parts. What is not among them (reports, pictures, ...) is the command lines':
 # that may import its likes and the core, and knows nothing of the service.
-SERVICE = {"app.main", "app.api", "app.settings", "app.logs", "app.workers", "app.evaluations"}
+SERVICE = {
+    "app.main", "app.api", "app.settings", "app.logs", "app.workers", "app.evaluations",
+    "app.key_store", "app.rate_limit",
+}  # fmt: skip
 # Scripts about the service itself, not about banks, reach higher.
 ABOUT_THE_SERVICE = {"export_openapi.py": {"app.main", "app.settings"}}
 

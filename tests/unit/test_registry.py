@@ -12,6 +12,7 @@ from app.core.errors import (
     WeightsNotFound,
 )
 from app.core.features import Extractor, FeatureSpec
+from app.core.manifest import RuntimeRecord
 from app.registry import SharedNetworks, Unavailable, load_registry
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain
 
@@ -23,7 +24,7 @@ class Loader:
         self.calls: list[FeatureSpec] = []
         self._error = error
 
-    def __call__(self, spec: FeatureSpec) -> Extractor:
+    def __call__(self, spec: FeatureSpec, built_with: RuntimeRecord) -> Extractor:
         self.calls.append(spec)
         if self._error:
             raise self._error
@@ -133,7 +134,7 @@ def test_a_remembered_failure_is_raised_again() -> None:
     share = SharedNetworks(Loader(ArtifactError("broken")))
     for _ in range(2):
         with pytest.raises(ArtifactError, match="broken"):
-            share.extractor(SPEC)
+            share.extractor(make_artifact().manifest)
 
 
 def test_the_pixel_limit_reaches_the_detectors(tmp_path: Path) -> None:

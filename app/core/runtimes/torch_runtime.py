@@ -1,11 +1,15 @@
-"""The forward pass on PyTorch: CUDA with autocast, or the CPU in float32."""
+"""The pass on PyTorch: CUDA with autocast, or the CPU where OpenVINO is not to be had."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
 
+from app.core.embedding import EmbeddingNetwork
 from app.core.errors import PresetError
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -33,22 +37,34 @@ def choose_device(wanted: str = "auto") -> torch.device:
 class TorchRuntime:
     """Runs a frozen network on one torch device.
 
-    On CUDA the weights lie channels-last and the forward runs under float16 autocast; features
-    come back as float32 either way. On the CPU everything is float32.
+    The weights lie channels-last; below float32 the pass runs under autocast. Embeddings come back
+    as float32 either way. One photo uses all the threads that torch has, so that a second one at
+    the same time would only fight for them.
     """
 
     name = "torch"
+    concurrent = False
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: EmbeddingNetwork,
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
         self.device = device
-        self._autocast = device.type == "cuda"
-        self.precision = "float16" if self._autocast else "float32"
+        self.precision = precision
         # channels_last is the layout that cuDNN's and oneDNN's convolutions want anyway
         self._network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self._autocast):
-            maps = self._network(batch)
-        return tuple(feature_map.float() for feature_map in maps)
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """(B, H, W, 3) uint8 -> (B, P, D) float32."""
+        batch = torch.from_numpy(pixels)
+        if self.device.type == "cuda":
+            # Pinned memory is copied while the GPU still works on what came before.
+            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        dtype = _DTYPES[self.precision]
+        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            embedding = self._network(batch)
+        found: npt.NDArray[np.float32] = embedding.float().cpu().numpy()
+        return found

@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from app.api import problems
 from app.core import errors
@@ -24,6 +25,8 @@ NEVER_ANSWERED = {
     errors.BankError,
     errors.CalibrationError,
     errors.ArtifactError,
+    errors.SignatureError,
+    errors.SigningKeyError,
     errors.DatasetError,
     errors.TooManyUnreadable,
 }
@@ -51,6 +54,8 @@ def test_every_error_a_request_can_meet_has_a_status_of_its_own(
         (problems.BodyTooLarge, 413),
         (problems.NotAnImageType, 415),
         (problems.Unauthorised, 401),
+        (problems.Forbidden, 403),
+        (problems.RateLimited, 429),
         (RuntimeError, 500),
         (errors.ArtifactError, 500),
     ],
@@ -79,9 +84,17 @@ def test_an_unforeseen_error_shows_nothing_of_itself(exception: type[Exception])
     assert "abc" in body.detail
 
 
+def test_an_invalid_request_is_told_in_bounds_and_without_its_input() -> None:
+    fault = {"loc": ("query", "n" * 1000), "msg": "no number", "input": "secret", "type": "x"}
+    body = problems.problem(RequestValidationError([fault] * 100), "abc")
+    assert body.detail.startswith("query.nnn")
+    assert "secret" not in body.detail
+    assert len(body.detail) < 2500
+
+
 def test_responses_give_an_example_per_cause() -> None:
     table = problems.responses(errors.NotAnImage, errors.CorruptImage, errors.UnknownCategory)
-    assert set(table) == {401, 404, 422, 500}
+    assert set(table) == {401, 403, 404, 422, 429, 500}
     examples = table[422]["content"][problems.MEDIA_TYPE]["examples"]
     assert set(examples) == {"not-an-image", "corrupt-image", "invalid-request"}
     for name, example in examples.items():

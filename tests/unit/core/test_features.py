@@ -10,6 +10,7 @@ from app.core.errors import NonFiniteScore, PresetError, WeightsNotFound
 from app.core.features import Embedding, FeatureExtractor, FeatureSpec
 from app.core.images import decode
 from app.core.preset import load_preset
+from app.core.runtimes import choose_runtime
 from tests.support import SPEC, ColourRuntime, colour_extractor, encode, plain, textured
 
 CPU = torch.device("cpu")
@@ -22,7 +23,8 @@ GOLDEN_MEAN = 0.06695
 
 @pytest.fixture(scope="module")
 def lite0() -> FeatureExtractor:
-    return FeatureExtractor.load(load_preset("embedded-knn").features, CPU, None)
+    exact = choose_runtime(CPU, precision="float32")
+    return FeatureExtractor.load(load_preset("embedded-knn").features, CPU, None, exact)
 
 
 def embed(extractor: FeatureExtractor, *files: bytes) -> Embedding:

@@ -46,7 +46,8 @@ class CellRuntime(ColourRuntime):
 
 
 def extractor(**changes: Any) -> FeatureExtractor:
-    return FeatureExtractor(FeatureSpec.model_validate(PATCHES | changes), CellRuntime())
+    spec = FeatureSpec.model_validate(PATCHES | changes)
+    return FeatureExtractor(spec, CellRuntime(spec=spec))
 
 
 def method(**changes: Any) -> Preset:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from PIL import Image
 from pydantic import ValidationError
 from torchvision.models import ResNet50_Weights
 
+from app.core.embedding import EmbeddingNetwork
 from app.core.images import DecodedImage
 from app.core.preprocess import PreparedImage, Preprocess
 from tests.support import plain, textured
 
-CPU = torch.device("cpu")
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SQUASH = Preprocess(input_size=64, resize="squash", **IMAGENET)
 CROP = Preprocess(input_size=64, resize="shorter_side_crop", resize_size=80, **IMAGENET)
@@ -124,6 +125,13 @@ def test_letterbox_of_a_sliver_keeps_one_row() -> None:
     assert prepared.content.height == 1
 
 
+def batch_of(preprocess: Preprocess, images: Sequence[PreparedImage]) -> torch.Tensor:
+    """As the network's first layer gets it."""
+    network = EmbeddingNetwork(lambda batch: (batch,), mean=preprocess.mean, std=preprocess.std)
+    pixels = np.stack([image.pixels for image in images])
+    return network.normalise(torch.from_numpy(pixels))
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_reduced_decode_keeps_the_boxes_in_the_photos_own_pixels(rule: str) -> None:
     full = photo(textured(400, 300))
@@ -138,7 +146,7 @@ def test_a_reduced_decode_keeps_the_boxes_in_the_photos_own_pixels(rule: str) ->
 )
 def test_crop_equals_torchvisions_transform(size: tuple[int, int]) -> None:
     image = textured(*size)
-    ours = TORCHVISION.to_batch([TORCHVISION.prepare(photo(image))], CPU)
+    ours = batch_of(TORCHVISION, [TORCHVISION.prepare(photo(image))])
     torch.testing.assert_close(ours, torchvision_batch(image), atol=1e-5, rtol=0)
 
 
@@ -147,7 +155,7 @@ def test_crop_equals_torchvisions_transform_where_the_aspect_is_a_whole_number(
     size: tuple[int, int],
 ) -> None:
     image = textured(*size)
-    ours = TORCHVISION.to_batch([TORCHVISION.prepare(photo(image))], CPU)
+    ours = batch_of(TORCHVISION, [TORCHVISION.prepare(photo(image))])
     torch.testing.assert_close(ours, torchvision_batch(image), atol=1e-5, rtol=0)
 
 
@@ -158,7 +166,7 @@ def test_crop_equals_torchvisions_transform_where_the_aspect_is_a_whole_number(
 def test_batch_is_normalised_per_channel(colours: list[Any], rule: str) -> None:
     preprocess = RULES[rule]
     prepared = [preprocess.prepare(photo(plain(colour))) for colour in colours]
-    batch = preprocess.to_batch(prepared, CPU)
+    batch = batch_of(preprocess, prepared)
     assert batch.shape == (len(colours), 3, 64, 64)
     assert batch.dtype == torch.float32
     expected = (np.array(colours) / 255 - IMAGENET["mean"]) / IMAGENET["std"]
@@ -169,7 +177,7 @@ def test_batch_is_normalised_per_channel(colours: list[Any], rule: str) -> None:
 def test_batch_puts_channels_before_rows() -> None:
     image = plain(0, (64, 64))
     image.paste((255, 0, 0), (0, 0, 64, 1))
-    batch = SQUASH.to_batch([SQUASH.prepare(photo(image))], CPU)
+    batch = batch_of(SQUASH, [SQUASH.prepare(photo(image))])
     assert batch[0, 0, 0, 30] > batch[0, 0, 1, 30]
     assert batch[0, 2, 0, 30] == batch[0, 2, 1, 30]
 

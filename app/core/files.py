@@ -1,0 +1,75 @@
+"""Files: written whole, beside their place and then renamed into it; read up to a limit."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PARTIAL = ".partial-"
+
+
+def write_whole(path: Path, data: bytes | str, *, sync: bool = False) -> None:
+    """Write a file so that a reader finds the old one or the new one, never half of one.
+
+    Args:
+        data: text is written as UTF-8, its line ends as they are.
+        sync: it must also outlast a power cut; see `whole_file`.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full.
+    """
+    with whole_file(path, sync=sync) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A name beside `path` to write to, for what wants a path; it takes its place at the end.
+
+    The folder is made if need be. The name ends as `path` does, since the ending tells many
+    libraries the format. If the body fails, what it wrote is removed and `path` stays as it was;
+    a process killed in the body leaves a hidden `.partial-*` file that nothing reads.
+
+    Args:
+        sync: bring the file to the disk before the rename, and the rename after it. A file that
+            can be made again does not need that, and it takes milliseconds.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the body wrote no file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: two writers of one file must not write into each other's half.
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield partial
+        if sync:
+            _sync(partial)
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):  # the first fault is the one to tell
+            partial.unlink(missing_ok=True)
+        raise
+    if sync:
+        _sync(path.parent)
+
+
+def read_at_most(path: Path, limit: int) -> bytes:
+    """A file's first `limit` bytes, and one more where there are more: the caller sees it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
