@@ -31,6 +31,12 @@ WeightsOption = Annotated[
     typer.Option(envvar="GOODSGUARD_WEIGHTS", help="Weights file, or a folder of them."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+RuntimeOption = Annotated[
+    str, typer.Option(envvar="GOODSGUARD_RUNTIME", help="auto, openvino or torch.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option(envvar="GOODSGUARD_PRECISION", help="auto, float32, bfloat16 or float16.")
+]
 ThreadsOption = Annotated[
     int, typer.Option(envvar="GOODSGUARD_THREADS", min=0, help="CPU threads; 0: all cores.")
 ]

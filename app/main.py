@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,20 +13,31 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from app import __version__
-from app.api import problems, routes_categories, routes_evaluate, routes_health, routes_score
+from app.api import (
+    problems,
+    routes_admin,
+    routes_categories,
+    routes_evaluate,
+    routes_health,
+    routes_score,
+)
 from app.api.dependencies import Services
 from app.api.headers import SecurityHeaders
 from app.api.local import OwnMachineOnly
-from app.api.security import require_score
+from app.api.security import require_admin, require_score
 from app.api.telemetry import RequestContext, Telemetry
+from app.core.features import BATCH_SIZE
 from app.core.runtimes import choose_device
+from app.core.signing_keys import load_trusted
 from app.core.threads import set_threads
+from app.drain import Drain
 from app.evaluations import Evaluations
 from app.key_store import KeyStore
 from app.keys import KeysError
 from app.logs import configure_logs
 from app.rate_limit import RateLimiter
-from app.registry import LoadExtractor, Registry, Unavailable, extractor_loader, load_registry
+from app.registry import BankSource, LoadExtractor, Registry, SharedNetworks, extractor_loader
+from app.reloads import Reloads
 from app.settings import Settings
 from app.workers import Workers
 
@@ -49,19 +61,23 @@ def create_app(
     Raises:
         pydantic.ValidationError: an invalid setting.
         PresetError: at start-up, where the device asked for is not there.
+        SigningKeyError: at start-up, where the trusted keys cannot be used.
         KeysError: at start-up, where the API keys cannot be used.
     """
     settings = settings or Settings()
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    telemetry = Telemetry()
+    telemetry, drain = Telemetry(), Drain(settings.drain_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = _start(settings, telemetry, load_extractor)
+        parts = _start(settings, telemetry, drain, load_extractor)
         app.state.services = parts
+        drain.install(asyncio.get_running_loop())
+        watching = asyncio.create_task(_watch(parts))
         try:
             yield
         finally:
+            watching.cancel()
             parts.evaluations.close()
             parts.workers.close()
 
@@ -71,7 +87,7 @@ def create_app(
         description=DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
-        middleware=_middleware(settings, telemetry),
+        middleware=_middleware(settings, telemetry, drain),
         docs_url="/docs" if settings.docs else None,
         redoc_url="/redoc" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
@@ -82,11 +98,12 @@ def create_app(
     app.include_router(routes_score.router, dependencies=keyed)
     app.include_router(routes_categories.router, dependencies=keyed)
     app.include_router(routes_evaluate.router, dependencies=keyed)
+    app.include_router(routes_admin.router, dependencies=[Depends(require_admin)])
     app.include_router(routes_health.router)
     return app
 
 
-def _middleware(settings: Settings, telemetry: Telemetry) -> list[Middleware]:
+def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[Middleware]:
     """From the outside in. CORS comes before what may answer a 500, so that pages can read it."""
     layers = [Middleware(SecurityHeaders)]
     if settings.cors_origins:
@@ -99,22 +116,32 @@ def _middleware(settings: Settings, telemetry: Telemetry) -> list[Middleware]:
                 expose_headers=["Retry-After", "X-Request-ID"],
             )
         )
-    layers.append(Middleware(RequestContext, telemetry=telemetry))
+    layers.append(Middleware(RequestContext, telemetry=telemetry, drain=drain))
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
     return layers
 
 
 def _start(
-    settings: Settings, telemetry: Telemetry, load_extractor: LoadExtractor | None
+    settings: Settings, telemetry: Telemetry, drain: Drain, load_extractor: LoadExtractor | None
 ) -> Services:
     keys = _read_keys(settings)
-    set_threads(settings.threads)
+    threads = set_threads(settings.threads)
     device = choose_device(settings.device)
-    load_extractor = load_extractor or extractor_loader(device, settings.weights)
-    registry = load_registry(settings.models_dir, load_extractor, max_pixels=settings.max_pixels)
-    workers = Workers(settings.queue_size)
-    _describe(telemetry, registry, workers)
+    source = BankSource(
+        settings.models_dir,
+        SharedNetworks(
+            load_extractor
+            or extractor_loader(device, settings.weights, settings.runtime, settings.precision)
+        ),
+        max_pixels=settings.max_pixels,
+        trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
+    )
+    reloads = Reloads(source, telemetry.show)
+    registry = reloads.registry
+    workers = _workers(settings, registry, threads, on_gpu=device.type == "cuda")
+    telemetry.queue_size.set(workers.queue_size)
+    telemetry.queue_depth.set_function(lambda: workers.depth)
     log.info(
         "started",
         device=str(device),
@@ -126,14 +153,36 @@ def _start(
         log.warning("no bank is stored; build one with scripts/build_bank.py")
     return Services(
         settings=settings,
-        registry=registry,
+        reloads=reloads,
         workers=workers,
         evaluations=Evaluations(settings.data_dir, settings.reports_dir),
         telemetry=telemetry,
         keys=keys,
         limiter=RateLimiter(),
+        drain=drain,
         device=str(device),
     )
+
+
+def _workers(settings: Settings, registry: Registry, threads: int, *, on_gpu: bool) -> Workers:
+    if on_gpu:
+        return Workers(
+            settings.queue_size, batch=BATCH_SIZE, delay_s=settings.batch_delay_ms / 1000
+        )
+    # An engine that uses all cores for each photo gets one at a time: two would fight for them.
+    side_by_side = all(d.extractor.runtime.concurrent for d in registry.detectors.values())
+    return Workers(settings.queue_size, network_threads=threads if side_by_side else 1)
+
+
+async def _watch(parts: Services) -> None:
+    """Take up new bank versions as they come."""
+    while parts.settings.watch_s:
+        await asyncio.sleep(parts.settings.watch_s)
+        try:
+            for result in await asyncio.to_thread(parts.reloads.watch):
+                parts.telemetry.reloads.labels(result.outcome).inc()
+        except Exception:  # the next round may find the disk again
+            log.exception("the banks cannot be watched")
 
 
 def _read_keys(settings: Settings) -> KeyStore:
@@ -151,16 +200,6 @@ def _read_keys(settings: Settings) -> KeyStore:
     else:
         log.info("access: no API keys, only this machine may ask")
     return keys
-
-
-def _describe(telemetry: Telemetry, registry: Registry, workers: Workers) -> None:
-    telemetry.queue_size.set(workers.queue_size)
-    telemetry.queue_depth.set_function(lambda: workers.depth)
-    for name, entry in registry.entries.items():
-        telemetry.category_up.labels(name).set(not isinstance(entry, Unavailable))
-    for name, detector in registry.detectors.items():
-        m = detector.manifest
-        telemetry.bank_info.labels(name, m.bank_version, m.preset).set(1)
 
 
 def _operation_id(route: APIRoute) -> str:

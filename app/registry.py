@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,11 +13,18 @@ import torch
 from app.core import artifact as artifacts
 from app.core.dataset import is_category_name
 from app.core.detector import Detector
-from app.core.errors import CategoryUnavailable, GoodsGuardError, UnknownCategory
+from app.core.errors import (
+    ArtifactError,
+    CategoryUnavailable,
+    GoodsGuardError,
+    NoSuchVersion,
+    UnknownCategory,
+)
 from app.core.features import Extractor, FeatureExtractor, FeatureSpec
 from app.core.images import MAX_PIXELS
 from app.core.manifest import Manifest, RuntimeRecord
-from app.core.runtimes import choose_runtime
+from app.core.runtimes import Runtime, choose_runtime
+from app.core.signing_keys import TrustedKeys
 
 log = structlog.get_logger()
 
@@ -33,11 +40,17 @@ class Unavailable:
 
 @dataclass(frozen=True)
 class Registry:
-    """What is loaded. A reload makes a new one."""
+    """What is loaded. A reload makes a new one.
+
+    Attributes:
+        failures: why the version that `current` names does not serve, where an older one still
+            does or none.
+    """
 
     entries: Mapping[str, Detector | Unavailable] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def detector(self, category: str) -> Detector:
         """The category's detector.
@@ -58,28 +71,95 @@ class Registry:
         return {name: e for name, e in self.entries.items() if isinstance(e, Detector)}
 
 
+@dataclass(frozen=True)
+class BankSource:
+    """The banks below `models`, and what it takes to bring one into service.
+
+    Attributes:
+        trusted: keys of which one must have signed each bank; None: none need be signed.
+    """
+
+    models: Path
+    networks: SharedNetworks
+    max_pixels: int = MAX_PIXELS
+    trusted: TrustedKeys | None = None
+
+    def names(self) -> list[str]:
+        """The categories that are stored, by name."""
+        if not self.models.is_dir():
+            return []
+        return [
+            folder.name
+            for folder in sorted(self.models.iterdir())
+            if is_category_name(folder.name) and artifacts.is_stored(folder)
+        ]
+
+    def current(self, category: str) -> str | None:
+        """The version that is to serve; None where `current` names none."""
+        try:
+            return artifacts.current_version(self.models / category)
+        except ArtifactError:
+            return None
+
+    def detector(self, category: str, version: str | None = None) -> Detector:
+        """Load a version, the current one by default, verify and self-test it.
+
+        Raises:
+            GoodsGuardError: it cannot serve; the text says why.
+        """
+        artifact = artifacts.load(self.models, category, version, trusted=self.trusted)
+        extractor = self.networks.extractor(artifact.manifest)
+        detector = Detector(artifact, extractor, max_pixels=self.max_pixels)
+        detector.self_test()
+        return detector
+
+    def previous(self, category: str, serving: str | None) -> str:
+        """The newest version older than the one that serves.
+
+        Raises:
+            UnknownCategory: nothing is stored under that name. NoSuchVersion: there is none.
+        """
+        folder = self.models / category
+        if category not in self.names():
+            raise UnknownCategory(f"there is no category {category!r}")
+        serving = serving or self.current(category)
+        older = [v for v in artifacts.versions(folder) if serving is None or v < serving]
+        if not older:
+            raise NoSuchVersion(f"{category} has no version older than {serving}")
+        return older[-1]
+
+    def activate(self, category: str, version: str) -> None:
+        """Let `current` name a version.
+
+        Raises:
+            NoSuchVersion: it is gone. ArtifactError: `current` cannot be written.
+        """
+        artifacts.activate(self.models, category, version)
+
+    def load_all(self) -> Registry:
+        """Load every category; one that fails is marked, the others serve."""
+        entries: dict[str, Detector | Unavailable] = {}
+        for name in self.names():
+            try:
+                entries[name] = self.detector(name)
+            except GoodsGuardError as exc:
+                log.error("category unavailable", category=name, reason=str(exc))
+                entries[name] = Unavailable(str(exc))
+            except Exception as exc:  # a bad bank never takes the service down
+                log.exception("category unavailable", category=name)
+                entries[name] = Unavailable(f"unforeseen {type(exc).__name__} while loading")
+        return Registry(MappingProxyType(entries))
+
+    def keep_networks(self, detectors: Iterable[Detector]) -> None:
+        """Forget networks that none of these uses, and failures to load one."""
+        self.networks.keep(detector.extractor.runtime for detector in detectors)
+
+
 def load_registry(
     models: Path, load_extractor: LoadExtractor, *, max_pixels: int = MAX_PIXELS
 ) -> Registry:
-    """Load every category below `models`; one that fails is marked, the others serve."""
-    entries: dict[str, Detector | Unavailable] = {}
-    share = SharedNetworks(load_extractor)
-    for folder in sorted(models.iterdir()) if models.is_dir() else []:
-        if not is_category_name(folder.name) or not artifacts.is_stored(folder):
-            continue
-        try:
-            artifact = artifacts.load(models, folder.name)
-            extractor = share.extractor(artifact.manifest)
-            detector = Detector(artifact, extractor, max_pixels=max_pixels)
-            detector.self_test()
-            entries[folder.name] = detector
-        except GoodsGuardError as exc:
-            log.error("category unavailable", category=folder.name, reason=str(exc))
-            entries[folder.name] = Unavailable(str(exc))
-        except Exception as exc:  # a bad bank never takes the service down
-            log.exception("category unavailable", category=folder.name)
-            entries[folder.name] = Unavailable(f"unforeseen {type(exc).__name__} while loading")
-    return Registry(MappingProxyType(entries))
+    """Load every category below `models`, for who does not exchange them later."""
+    return BankSource(models, SharedNetworks(load_extractor), max_pixels).load_all()
 
 
 class SharedNetworks:
@@ -109,6 +189,15 @@ class SharedNetworks:
         if extractor.spec != spec and isinstance(extractor, FeatureExtractor):
             return extractor.with_spec(spec)
         return extractor
+
+    def keep(self, runtimes: Iterable[Runtime]) -> None:
+        """Forget all networks but these, and failures: what was missing may be there now."""
+        used = {id(runtime) for runtime in runtimes}
+        self._loaded = {
+            key: extractor
+            for key, extractor in self._loaded.items()
+            if not isinstance(extractor, GoodsGuardError) and id(extractor.runtime) in used
+        }
 
 
 def extractor_loader(

@@ -45,6 +45,43 @@ class Settings(BaseSettings):
         default=MAX_PIXELS, ge=1, description="largest photo, in pixels, read from its header"
     )
     max_batch: int = Field(default=16, ge=1, le=256, description="photos per batch request")
+    runtime: str = Field(
+        default="auto", description="torch or openvino; auto: as the bank was built, else the best"
+    )
+    precision: str = Field(
+        default="auto",
+        description="float32, bfloat16 or float16; auto: as the bank was built, else the best",
+    )
+    batch_delay_ms: float = Field(
+        default=2.0,
+        ge=0,
+        le=1000,
+        description="on a GPU: how long a photo waits for others to share its pass",
+    )
+    request_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="seconds for one request, after which it gets 504; a client may ask for less",
+    )
+    trusted_keys: Path | None = Field(
+        default=None,
+        description="public keys (PEM), a file or a folder: only banks that one of them signed "
+        "serve; unset: signatures are not asked for",
+    )
+    watch_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=86_400,
+        description="how often new bank versions are looked for, in seconds; 0: only at "
+        "POST /admin/reload",
+    )
+    drain_s: float = Field(
+        default=2.0,
+        ge=0,
+        le=600,
+        description="seconds from SIGTERM, when /readyz says no, until connections are refused",
+    )
     # At 50 ms a photo the last of 32 waits under two seconds, longer than which nobody waits.
     queue_size: int = Field(
         default=32, ge=1, le=10_000, description="photos in work or waiting; beyond it 429"

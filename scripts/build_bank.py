@@ -14,6 +14,8 @@ from app.cli import (
     CategoryOption,
     DeviceOption,
     ModelsOption,
+    PrecisionOption,
+    RuntimeOption,
     ThreadsOption,
     WeightsOption,
     complain,
@@ -29,7 +31,7 @@ from app.core.dataset import list_categories, read_category
 from app.core.errors import DatasetError, GoodsGuardError
 from app.core.features import FeatureExtractor
 from app.core.preset import load_preset
-from app.core.runtimes import choose_device
+from app.core.runtimes import choose_device, choose_runtime
 from app.core.threads import set_threads
 
 
@@ -42,6 +44,8 @@ def main(
     models: ModelsOption = Path("models"),
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
@@ -60,7 +64,10 @@ def main(
         method = load_preset(preset)
         threshold = None if alpha is None else Alpha(alpha=alpha)
         names = list_categories(data, wanted=category)
-        extractor = FeatureExtractor.load(method.features, choose_device(device), weights)
+        place = choose_device(device)
+        extractor = FeatureExtractor.load(
+            method.features, place, weights, choose_runtime(place, runtime, precision)
+        )
     except ValueError as exc:
         raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc
     except GoodsGuardError as exc:

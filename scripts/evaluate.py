@@ -16,6 +16,8 @@ from app.cli import (
     CategoryOption,
     DeviceOption,
     ModelsOption,
+    PrecisionOption,
+    RuntimeOption,
     ThreadsOption,
     WeightsOption,
     complain,
@@ -41,6 +43,8 @@ def main(
     models: ModelsOption = Path("models"),
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
     report: Annotated[Path | None, typer.Option(help="Write pictures and summary.md here.")] = None,
     json_file: Annotated[
@@ -50,7 +54,8 @@ def main(
     """Evaluate banks with the detector and the metrics that the service uses."""
     set_threads(threads)
     try:
-        registry = load_registry(models, extractor_loader(choose_device(device), weights))
+        loader = extractor_loader(choose_device(device), weights, runtime, precision)
+        registry = load_registry(models, loader)
         names = _names(registry, data, category)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc

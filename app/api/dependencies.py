@@ -13,10 +13,12 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType
 from app.api.telemetry import Telemetry
+from app.drain import Drain
 from app.evaluations import Evaluations
 from app.key_store import KeyStore
 from app.rate_limit import RateLimiter
 from app.registry import Registry
+from app.reloads import Reloads
 from app.settings import Settings
 from app.workers import Workers
 
@@ -24,18 +26,24 @@ from app.workers import Workers
 _MULTIPART_SLACK = 64 << 10
 
 
-@dataclass
+@dataclass(frozen=True)
 class Services:
-    """The application's parts. `registry` is the one reference that a reload swaps."""
+    """The application's parts."""
 
     settings: Settings
-    registry: Registry
+    reloads: Reloads
     workers: Workers
     evaluations: Evaluations
     telemetry: Telemetry
     keys: KeyStore
     limiter: RateLimiter
+    drain: Drain
     device: str
+
+    @property
+    def registry(self) -> Registry:
+        """What serves now. Ask once a request: a reload swaps it."""
+        return self.reloads.registry
 
 
 @dataclass(frozen=True, slots=True)

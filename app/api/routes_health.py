@@ -5,11 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.dependencies import ServicesDep
+from app.api.dependencies import Services, ServicesDep
 from app.api.schemas import Liveness, Readiness
 from app.registry import Unavailable
 
 router = APIRouter(tags=["health"])
+
+# One photo may be too much for the memory; several in a row are a device that is gone.
+_FAILURES_IN_A_ROW = 3
 
 
 @router.get("/livez", summary="Liveness")
@@ -25,7 +28,8 @@ async def livez() -> Liveness:
 )
 async def readyz(parts: ServicesDep, response: Response) -> Readiness:
     """200 once at least one category can be scored; each category's state inside."""
-    ready = bool(parts.registry.detectors)
+    reason = _not_ready(parts)
+    ready = reason is None
     if not ready:
         response.status_code = 503
     states = {
@@ -33,8 +37,23 @@ async def readyz(parts: ServicesDep, response: Response) -> Readiness:
         for name, entry in parts.registry.entries.items()
     }
     return Readiness(
-        status="ready" if ready else "not ready", device=parts.device, categories=states
+        status="ready" if ready else "not ready",
+        device=parts.device,
+        categories=states,
+        reloads=dict(parts.registry.failures),
+        reason=reason,
     )
+
+
+def _not_ready(parts: Services) -> str | None:
+    if parts.drain.active:
+        return "stopping"
+    if not parts.registry.detectors:
+        return "no category can be scored"
+    scheduler = parts.workers.scheduler
+    if scheduler.failures >= _FAILURES_IN_A_ROW:
+        return f"the network failed on the last {scheduler.failures} photos: {scheduler.failure}"
+    return None
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

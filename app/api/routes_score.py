@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import time
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 
-from app.api import schemas
-from app.api.dependencies import Services, ServicesDep, Upload, read_photo, read_photos
+from app.api.dependencies import ServicesDep, Upload, read_photo, read_photos
+from app.api.inspections import (
+    UNUSABLE,
+    Found,
+    all_of,
+    answer,
+    inspect_by,
+    inspect_one,
+    ms_since_start,
+    unusable,
+)
+from app.api.lifetime import DeadlineDep, while_wanted
 from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType, problem, responses
-from app.api.schemas import Batch, BatchItem, ImageInfo, Score, TimingsMs
+from app.api.schemas import (
+    Batch,
+    BatchItem,
+    Categories,
+    CategoryItem,
+    Score,
+)
 from app.core import errors
-from app.core.anomaly_map import Region
-from app.core.detector import Detector, Inspection, Photo
-from app.workers import Picture, or_raise
+from app.core.detector import Detector
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/score", tags=["score"])
 
@@ -35,6 +47,8 @@ _IMAGE_ERRORS = (
     errors.TooManyPixels,
     errors.NonFiniteScore,
     errors.Overloaded,
+    errors.DeadlineExceeded,
+    errors.NetworkFailed,
     BodyTooLarge,
     NotAnImageType,
     BadUpload,
@@ -72,30 +86,26 @@ async def score(
     request: Request,
     parts: ServicesDep,
     category: CategoryName,
+    until: DeadlineDep,
     heatmap: Heatmap = False,
 ) -> Score:
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
     parts.workers.check()
     upload = await read_photo(request, parts.settings.max_bytes)
+    received = ms_since_start(request)
     async with parts.workers.admit():
-        try:
-            photo = await parts.workers.read(detector, upload.data)
-            inspection = or_raise((await parts.workers.judge(detector, [photo]))[0])
-        except (errors.ImageError, errors.NonFiniteScore):
-            parts.telemetry.verdicts.labels(category, "unusable").inc()
-            raise
-        picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
-    _record(parts, category, inspection)
-    answer = _score(request, detector, inspection, picture)
+        work = inspect_one(parts, detector, upload, until, heatmap=heatmap)
+        inspection, picture = await while_wanted(request, until, work)
+    result = answer(request, parts, detector, inspection, picture, received)
     request.state.log = {
         "category": category,
-        "verdict": answer.verdict,
-        "score": round(answer.score, 4),
-        "bank_version": answer.bank_version,
-        "timings_ms": answer.timings_ms.model_dump(),
+        "verdict": result.verdict,
+        "score": round(result.score, 4),
+        "bank_version": result.bank_version,
+        "timings_ms": result.timings_ms.model_dump(),
     }
-    return answer
+    return result
 
 
 @router.post(
@@ -108,6 +118,7 @@ async def score_batch(
     request: Request,
     parts: ServicesDep,
     category: CategoryName,
+    until: DeadlineDep,
     heatmap: Heatmap = False,
 ) -> Batch:
     """Judge several photos: the multipart field `files`. One result or one problem per file."""
@@ -115,84 +126,77 @@ async def score_batch(
     parts.workers.check()
     settings = parts.settings
     uploads = await read_photos(request, settings.max_bytes, settings.max_batch)
+    received = ms_since_start(request)
+
+    async def item(upload: Upload) -> BatchItem:
+        try:
+            if len(upload.data) > settings.max_bytes:
+                too_large = BodyTooLarge(f"the photo has more than {settings.max_bytes:,} bytes")
+                raise unusable(parts, detector, too_large)
+            found = await inspect_one(parts, detector, upload, until, heatmap=heatmap)
+        except UNUSABLE as exc:
+            detail = problem(exc, request.state.request_id)
+            return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
+        result = answer(request, parts, detector, *found, received)
+        return BatchItem(filename=upload.filename, verdict=result.verdict, result=result)
+
     async with parts.workers.admit(len(uploads)):
-        read = await asyncio.gather(
-            *(_read_or_error(parts, detector, upload) for upload in uploads)
-        )
-        photos = [photo for photo in read if isinstance(photo, Photo)]
-        judged = iter(await parts.workers.judge(detector, photos) if photos else [])
-        results = [
-            await _item(request, parts, detector, upload, outcome, judged, heatmap=heatmap)
-            for upload, outcome in zip(uploads, read, strict=True)
-        ]
+        results = await while_wanted(request, until, all_of(item(upload) for upload in uploads))
     request.state.log = {"category": category, "verdicts": [r.verdict for r in results]}
     return Batch(category=category, results=results, request_id=request.state.request_id)
 
 
-async def _item(
+@router.post(
+    "",
+    summary="Score one photo by several categories",
+    responses=responses(*_IMAGE_ERRORS),
+    openapi_extra=_ONE_PHOTO,
+)
+async def score_by_several(
     request: Request,
-    parts: Services,
-    detector: Detector,
-    upload: Upload,
-    outcome: Photo | Exception,
-    judged: Iterator[Inspection | errors.NonFiniteScore],
-    *,
-    heatmap: bool,
-) -> BatchItem:
-    category = detector.manifest.category
-    inspection = next(judged) if isinstance(outcome, Photo) else outcome
-    if isinstance(inspection, Exception):
-        parts.telemetry.verdicts.labels(category, "unusable").inc()
-        detail = problem(inspection, request.state.request_id)
-        return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
-    picture = await parts.workers.picture(detector, upload.data, inspection, heatmap=heatmap)
-    _record(parts, category, inspection)
-    item = _score(request, detector, inspection, picture)
-    return BatchItem(filename=upload.filename, verdict=item.verdict, result=item)
+    parts: ServicesDep,
+    category: Annotated[
+        list[Annotated[str, Query(max_length=64)]],
+        Query(min_length=1, max_length=64, description="repeated; one item in the answer each"),
+    ],
+    until: DeadlineDep,
+    heatmap: Heatmap = False,
+) -> Categories:
+    """Judge one photo by several banks, for who does not know which goods it shows.
 
+    Categories whose banks share a feature spec share the photo's embedding, too.
+    """
+    parts.workers.check()
+    upload = await read_photo(request, parts.settings.max_bytes)
+    received = ms_since_start(request)
+    names = list(dict.fromkeys(category))
+    found: dict[str, Found | Exception] = {}
+    asked: dict[str, Detector] = {}  # held here: a reload may swap the registry meanwhile
+    groups: dict[tuple[int, str], list[Detector]] = {}
+    for name in names:
+        try:
+            detector = asked[name] = parts.registry.detector(name)
+        except errors.CategoryError as exc:
+            found[name] = exc
+            continue
+        # What differs in its dimensions only is prepared and embedded in the same way.
+        extractor = detector.extractor
+        key = (id(extractor.runtime), extractor.spec.network_key())
+        groups.setdefault(key, []).append(detector)
 
-async def _read_or_error(
-    parts: Services, detector: Detector, upload: Upload
-) -> Photo | errors.ImageError | BodyTooLarge:
-    if len(upload.data) > parts.settings.max_bytes:
-        return BodyTooLarge(f"the photo has more than {parts.settings.max_bytes:,} bytes")
-    try:
-        return await parts.workers.read(detector, upload.data)
-    except errors.ImageError as exc:
-        return exc
+    async def group(detectors: list[Detector]) -> None:
+        found.update(await inspect_by(parts, detectors, upload, until, heatmap=heatmap))
 
-
-def _record(parts: Services, category: str, inspection: Inspection) -> None:
-    parts.telemetry.verdicts.labels(category, inspection.verdict).inc()
-    for stage, ms in inspection.timings_ms.items():
-        parts.telemetry.stage_seconds.labels(stage).observe(ms / 1000)
-
-
-def _score(request: Request, detector: Detector, inspection: Inspection, picture: Picture) -> Score:
-    timings = inspection.timings_ms
-    total = (time.perf_counter() - request.state.started) * 1000
-    assert inspection.verdict != "unusable"
-    return Score(
-        category=detector.manifest.category,
-        verdict=inspection.verdict,
-        is_anomalous=inspection.is_anomalous,
-        score=inspection.score,
-        threshold=inspection.threshold,
-        p_value=inspection.p_value,
-        alpha=inspection.alpha,
-        bank_version=detector.manifest.bank_version,
-        preset=detector.manifest.preset,
-        image=ImageInfo(width=inspection.width, height=inspection.height, format=inspection.format),
-        timings_ms=TimingsMs(**{k: round(v, 2) for k, v in (timings | {"total": total}).items()}),
-        heatmap_png=base64.b64encode(picture.overlay).decode() if picture.overlay else None,
-        regions=[_region(region) for region in picture.regions],
-        request_id=request.state.request_id,
-    )
-
-
-def _region(region: Region) -> schemas.Region:
-    return schemas.Region(
-        box=schemas.Box(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
-        peak=region.peak,
-        area=region.area,
-    )
+    async with parts.workers.admit():
+        await while_wanted(request, until, all_of(group(g) for g in groups.values()))
+    results = []
+    for name in names:
+        outcome = found[name]
+        if isinstance(outcome, Exception):
+            detail = problem(outcome, request.state.request_id)
+            results.append(CategoryItem(category=name, verdict="unusable", problem=detail))
+            continue
+        result = answer(request, parts, asked[name], *outcome, received)
+        results.append(CategoryItem(category=name, verdict=result.verdict, result=result))
+    request.state.log = {"verdicts": {item.category: item.verdict for item in results}}
+    return Categories(results=results, request_id=request.state.request_id)

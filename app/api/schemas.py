@@ -23,7 +23,15 @@ _SCORE_EXAMPLE: JsonDict = {
     "bank_version": "20261122T101500Z-3fa9c1",
     "preset": "patch",
     "image": {"width": 3000, "height": 3000, "format": "JPEG"},
-    "timings_ms": {"decode": 21.0, "wait": 0.2, "embed": 9.8, "search": 4.1, "total": 35.6},
+    "timings_ms": {
+        "receive": 0.4,
+        "decode": 21.0,
+        "wait": 0.2,
+        "embed": 9.8,
+        "search": 4.1,
+        "map": 0.9,
+        "total": 37.0,
+    },
     "heatmap_png": None,
     "regions": [
         {
@@ -45,12 +53,14 @@ class ImageInfo(BaseModel):
 
 
 class TimingsMs(BaseModel):
-    """Where the time went, in milliseconds."""
+    """Where the time went, in milliseconds. What the stages leave of the total is HTTP and JSON."""
 
+    receive: float = Field(description="the request's bytes arriving")
     decode: float = Field(description="bytes to network input")
-    wait: float = Field(description="waiting for the network's thread")
+    wait: float = Field(description="in queues, for a thread to decode and for the network")
     embed: float = Field(description="the network")
     search: float = Field(description="nearest neighbours and score")
+    map: float = Field(description="regions and overlay, where there are any")
     total: float = Field(description="from the request's start until the answer")
 
 
@@ -114,6 +124,22 @@ class Batch(BaseModel):
     request_id: str
 
 
+class CategoryItem(BaseModel):
+    """One category's answer on a photo asked of several: a result or a problem."""
+
+    category: str
+    verdict: Literal["normal", "anomalous", "unusable"]
+    result: Score | None = None
+    problem: Problem | None = None
+
+
+class Categories(BaseModel):
+    """One item per category, in the order in which they were asked."""
+
+    results: list[CategoryItem]
+    request_id: str
+
+
 class CategoryInfo(BaseModel):
     """One category: whether it serves, and what it serves with."""
 
@@ -164,6 +190,42 @@ class EvaluationList(BaseModel):
     evaluations: list[EvaluationStatus]
 
 
+class ReloadedCategory(BaseModel):
+    """What became of one category."""
+
+    category: str
+    outcome: Literal["loaded", "unchanged", "failed", "removed"]
+    bank_version: str | None = Field(description="the version that serves now; null: none")
+    reason: str | None = Field(default=None, description="why it failed")
+
+
+class ReloadReport(BaseModel):
+    """One item per category."""
+
+    results: list[ReloadedCategory]
+
+
+class VersionInfo(BaseModel):
+    """One stored version. What its manifest says is null where that cannot be read."""
+
+    bank_version: str
+    is_serving: bool
+    is_current: bool = Field(description="whether it is the one to serve after a restart")
+    created_at: datetime | None = None
+    preset: str | None = None
+    threshold: float | None = None
+    alpha: float | None = None
+    vectors: int | None = None
+    reason: str | None = Field(default=None, description="why its manifest cannot be read")
+
+
+class VersionList(BaseModel):
+    """A category's stored versions, newest first."""
+
+    category: str
+    versions: list[VersionInfo]
+
+
 class Liveness(BaseModel):
     """The process answers."""
 
@@ -176,3 +238,8 @@ class Readiness(BaseModel):
     status: Literal["ready", "not ready"]
     device: str
     categories: dict[str, str] = Field(description="`ready`, or the reason why not")
+    reloads: dict[str, str] = Field(
+        description="categories whose newest version could not be taken up, and why; what served "
+        "before still does"
+    )
+    reason: str | None = Field(default=None, description="why the service as a whole is not ready")

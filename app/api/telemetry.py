@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import unforeseen
+from app.drain import Drain
+from app.registry import Registry, Unavailable
 
 log = structlog.get_logger()
 
@@ -76,6 +78,34 @@ class Telemetry:
             ["category", "bank_version", "preset"],
             registry=self.registry,
         )
+        self.reloads = Counter(
+            "goodsguard_reloads",
+            "Banks looked at by reloads, by what became of them",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.photo_pixels = Histogram(
+            "goodsguard_photo_pixels",
+            "Pixels of judged photos",
+            buckets=(1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8),
+            registry=self.registry,
+        )
+        self.photo_bytes = Histogram(
+            "goodsguard_photo_bytes",
+            "Bytes of judged photos",
+            buckets=(1e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7),
+            registry=self.registry,
+        )
+
+    def show(self, banks: Registry) -> None:
+        """Show which categories serve, and with what."""
+        self.category_up.clear()
+        self.bank_info.clear()
+        for name, entry in banks.entries.items():
+            self.category_up.labels(name).set(not isinstance(entry, Unavailable))
+        for name, detector in banks.detectors.items():
+            m = detector.manifest
+            self.bank_info.labels(name, m.bank_version, m.preset).set(1)
 
 
 class RequestContext:
@@ -84,9 +114,10 @@ class RequestContext:
     Plain ASGI, since Starlette's BaseHTTPMiddleware would read the whole body.
     """
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, drain: Drain) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,7 +134,10 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                if self._drain.active:
+                    headers["Connection"] = "close"
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -7,13 +7,10 @@ models/<category>/current                              text: the version that se
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,17 +19,56 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from app.core import signing
 from app.core.bank import InvertedLists, MemoryBank
 from app.core.calibration import Calibration, Fixed, Quantile, Rule
-from app.core.errors import ArtifactError, BankError, UnknownCategory
+from app.core.errors import (
+    ArtifactError,
+    BankError,
+    NoSuchVersion,
+    NotWritable,
+    UnknownCategory,
+)
+from app.core.files import PARTIAL
 from app.core.golden import Golden
-from app.core.manifest import SCHEMA_VERSION, VERSION_PATTERN, Manifest, ThresholdRecord
+from app.core.manifest import SCHEMA_VERSION, Manifest, ThresholdRecord
+from app.core.signing_keys import TrustedKeys
 from app.core.tensors import Tensors
+from app.core.version_folders import (
+    CURRENT,
+    current_version,
+    is_stored,
+    prune,
+    read,
+    set_current,
+    sweep,
+    sync_folder,
+    versions,
+    write_synced,
+    writer_lock,
+)
+
+__all__ = [
+    "BANK",
+    "CURRENT",
+    "KEPT_VERSIONS",
+    "MANIFEST",
+    "Artifact",
+    "activate",
+    "current_version",
+    "is_stored",
+    "load",
+    "new_version",
+    "read_manifest",
+    "save",
+    "training_files_sha256",
+    "versions",
+    "with_threshold",
+]
 
 KEPT_VERSIONS = 5
 
-MANIFEST, BANK, CURRENT = "manifest.json", "bank.safetensors", "current"
-_PARTIAL = ".partial-"
+MANIFEST, BANK = "manifest.json", "bank.safetensors"
 
 # A manifest is a few KiB; what is larger is none.
 _MAX_MANIFEST_BYTES = 4 << 20
@@ -96,27 +132,27 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
     """
     data = artifact.tensors().render()
     digest = hashlib.sha256(data).hexdigest()
-    manifest = artifact.manifest.model_copy(update={"bank_sha256": digest})
+    manifest = artifact.manifest.model_copy(update={"bank_sha256": digest, "bank_bytes": len(data)})
     folder = models / manifest.category
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _writer_lock(folder):
-            _sweep(folder)
-            partial = folder / f"{_PARTIAL}{manifest.bank_version}"
+        with writer_lock(folder):
+            sweep(folder)
+            partial = folder / f"{PARTIAL}{manifest.bank_version}"
             try:
                 partial.mkdir()
-                _write_synced(partial / BANK, data)
-                _write_synced(partial / MANIFEST, _json(manifest))
-                _sync_folder(partial)
+                write_synced(partial / BANK, data)
+                write_synced(partial / MANIFEST, _json(manifest))
+                sync_folder(partial)
                 partial.rename(folder / manifest.bank_version)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-            _sync_folder(folder)
-            _set_current(folder, manifest.bank_version)
-            _prune(folder, keep)
+            sync_folder(folder)
+            set_current(folder, manifest.bank_version)
+            prune(folder, keep)
     except OSError as exc:
-        raise ArtifactError(
+        raise NotWritable(
             f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
             "does; free some space or fix the folder's permissions and build again."
         ) from exc
@@ -144,26 +180,58 @@ def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
     return replace(artifact, manifest=manifest, calibration=calibration)
 
 
-def load(models: Path, category: str, version: str | None = None) -> Artifact:
-    """Read and verify one version, the current one by default. The hash is checked first.
+def activate(models: Path, category: str, version: str) -> None:
+    """Let `current` name another version that is stored.
 
     Raises:
-        UnknownCategory: nothing is stored under that name.
+        NoSuchVersion: it is not. NotWritable: the folder cannot be written.
+    """
+    folder = models / category
+    try:
+        with writer_lock(folder):
+            if version not in versions(folder):
+                raise NoSuchVersion(f"{category} has no version {version}")
+            set_current(folder, version)
+    except OSError as exc:
+        raise NotWritable(f"cannot write to {category}'s folder: {exc.strerror or exc}") from exc
+
+
+def load(
+    models: Path,
+    category: str,
+    version: str | None = None,
+    *,
+    trusted: TrustedKeys | None = None,
+) -> Artifact:
+    """Read and verify one version, the current one by default.
+
+    Signature, size and hash are checked before anything is parsed that they cover.
+
+    Args:
+        trusted: keys of which one must have signed the bank; None: it need not be signed.
+
+    Raises:
+        UnknownCategory: nothing is stored under that name. NoSuchVersion. SignatureError.
         ArtifactError: missing or damaged files, another schema, contents that do not match.
     """
     folder = models / category
     if not folder.is_dir():
         raise UnknownCategory(f"no bank is stored for {category}")
     version = version or current_version(folder)
-    manifest = _read_manifest(folder / version / MANIFEST)
+    if version not in versions(folder):
+        raise NoSuchVersion(f"{category} has no version {version}")
+    written = read(folder / version / MANIFEST, limit=_MAX_MANIFEST_BYTES)
+    if trusted is not None:
+        signing.check(folder / version, written, trusted)
+    manifest = _parse_manifest(written)
     if (manifest.category, manifest.bank_version) != (category, version):
         raise ArtifactError(
             f"the manifest says {manifest.category}/{manifest.bank_version}, "
             f"but lies in {category}/{version}"
         )
-    data = _read(folder / version / BANK)
-    if hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
-        raise ArtifactError(f"{BANK} does not match the sha256 in its manifest")
+    data = read(folder / version / BANK, limit=manifest.bank_bytes)
+    if len(data) != manifest.bank_bytes or hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
+        raise ArtifactError(f"{BANK} does not match the size and sha256 in its manifest")
     return _assemble(manifest, Tensors.parse(data))
 
 
@@ -189,32 +257,17 @@ def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
     return Artifact(manifest, bank, calibration, tensors.calibration_peaks, golden, lists)
 
 
-def current_version(folder: Path) -> str:
-    """The version that a category's `current` names.
+def read_manifest(models: Path, category: str, version: str) -> Manifest:
+    """What a version's manifest says; its bank is not looked at.
 
     Raises:
-        ArtifactError: no such file, or what it holds is no version.
+        ArtifactError: it cannot be read.
     """
-    text = _read(folder / CURRENT)[:64].decode("ascii", errors="replace").strip()
-    if not VERSION_PATTERN.fullmatch(text):
-        raise ArtifactError(f"{CURRENT} names no bank version")
-    return text
+    path = models / category / version / MANIFEST
+    return _parse_manifest(read(path, limit=_MAX_MANIFEST_BYTES))
 
 
-def is_stored(folder: Path) -> bool:
-    """Whether a folder is a category's: it names a version, or holds one."""
-    return folder.is_dir() and ((folder / CURRENT).exists() or bool(versions(folder)))
-
-
-def versions(folder: Path) -> list[str]:
-    """A category's complete versions, oldest first."""
-    return sorted(
-        p.name for p in folder.iterdir() if p.is_dir() and VERSION_PATTERN.fullmatch(p.name)
-    )
-
-
-def _read_manifest(path: Path) -> Manifest:
-    data = _read(path, limit=_MAX_MANIFEST_BYTES)
+def _parse_manifest(data: bytes) -> Manifest:
     try:
         # Asked first: another schema's fields would only be called invalid, one by one.
         schema = _AnySchema.model_validate_json(data).schema_version
@@ -230,63 +283,5 @@ def _read_manifest(path: Path) -> Manifest:
         raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
 
 
-def _read(path: Path, limit: int | None = None) -> bytes:
-    try:
-        if limit is not None and path.stat().st_size > limit:
-            raise ArtifactError(f"{path.name} is larger than {limit} bytes")
-        return path.read_bytes()
-    except OSError as exc:
-        raise ArtifactError(f"{path.name} cannot be read: {exc.strerror}") from exc
-
-
 def _json(manifest: Manifest) -> bytes:
     return (manifest.model_dump_json(indent=2) + "\n").encode()
-
-
-@contextmanager
-def _writer_lock(folder: Path) -> Iterator[None]:
-    """One writer per category at a time; the kernel drops the lock of a process that dies."""
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed save left; safe, since the lock says that nobody is writing."""
-    for path in folder.glob(f"{_PARTIAL}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _set_current(folder: Path, version: str) -> None:
-    partial = folder / f"{_PARTIAL}{CURRENT}"
-    _write_synced(partial, f"{version}\n".encode())
-    partial.replace(folder / CURRENT)
-    _sync_folder(folder)
-
-
-def _prune(folder: Path, keep: int) -> None:
-    serving = current_version(folder)
-    for version in versions(folder)[:-keep]:
-        if version != serving:
-            # Renamed first: half of a version must not be listed, and the next save sweeps it up.
-            doomed = folder / f"{_PARTIAL}{version}"
-            (folder / version).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,7 @@ from app.core.anomaly_map import Region, find_regions, overlay_png, place
 from app.core.artifact import Artifact
 from app.core.bank import MemoryBank
 from app.core.calibration import Calibration
-from app.core.errors import ArtifactError
+from app.core.errors import ArtifactError, GoodsGuardError, NonFiniteScore
 from app.core.features import Embedding, Extractor, patches_of
 from app.core.images import MAX_PIXELS, decode
 from app.core.manifest import Manifest
@@ -31,7 +31,7 @@ class Photo:
 
     Attributes:
         width, height: pixels of the photo as sent, upright.
-        decode_ms: bytes to network input.
+        decode_ms: bytes to network input. waited_ms: until a thread had time to decode.
     """
 
     prepared: PreparedImage
@@ -39,6 +39,7 @@ class Photo:
     height: int
     format: str
     decode_ms: float
+    waited_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Inspection:
         score_map: (h, w) float32, smoothed scores of the grid's cells that lie on the photo;
             None for a global method.
         embedding: (P, D) float32 of those cells.
-        timings_ms: decode, embed, search; embed is a batch's time divided by its photos.
+        timings_ms: decode, wait, embed, search; embed is a batch's time divided by its photos.
     """
 
     verdict: Verdict
@@ -140,10 +141,8 @@ class Detector:
         Raises:
             NonFiniteScore: the network answered with NaN or infinity.
         """
-        start = time.perf_counter()
-        embeddings = self.extractor.embed([photo.prepared for photo in photos])  # (B, P, D)
-        embed_ms = _ms_since(start) / len(photos)
-        return [self._judge(*pair, embed_ms) for pair in zip(photos, embeddings, strict=True)]
+        outcomes = judge_together([((self,), photo) for photo in photos])
+        return [or_raise(found) for (found,) in outcomes]
 
     def regions(self, inspection: Inspection) -> list[Region]:
         """Where the photo's map exceeds the threshold; empty for global methods."""
@@ -183,8 +182,14 @@ class Detector:
             max_pixels=self._max_pixels,
         )
 
-    def _judge(self, photo: Photo, embedding: Embedding, embed_ms: float) -> Inspection:
+    def conclude(self, photo: Photo, features: Embedding, embed_ms: float) -> Inspection:
+        """From the network's (P, D) features of a photo to its verdict.
+
+        Raises:
+            NonFiniteScore: NaN or infinity among them.
+        """
         start = time.perf_counter()
+        embedding = self.extractor.select(features)
         grid = self.extractor.grid
         cells = patches_of(embedding, photo.prepared, grid)  # (h, w, D)
         patches = cells.reshape(-1, cells.shape[-1])
@@ -206,10 +211,48 @@ class Detector:
             embedding=patches,
             timings_ms={
                 "decode": photo.decode_ms,
+                "wait": photo.waited_ms,
                 "embed": embed_ms,
                 "search": _ms_since(start),
             },
         )
+
+
+def judge_together(
+    jobs: Sequence[tuple[Sequence[Detector], Photo]],
+) -> list[list[Inspection | NonFiniteScore]]:
+    """Judge photos in one pass of the network that all their detectors share.
+
+    Args:
+        jobs: each photo with the detectors that are asked about it: it is embedded once for all.
+
+    Returns:
+        per photo, each detector's inspection, or why there is none.
+    """
+    start = time.perf_counter()
+    runtime = jobs[0][0][0].extractor.runtime
+    embeddings = runtime.embed(np.stack([photo.prepared.pixels for _, photo in jobs]))
+    embed_ms = _ms_since(start) / len(jobs)
+    return [
+        [_conclusion(detector, photo, features, embed_ms) for detector in detectors]
+        for (detectors, photo), features in zip(jobs, embeddings, strict=True)
+    ]
+
+
+def or_raise(outcome: Inspection | GoodsGuardError) -> Inspection:
+    """The inspection, or the error in its place raised."""
+    if isinstance(outcome, GoodsGuardError):
+        raise outcome
+    return outcome
+
+
+def _conclusion(
+    detector: Detector, photo: Photo, features: Embedding, embed_ms: float
+) -> Inspection | NonFiniteScore:
+    try:
+        return detector.conclude(photo, features, embed_ms)
+    except NonFiniteScore as exc:  # spoils this photo's answer, not the others'
+        return exc
 
 
 def _ms_since(start: float) -> float:

@@ -20,8 +20,12 @@ GoodsGuardError
 ├── NonFiniteScore              the network answered with NaN or infinity
 ├── CalibrationError            too few calibration scores for the rule asked for
 ├── ArtifactError               a stored bank is damaged, incomplete or of another schema
-│   └── SignatureError          not signed, or not by a key that is trusted
+│   ├── SignatureError          not signed, or not by a key that is trusted
+│   ├── NoSuchVersion           a bank version that is not stored
+│   └── NotWritable             the folder of the banks is full, read-only or not ours
 ├── SigningKeyError             a key file that cannot be read, written, or is of another kind
+├── NetworkFailed               the network itself failed: out of memory, a fault of the device
+├── DeadlineExceeded            the time that the caller gave was over before the answer was there
 └── Overloaded                  every place in the queue is taken
 """
 
@@ -110,8 +114,24 @@ class SignatureError(ArtifactError):
     """A stored bank is not signed, or not by a key that is trusted."""
 
 
+class NoSuchVersion(ArtifactError):
+    """A bank version that is not stored."""
+
+
+class NotWritable(ArtifactError):
+    """The folder of the banks is full, read-only or not ours."""
+
+
 class SigningKeyError(GoodsGuardError):
     """A key file that cannot be read, written, or is of another kind."""
+
+
+class NetworkFailed(GoodsGuardError):
+    """The network itself failed: out of memory, or a fault of the device."""
+
+
+class DeadlineExceeded(GoodsGuardError):
+    """The time that the caller gave was over before the answer was there."""
 
 
 class Overloaded(GoodsGuardError):

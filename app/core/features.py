@@ -85,14 +85,18 @@ class Extractor(Protocol):
 
     Attributes:
         grid: (h, w) of the patches, P = h·w; (1, 1) for a global method.
+        runtime: the engine; extractors that share it can embed together.
     """
 
     spec: FeatureSpec
     grid: tuple[int, int]
+    runtime: Runtime
 
     def prepare(self, image: DecodedImage) -> PreparedImage: ...
 
     def embed(self, images: Sequence[PreparedImage]) -> Embedding: ...
+
+    def select(self, features: Embedding) -> Embedding: ...
 
 
 class FeatureExtractor:
@@ -146,9 +150,16 @@ class FeatureExtractor:
         Raises:
             NonFiniteScore: the network answered with NaN or infinity.
         """
-        features = self.runtime.embed(np.stack([image.pixels for image in images]))
+        return self.select(self.runtime.embed(np.stack([image.pixels for image in images])))
+
+    def select(self, features: Embedding) -> Embedding:
+        """The network's features (…, D') -> those of the spec, (…, D) float32.
+
+        Raises:
+            NonFiniteScore: NaN or infinity among them.
+        """
         if self._columns is not None:
-            features = features[:, :, self._columns]
+            features = features[..., self._columns]
         if not np.isfinite(features).all():
             raise NonFiniteScore("the network's features for this photo are not finite")
         return np.ascontiguousarray(features)

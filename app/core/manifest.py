@@ -99,6 +99,7 @@ class Manifest(_Frozen):
     runtime: RuntimeRecord
     golden: GoldenRecord
     bank_sha256: str = ""
+    bank_bytes: int = Field(default=0, ge=0)
     training_files_sha256: str
     libraries: dict[str, str]
     wall_time_s: float

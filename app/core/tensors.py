@@ -15,6 +15,7 @@ from app.core.errors import ArtifactError
 Floats = npt.NDArray[np.float32]
 
 _TYPES = {"golden_pixels": np.uint8, "list_of": np.int32}  # float32 where not named
+_MAX_HEADER_BYTES = 16 << 10
 _OPTIONAL = frozenset({"centroids", "list_of"})
 
 
@@ -50,6 +51,9 @@ class Tensors:
         Raises:
             ArtifactError: not one, or its tensors are not these.
         """
+        # A bank's header has about 600 bytes; safetensors itself would parse one of 100 MB.
+        if len(data) < 8 or int.from_bytes(data[:8], "little") > _MAX_HEADER_BYTES:
+            raise ArtifactError("bank.safetensors has no header, or an oversized one")
         try:
             stored = parse_safetensors(data)
         except (SafetensorError, KeyError, ValueError) as exc:

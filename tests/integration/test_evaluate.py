@@ -109,13 +109,13 @@ async def test_a_failed_evaluation_says_so_without_details(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     def fail() -> None:
-        raise RuntimeError("/secret/path")
+        raise KeyError("/secret/path")
 
     async with serve(tmp_path_factory.mktemp("failing")) as service:
         service.network.before = fail
         await service.client.post("/evaluate/can")
         status = await until_done(service)
-        assert (status["state"], status["error"]) == ("failed", "unforeseen RuntimeError")
+        assert (status["state"], status["error"]) == ("failed", "unforeseen KeyError")
         answer = await service.client.post("/evaluate/can", params={"wait": "true"})
         assert_problem(answer, 500, "internal")
         assert "secret" not in answer.text

@@ -127,7 +127,7 @@ async def test_an_allowed_page_can_read_errors_and_when_to_come_again(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     def fail() -> None:
-        raise RuntimeError("/secret/path")
+        raise KeyError("/secret/path")
 
     root = tmp_path_factory.mktemp("failing")
     async with serve(root, cors_origins=(SHOP,)) as service:

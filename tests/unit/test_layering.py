@@ -21,7 +21,8 @@ CORE_LEVELS = (
     },
     {"features", "anomaly_map"},
     {"manifest", "preset", "reading", "spool", "golden"},
-    {"artifact", "evaluation", "patch_banks"},
+    {"version_folders", "evaluation", "patch_banks"},
+    {"artifact"},
     {"bank_making"},
     {"detector", "build"},
 )  # fmt: skip
@@ -33,7 +34,10 @@ ALLOWED = {
     "app.settings": {"app.core"},
     "app.logs": set(),
     "app.registry": {"app.core"},
-    "app.workers": {"app.core"},
+    "app.scheduler": {"app.core"},
+    "app.workers": {"app.core", "app.scheduler"},
+    "app.reloads": {"app.core", "app.registry"},
+    "app.drain": set(),
     "app.keys": set(),
     "app.keys_file": {"app.core", "app.keys"},
     "app.key_store": {"app.core", "app.keys", "app.keys_file"},
@@ -41,14 +45,14 @@ ALLOWED = {
     "app.evaluations": {"app.core"},
     "app.api": {
         "app.api", "app.core", "app.registry", "app.settings", "app.workers", "app.evaluations",
-        "app.keys", "app.key_store", "app.rate_limit", "app",
+        "app.keys", "app.key_store", "app.rate_limit", "app.reloads", "app.drain", "app",
     },
 }  # fmt: skip
 # The service's own parts. What is not among them (reports, pictures, ...) is the command lines':
 # that may import its likes and the core, and knows nothing of the service.
 SERVICE = {
     "app.main", "app.api", "app.settings", "app.logs", "app.workers", "app.evaluations",
-    "app.key_store", "app.rate_limit",
+    "app.key_store", "app.rate_limit", "app.scheduler", "app.reloads", "app.drain",
 }  # fmt: skip
 # Scripts about the service itself, not about banks, reach higher.
 ABOUT_THE_SERVICE = {"export_openapi.py": {"app.main", "app.settings"}}

@@ -82,14 +82,14 @@ async def test_a_batch_larger_than_the_queue_is_let_in_when_nothing_waits(
 async def test_photos_are_judged_as_by_the_detector_itself(workers: Workers) -> None:
     detector = make_detector()
     photo = await workers.read(detector, PHOTO)
-    (inspection,) = await workers.judge(detector, [photo])
+    ((inspection,),) = await workers.judge([detector], [photo])
     assert isinstance(inspection, Inspection)
     assert inspection.score == detector.inspect(PHOTO).score
 
 
 async def test_the_time_until_the_network_is_reported(workers: Workers) -> None:
     detector = make_detector()
-    (inspection,) = await workers.judge(detector, [await workers.read(detector, PHOTO)])
+    ((inspection,),) = await workers.judge([detector], [await workers.read(detector, PHOTO)])
     assert isinstance(inspection, Inspection)
     assert inspection.timings_ms["wait"] >= 0
 
@@ -113,7 +113,7 @@ async def test_the_network_sees_one_batch_at_a_time(workers: Workers) -> None:
 
     detector = Detector(make_artifact(), colour_extractor(before=enter))
     photo = await workers.read(detector, PHOTO)
-    await asyncio.gather(*(workers.judge(detector, [photo]) for _ in range(6)))
+    await asyncio.gather(*(workers.judge([detector], [photo]) for _ in range(6)))
     assert most == 1
 
 
@@ -121,7 +121,7 @@ async def test_the_event_loop_turns_while_the_network_works(workers: Workers) ->
     release = threading.Event()
     detector = Detector(make_artifact(), colour_extractor(before=lambda: release.wait(10)))
     photo = await workers.read(detector, PHOTO)
-    judging = asyncio.create_task(workers.judge(detector, [photo]))
+    judging = asyncio.create_task(workers.judge([detector], [photo]))
     await asyncio.sleep(0.05)
     assert not judging.done()
     release.set()
@@ -139,7 +139,7 @@ async def test_waiting_estimates_follow_the_photos(workers: Workers) -> None:
     slow = Detector(make_artifact(), colour_extractor(before=lambda: threading.Event().wait(0.2)))
     photo = await workers.read(slow, PHOTO)
     for _ in range(6):
-        await workers.judge(slow, [photo])
+        await workers.judge([slow], [photo])
     async with workers.admit(30):
         with pytest.raises(Overloaded) as caught:
             workers.check()

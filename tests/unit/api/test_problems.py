@@ -24,8 +24,6 @@ NEVER_ANSWERED = {
     errors.WeightsMismatch,
     errors.BankError,
     errors.CalibrationError,
-    errors.ArtifactError,
-    errors.SignatureError,
     errors.SigningKeyError,
     errors.DatasetError,
     errors.TooManyUnreadable,
@@ -57,7 +55,11 @@ def test_every_error_a_request_can_meet_has_a_status_of_its_own(
         (problems.Forbidden, 403),
         (problems.RateLimited, 429),
         (RuntimeError, 500),
-        (errors.ArtifactError, 500),
+        (errors.ArtifactError, 409),
+        (errors.NoSuchVersion, 409),
+        (errors.NotWritable, 409),
+        (errors.NetworkFailed, 503),
+        (errors.DeadlineExceeded, 504),
     ],
 )
 def test_statuses(cls: type[Exception], status: int) -> None:
@@ -77,7 +79,7 @@ def test_a_subclass_takes_its_bases_row() -> None:
     assert problems.cause_of(Blurred) is problems.CAUSES[errors.CorruptImage]
 
 
-@pytest.mark.parametrize("exception", [RuntimeError, errors.ArtifactError, KeyError])
+@pytest.mark.parametrize("exception", [RuntimeError, errors.BankError, KeyError])
 def test_an_unforeseen_error_shows_nothing_of_itself(exception: type[Exception]) -> None:
     body = problems.problem(exception("/secret/path"), "abc")
     assert "secret" not in body.model_dump_json()

@@ -21,7 +21,7 @@ from safetensors.numpy import save as render_safetensors
 
 from app.core import artifact as artifacts
 from app.core.detector import Detector
-from app.core.errors import ArtifactError, UnknownCategory
+from app.core.errors import ArtifactError, NoSuchVersion, UnknownCategory
 from tests.support import (
     ROOT,
     colour_extractor,
@@ -222,7 +222,7 @@ def test_a_current_that_names_no_version_is_refused(saved: Path, content: str) -
 
 def test_a_current_that_names_a_missing_version_is_refused(saved: Path) -> None:
     (saved.parent / artifacts.CURRENT).write_text(version_number(1))
-    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+    with pytest.raises(NoSuchVersion, match=version_number(1)):
         load(saved)
 
 

@@ -1,0 +1,141 @@
+"""Banks exchanged while the service runs: load, verify, self-test, then swap one reference."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+import structlog
+
+from app.core.detector import Detector
+from app.core.errors import GoodsGuardError
+from app.registry import BankSource, Registry, Unavailable
+
+log = structlog.get_logger()
+
+Outcome = Literal["loaded", "unchanged", "failed", "removed"]
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """What became of one category; `bank_version` is the one that serves now."""
+
+    category: str
+    outcome: Outcome
+    bank_version: str | None
+    reason: str | None = None
+
+
+class Reloads:
+    """The registry that serves, and its exchange. Requests that run finish on the bank they have.
+
+    A version that fails leaves the one before serving, and its reason in `registry.failures`.
+    """
+
+    def __init__(self, source: BankSource, on_change: Callable[[Registry], None]) -> None:
+        """Loads everything there is; `on_change` is told of every registry, the first included."""
+        self._source = source
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._tried: dict[str, str | None] = {}  # the version last seen in `current`
+        self.registry = source.load_all()
+        for name in self.registry.entries:
+            self._tried[name] = source.current(name)
+        on_change(self.registry)
+
+    def refresh(self) -> list[Reloaded]:
+        """Take up what has changed on disk, and try again what could not be loaded."""
+        with self._lock:
+            stored = self._source.names()
+            gone = [name for name in self.registry.entries if name not in stored]
+            return [self._remove(name) for name in gone] + [self._load(name) for name in stored]
+
+    def watch(self) -> list[Reloaded]:
+        """Take up versions that `current` names for the first time; nothing is removed, since a
+        folder may be away for a moment, and nothing that failed is tried again."""
+        with self._lock:
+            new = [n for n in self._source.names() if self._source.current(n) != self._seen(n)]
+            return [self._load(name) for name in new]
+
+    def activate(self, category: str, version: str | None = None) -> Reloaded:
+        """Go back to a version: the newest that is older than the one that serves, or another.
+
+        It is loaded and tested before `current` names it.
+
+        Raises:
+            UnknownCategory: nothing is stored under that name.
+            ArtifactError: no such version, it cannot serve, or `current` cannot be written.
+        """
+        with self._lock:
+            version = version or self._source.previous(category, self._serving(category))
+            detector = self._source.detector(category, version)
+            self._source.activate(category, version)
+            self._tried[category] = version
+            self._swap(category, detector)
+            return Reloaded(category, "loaded", version)
+
+    def _seen(self, name: str) -> str | None:
+        return self._tried.get(name)
+
+    def _serving(self, name: str) -> str | None:
+        entry = self.registry.entries.get(name)
+        return entry.manifest.bank_version if isinstance(entry, Detector) else None
+
+    def _load(self, name: str) -> Reloaded:
+        wanted, serving = self._source.current(name), self._serving(name)
+        self._tried[name] = wanted
+        if wanted is not None and wanted == serving:
+            self._forget_failure(name)
+            return Reloaded(name, "unchanged", serving)
+        try:
+            detector = self._source.detector(name)
+        except GoodsGuardError as exc:
+            return self._fail(name, str(exc))
+        except Exception as exc:
+            log.exception("reload failed", category=name)
+            return self._fail(name, f"unforeseen {type(exc).__name__} while loading")
+        self._swap(name, detector)
+        version = detector.manifest.bank_version
+        log.info("reloaded", category=name, bank_version=version, before=serving)
+        return Reloaded(name, "loaded", version)
+
+    def _fail(self, name: str, reason: str) -> Reloaded:
+        log.error("reload failed", category=name, reason=reason, serving=self._serving(name))
+        entries, failures = dict(self.registry.entries), dict(self.registry.failures)
+        failures[name] = reason
+        if not isinstance(entries.get(name), Detector):
+            entries[name] = Unavailable(reason)
+        self._publish(entries, failures)
+        return Reloaded(name, "failed", self._serving(name), reason)
+
+    def _swap(self, name: str, detector: Detector) -> None:
+        failures = {n: reason for n, reason in self.registry.failures.items() if n != name}
+        entries = dict(self.registry.entries) | {name: detector}
+        self._publish(dict(sorted(entries.items())), failures)
+
+    def _remove(self, name: str) -> Reloaded:
+        log.warning("category removed", category=name)
+        self._tried.pop(name, None)
+        entries = {n: entry for n, entry in self.registry.entries.items() if n != name}
+        self._publish(entries, {n: r for n, r in self.registry.failures.items() if n != name})
+        return Reloaded(name, "removed", None)
+
+    def _forget_failure(self, name: str) -> None:
+        if name in self.registry.failures:
+            failures = {n: r for n, r in self.registry.failures.items() if n != name}
+            self._publish(dict(self.registry.entries), failures)
+
+    def _publish(
+        self, entries: dict[str, Detector | Unavailable], failures: dict[str, str]
+    ) -> None:
+        # One reference changes: a request sees the old registry or the new one.
+        self.registry = replace(
+            self.registry,
+            entries=MappingProxyType(entries),
+            failures=MappingProxyType(failures),
+        )
+        self._source.keep_networks(self.registry.detectors.values())
+        self._on_change(self.registry)
