@@ -11,6 +11,7 @@ import structlog
 import torch
 
 from app.core import artifact as artifacts
+from app.core.backbones import get_backbone
 from app.core.dataset import is_category_name
 from app.core.detector import Detector
 from app.core.errors import (
@@ -210,7 +211,13 @@ def extractor_loader(
 
     def load(spec: FeatureSpec, built_with: RuntimeRecord) -> FeatureExtractor:
         like = (built_with.name, built_with.precision)
-        make_runtime = choose_runtime(device, runtime, precision, like=like)
+        make_runtime = choose_runtime(
+            device,
+            runtime,
+            precision,
+            like=like,
+            bfloat16=get_backbone(spec.backbone).bfloat16,
+        )
         return FeatureExtractor.load(spec, device, weights, make_runtime)
 
     return load

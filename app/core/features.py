@@ -128,8 +128,8 @@ class FeatureExtractor:
         Raises:
             PresetError, WeightsNotFound, WeightsMismatch.
         """
-        make_runtime = make_runtime or choose_runtime(device)
         backbone = get_backbone(spec.backbone)
+        make_runtime = make_runtime or choose_runtime(device, bfloat16=backbone.bfloat16)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
         network = embedding_network(load_network(backbone, spec.layers, file), spec)
         spec = spec.model_copy(update={"weights_sha256": file.sha256})

@@ -80,17 +80,16 @@ class PatchSearch:
         scores = self.lists.nearest(patches, nearness, self.plan.probes)
         highest = self.scoring.counted(len(patches))
         thorough = np.zeros(len(patches), dtype=bool)
-        ahead = highest + highest // 2  # most of the second round's at once
-        while True:
-            top = _highest(scores, ahead)
-            todo = top[~thorough[top]]
+        while not thorough[top := _highest(scores, highest)].all():
+            # With those that come next, which will be needed when some of the highest fall. Of
+            # equal scores the two may be other ones: `top` itself must be among them.
+            ahead = np.union1d(top, _highest(scores, highest + highest // 2))
+            todo = ahead[~thorough[ahead]]
             scores[todo] = self.lists.nearest(
                 patches[todo], nearness[torch.from_numpy(todo)], self.plan.thorough_probes
             )
             thorough[todo] = True
-            ahead = highest
-            if thorough[_highest(scores, highest)].all():
-                return scores
+        return scores
 
     def exact(self, patches: Floats) -> Floats:
         """The same by the exact search."""

@@ -70,20 +70,22 @@ def choose_runtime(
     precision: str = "auto",
     *,
     like: tuple[str, str] | None = None,
+    bfloat16: bool = True,
 ) -> MakeRuntime:
     """What makes a runtime of a network and its input size.
 
     Left to itself: torch in float16 on CUDA; on a CPU OpenVINO, in bfloat16 where the processor
-    computes in it; torch in float32 where OpenVINO has no wheel.
+    computes in it and the network stands it; torch in float32 where OpenVINO has no wheel.
 
     Args:
         like: (runtime, precision) that calibrated a bank: taken for what is `auto` if this machine
             can, so that scores are those of the calibration.
+        bfloat16: whether the network is accurate enough in it to be taken unasked.
 
     Raises:
         PresetError: the machine cannot run what was asked for.
     """
-    for candidate in _candidates(device, like):
+    for candidate in _candidates(device, like, bfloat16=bfloat16 or precision == "bfloat16"):
         name = candidate[0] if runtime == "auto" else runtime
         kind = candidate[1] if precision == "auto" else precision
         if supports(name, kind, device):
@@ -94,9 +96,12 @@ def choose_runtime(
     )
 
 
-def _candidates(device: torch.device, like: tuple[str, str] | None) -> list[tuple[str, str]]:
-    usual = [("torch", "float16")] if device.type == "cuda" else [("openvino", "bfloat16")]
-    usual += [("openvino", "float32"), ("torch", "float32"), ("torch", "bfloat16")]
+def _candidates(
+    device: torch.device, like: tuple[str, str] | None, *, bfloat16: bool
+) -> list[tuple[str, str]]:
+    usual = [("torch", "float16")] if device.type == "cuda" else []
+    usual += [("openvino", "bfloat16")] if bfloat16 else []
+    usual += [("openvino", "float32"), ("torch", "float32")]
     return ([like] if like else []) + usual
 
 

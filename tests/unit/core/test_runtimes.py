@@ -196,3 +196,11 @@ def test_cuda_is_near_the_cpu() -> None:
     assert (cuda.name, cuda.precision) == ("torch", "float16")
     expected = make("torch", "float32").embed(pictures(4))
     np.testing.assert_allclose(cuda.embed(pictures(4)), expected, atol=0.01 * expected.max())
+
+
+@needs_openvino
+def test_a_network_that_loses_too_much_in_bfloat16_is_computed_in_float32() -> None:
+    assert choose_runtime(CPU, bfloat16=False)(network(), SIDE).precision == "float32"
+    if has_bfloat16():
+        asked = choose_runtime(CPU, precision="bfloat16", bfloat16=False)
+        assert asked(network(), SIDE).precision == "bfloat16"
