@@ -2,6 +2,9 @@
 #   make demo    the main job on real images        make test    every fast check of behaviour
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-slow lint format bench openapi container clean
+.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy page)
+# Benches must not run side by side.
+.NOTPARALLEL:
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -42,12 +45,44 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Accuracy against anomalib's PatchCore on the same images and weights, then the coreset's speed.
-# BOTTLE, WEIGHTS and CARTONS name what is at hand; ELPV is installed by the set-up.
-bench: $(STAMP)
+# What is measured in bench/, one after the other, then the page of it all: bench/README.md.
+# BOTTLE, WEIGHTS (a ResNet18's) and CARTONS name what is at hand; ELPV is installed by the set-up.
+# QUICK=1 tries everything in minutes and writes to reports/bench. SKIP="accuracy service" leaves
+# some out; `make bench-latency` runs one alone.
+BENCHES := latency precision banks service build coreset memory accuracy
+WITH_WEIGHTS = $(if $(WEIGHTS),--weights $(WEIGHTS))
+WITH_ELPV = --data data/elpv --category elpv_mono
+TRIAL = $(if $(QUICK),--quick)
+TRIALS := reports/bench
+
+bench: $(addprefix bench-,$(filter-out $(SKIP),$(BENCHES))) bench-page
+
+bench-data: $(STAMP)
 	$(BIN)/python scripts/prepare_elpv.py --out data/elpv
-	$(BIN)/python bench/accuracy.py --elpv data/elpv $(if $(BOTTLE),--bottle $(BOTTLE)) \
-		$(if $(CARTONS),--cartons $(CARTONS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+bench-latency bench-precision bench-build: bench-%: bench-data
+	$(BIN)/python -m bench.$* $(WITH_ELPV) $(WITH_WEIGHTS) $(TRIAL)
+
+# These two measure one preset: without a ResNet's weights that which brings its own.
+bench-banks bench-service: bench-%: bench-data
+	$(BIN)/python -m bench.$* $(WITH_ELPV) $(TRIAL) \
+		$(if $(WEIGHTS),$(WITH_WEIGHTS),--preset embedded-patch)
+
+bench-coreset: bench-data
+	$(if $(WEIGHTS),$(BIN)/python bench/coreset.py --images data/elpv/elpv_mono/train/good \
+		--weights $(WEIGHTS) --limit $(if $(QUICK),8 --passes 5 --out $(TRIALS),60),\
+		@echo "bench-coreset is left out: it needs WEIGHTS")
+
+bench-memory: $(STAMP)
+	$(BIN)/python bench/memory.py $(if $(QUICK),--images 100 --vectors 400 --out $(TRIALS))
+
+# Rows that are there are kept; a first run takes hours, most of them anomalib's. No trial of it.
+bench-accuracy: bench-data
+	$(if $(QUICK),@true,$(BIN)/python bench/accuracy.py --elpv data/elpv \
+		$(if $(BOTTLE),--bottle $(BOTTLE)) $(if $(CARTONS),--cartons $(CARTONS)) $(WITH_WEIGHTS))
+
+bench-page: $(STAMP)
+	$(BIN)/python -m bench.page $(if $(QUICK),--results $(TRIALS) --page $(TRIALS)/README.md)
 
 # The committed copy that a test compares with; look at its diff before committing it.
 openapi: $(STAMP)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import structlog
 
 from app.core.detector import Detector
-from app.core.errors import GoodsGuardError
+from app.core.errors import ArtifactError, GoodsGuardError, UnknownCategory
 from app.registry import BankSource, Registry, Unavailable
 
 log = structlog.get_logger()
@@ -40,15 +41,16 @@ class Reloads:
         self._source = source
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._tried: dict[str, str | None] = {}  # the version last seen in `current`
+        # The version last seen in `current`: read before it is loaded, so that one which comes
+        # meanwhile is seen as new.
+        self._tried = {name: source.current(name) for name in source.names()}
         self.registry = source.load_all()
-        for name in self.registry.entries:
-            self._tried[name] = source.current(name)
+        source.keep_networks(self.registry.detectors.values())
         on_change(self.registry)
 
     def refresh(self) -> list[Reloaded]:
         """Take up what has changed on disk, and try again what could not be loaded."""
-        with self._lock:
+        with self._exchange():
             stored = self._source.names()
             gone = [name for name in self.registry.entries if name not in stored]
             return [self._remove(name) for name in gone] + [self._load(name) for name in stored]
@@ -56,7 +58,7 @@ class Reloads:
     def watch(self) -> list[Reloaded]:
         """Take up versions that `current` names for the first time; nothing is removed, since a
         folder may be away for a moment, and nothing that failed is tried again."""
-        with self._lock:
+        with self._exchange():
             new = [n for n in self._source.names() if self._source.current(n) != self._seen(n)]
             return [self._load(name) for name in new]
 
@@ -69,13 +71,33 @@ class Reloads:
             UnknownCategory: nothing is stored under that name.
             ArtifactError: no such version, it cannot serve, or `current` cannot be written.
         """
-        with self._lock:
-            version = version or self._source.previous(category, self._serving(category))
-            detector = self._source.detector(category, version)
+        with self._exchange():
+            before = self._serving(category)
+            version = version or self._source.previous(category, before)
+            detector = self._detector(category, version)
             self._source.activate(category, version)
             self._tried[category] = version
             self._swap(category, detector)
+            log.info("reloaded", category=category, bank_version=version, before=before)
             return Reloaded(category, "loaded", version)
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One at a time. A network that could not be loaded is waited for once per exchange,
+        however many banks need it, and asked for again in the next."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._source.keep_networks(self.registry.detectors.values())
+
+    def _detector(self, category: str, version: str) -> Detector:
+        try:
+            return self._source.detector(category, version)
+        except (ArtifactError, UnknownCategory):
+            raise
+        except GoodsGuardError as exc:  # of its network, its weights, its scores
+            raise ArtifactError(f"{version} cannot serve: {exc}") from exc
 
     def _seen(self, name: str) -> str | None:
         return self._tried.get(name)
@@ -137,5 +159,4 @@ class Reloads:
             entries=MappingProxyType(entries),
             failures=MappingProxyType(failures),
         )
-        self._source.keep_networks(self.registry.detectors.values())
         self._on_change(self.registry)

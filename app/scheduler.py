@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -112,20 +113,21 @@ class Scheduler:
             thread.join()
 
     def _work(self) -> None:
-        while jobs := self._take():
+        while (jobs := self._take()) is not None:
             try:
                 self._run(jobs)
             finally:
                 with self._changed:
                     self._running -= 1
 
-    def _take(self) -> list[Job]:
-        """The next jobs, of which the first decides the network; none once closed."""
+    def _take(self) -> list[Job] | None:
+        """The next jobs, of which the first decides the network: none where another thread was
+        quicker; None once closed."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
             if self._closed:
-                return []
+                return None
             if self._batch > 1 and self._waiting < self._batch and self._delay_s:
                 self._changed.wait_for(lambda: self._waiting >= self._batch, self._delay_s)
             jobs: list[Job] = []
@@ -172,12 +174,17 @@ class Scheduler:
     def _fail(self, jobs: Sequence[Job], exc: BaseException) -> None:
         self.failures += len(jobs)
         self.failure = type(exc).__name__
-        log.error("the network failed", error=self.failure, photos=len(jobs), exc_info=exc)
-        # What engines and allocators raise; anything else is a fault of ours, and a 500.
-        if isinstance(exc, RuntimeError | MemoryError):
-            exc = NetworkFailed("the network failed on this photo; the log has the reason")
+        told: BaseException = NetworkFailed(
+            "the network failed on this photo; the log has the reason"
+        )
+        # But for what engines and allocators raise, and for what would end the event loop too, it
+        # is a fault of ours, and a 500.
+        if isinstance(exc, Exception) and not isinstance(exc, RuntimeError | MemoryError):
+            told = exc
         for job in jobs:
-            job.done.set_exception(exc)
+            job.done.set_exception(told)
+        with suppress(Exception):  # nor may a log that cannot be written end the thread
+            log.error("the network failed", error=self.failure, photos=len(jobs), exc_info=exc)
 
 
 def _is_wanted(job: Job) -> bool:

@@ -45,6 +45,18 @@ class Settings(BaseSettings):
         default=MAX_PIXELS, ge=1, description="largest photo, in pixels, read from its header"
     )
     max_batch: int = Field(default=16, ge=1, le=256, description="photos per batch request")
+    # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
+    max_upload_bytes: int = Field(
+        default=512 << 20,
+        ge=1024,
+        description="bytes of all bodies that are being received at once; beyond it 429",
+    )
+    body_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="seconds in which a body must have arrived, else 408",
+    )
     runtime: str = Field(
         default="auto", description="torch or openvino; auto: as the bank was built, else the best"
     )

@@ -120,7 +120,7 @@ def main(
                     rows.append(json.loads(json.dumps(row)))
                     console.print(f"{name} {_name(config)} {row['auroc']}", highlight=False)
                     path.write_text(json.dumps(rows, indent=1) + "\n")
-    (out / "sweep.md").write_text(_markdown(rows))
+    (out / "sweep.md").write_text(markdown(rows))
 
 
 def _by_features(wanted: Sequence[Config]) -> list[list[Config]]:
@@ -200,7 +200,7 @@ def _rules(maps: Sequence[Floats]) -> dict[str, Floats]:
     return rules
 
 
-def _markdown(rows: list[dict[str, Any]]) -> str:
+def markdown(rows: list[dict[str, Any]]) -> str:
     rules = list(rows[0]["auroc"]) if rows else []
     lines = [
         "# Sweep over the development sets",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+import io
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType
+from app.api.receiving import BodyMemory, chunks
 from app.api.telemetry import Telemetry
 from app.drain import Drain
 from app.evaluations import Evaluations
@@ -24,6 +27,9 @@ from app.workers import Workers
 
 # Multipart's own lines around each file; generous, since only the photos may be large.
 _MULTIPART_SLACK = 64 << 10
+# Nothing but the photos is asked for; some forms send a few fields beside them.
+_MAX_FIELDS = 8
+_MAX_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Services:
     limiter: RateLimiter
     drain: Drain
     device: str
+    bodies: BodyMemory = field(default_factory=BodyMemory)
 
     @property
     def registry(self) -> Registry:
@@ -67,12 +74,15 @@ async def read_photo(request: Request, max_bytes: int) -> Upload:
     """One photo: the multipart field `file`, or the body itself with an `image/*` content type.
 
     Raises:
-        BodyTooLarge, NotAnImageType, BadUpload.
+        BodyTooLarge, BodyTimeout, TooManyUploads, NotAnImageType, BadUpload.
     """
     content_type = _content_type(request)
     if content_type.startswith("image/"):
-        body = b"".join([chunk async for chunk in _limited(request, max_bytes)])
-        return Upload(None, body)
+        body = io.BytesIO()  # not a list of chunks, which may be of one byte each
+        async with _receive(request, max_bytes) as stream:
+            async for chunk in stream:
+                body.write(chunk)
+        return Upload(None, body.getvalue())
     if content_type != "multipart/form-data":
         raise NotAnImageType(
             "send the photo as multipart/form-data in the field 'file', or as the body with an "
@@ -86,7 +96,7 @@ async def read_photos(request: Request, max_bytes: int, max_files: int) -> list[
     """Several photos: the multipart field `files`, repeated.
 
     Raises:
-        BodyTooLarge, NotAnImageType, BadUpload.
+        BodyTooLarge, BodyTimeout, TooManyUploads, NotAnImageType, BadUpload.
     """
     if _content_type(request) != "multipart/form-data":
         raise NotAnImageType("send the photos as multipart/form-data in the field 'files'")
@@ -104,18 +114,12 @@ def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body's chunks, refused as soon as there are more bytes than the limit."""
-    message = f"the body has more than {limit:,} bytes"
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLarge(message)
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > limit:
-            raise BodyTooLarge(message)
-        yield chunk
+@asynccontextmanager
+async def _receive(request: Request, limit: int) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+    parts = services(request)
+    with parts.bodies.body(parts.settings.max_upload_bytes) as take:
+        async with aclosing(chunks(request, limit, parts.settings.body_timeout_s, take)) as stream:
+            yield stream
 
 
 class _MemoryMultiPartParser(MultiPartParser):
@@ -124,21 +128,27 @@ class _MemoryMultiPartParser(MultiPartParser):
 
 
 async def _read_multipart(
-    request: Request, field: str, limit: int, *, max_files: int
+    request: Request, form_field: str, limit: int, *, max_files: int
 ) -> list[Upload]:
-    parser = _MemoryMultiPartParser(
-        request.headers, _limited(request, limit), max_files=max_files, max_fields=8
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as exc:
-        raise BadUpload(exc.message) from exc
-    except (FormParserError, UnicodeDecodeError, ValueError) as exc:
-        raise BadUpload("the multipart body is malformed") from exc
-    try:
-        files = [item for item in form.getlist(field) if isinstance(item, UploadFile)]
-        if not files:
-            raise BadUpload(f"the multipart body has no file in the field {field!r}")
-        return [Upload(file.filename, await file.read()) for file in files]
-    finally:
-        await form.close()
+    async with _receive(request, limit) as stream:
+        parser = _MemoryMultiPartParser(
+            request.headers, stream, max_files=max_files, max_fields=_MAX_FIELDS
+        )
+        try:
+            form = await parser.parse()
+        except MultiPartException as exc:
+            raise BadUpload(exc.message) from exc
+        except (FormParserError, ValueError) as exc:
+            raise BadUpload("the multipart body is malformed") from exc
+        try:
+            files = [item for item in form.getlist(form_field) if isinstance(item, UploadFile)]
+            if not files:
+                raise BadUpload(f"the multipart body has no file in the field {form_field!r}")
+            return [Upload(_name(file.filename), await file.read()) for file in files]
+        finally:
+            await form.close()
+
+
+def _name(name: str | None) -> str | None:
+    """The name as it may stand in an answer: in an odd encoding it may hold half a character."""
+    return name and name[:_MAX_NAME].encode("utf-8", "replace").decode()

@@ -30,7 +30,14 @@ UNUSABLE = (errors.ImageError, errors.NonFiniteScore, BodyTooLarge)
 
 async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All of it, in order; the first error ends the rest."""
-    return await asyncio.gather(*work)
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def inspect_one(

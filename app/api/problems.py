@@ -43,6 +43,14 @@ class BodyTooLarge(RequestError):
     """More bytes than the limit, announced or read."""
 
 
+class BodyTimeout(RequestError):
+    """The body did not arrive in time."""
+
+
+class TooManyUploads(errors.Overloaded):
+    """The bodies that are being received would take more memory than they may together."""
+
+
 class NotAnImageType(RequestError):
     """A content type that is neither multipart nor an image's."""
 
@@ -97,6 +105,7 @@ CAUSES: Mapping[type[Exception], Cause] = {
     errors.DeadlineExceeded: Cause(504, "deadline-exceeded", "The time was over"),
     errors.Overloaded: Cause(429, "overloaded", "Too many photos at once"),
     BodyTooLarge: Cause(413, "body-too-large", "Body too large"),
+    BodyTimeout: Cause(408, "body-timeout", "Body too slow"),
     NotAnImageType: Cause(415, "unsupported-media-type", "Unsupported media type"),
     BadUpload: Cause(422, "bad-upload", "Unreadable upload"),
     Unauthorised: Cause(401, "unauthorised", "Missing or wrong API key"),
@@ -163,7 +172,7 @@ async def _answer(request: Request, exc: Exception) -> Response:
         headers["Retry-After"] = str(exc.retry_after)
     if isinstance(exc, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(exc, BodyTooLarge):
+    if isinstance(exc, BodyTooLarge | BodyTimeout | TooManyUploads):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     request.state.problem = cause_of(type(exc)).slug
     return problem_response(problem(exc, request.state.request_id), headers)
@@ -173,19 +182,30 @@ async def _answer_http(request: Request, exc: Exception) -> Response:
     """Starlette's own 404 and 405, in our form."""
     assert isinstance(exc, StarletteHTTPException)
     phrase = HTTPStatus(exc.status_code).phrase
+    slug = phrase.lower().replace(" ", "-")
+    request.state.problem = slug
     body = Problem(
-        type=f"urn:goodsguard:{phrase.lower().replace(' ', '-')}",
+        type=f"urn:goodsguard:{slug}",
         title=phrase,
         status=exc.status_code,
         detail=str(exc.detail),
         request_id=request.state.request_id,
     )
-    return problem_response(body, exc.headers)
+    return problem_response(body, _allowed(request) or exc.headers)
+
+
+def _allowed(request: Request) -> dict[str, str] | None:
+    """`Allow` with every method of the path: Starlette names those of the first route alone."""
+    path = getattr(request.scope.get("route"), "path", None)
+    methods = request.app.openapi()["paths"].get(path)
+    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else None
 
 
 def responses(*exceptions: type[Exception]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for a route's error statuses, with an example per cause."""
     table: dict[int | str, dict[str, Any]] = {}
+    if BodyTooLarge in exceptions:  # a body that may be too long may be too slow as well
+        exceptions += (BodyTimeout,)
     for exception in (*exceptions, *_ACCESS, RequestValidationError, Exception):
         cause = cause_of(exception)
         entry = table.setdefault(

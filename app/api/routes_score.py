@@ -91,6 +91,7 @@ async def score(
 ) -> Score:
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
+    request.state.log = {"category": category}
     parts.workers.check()
     upload = await read_photo(request, parts.settings.max_bytes)
     received = ms_since_start(request)
@@ -123,6 +124,7 @@ async def score_batch(
 ) -> Batch:
     """Judge several photos: the multipart field `files`. One result or one problem per file."""
     detector = parts.registry.detector(category)
+    request.state.log = {"category": category}
     parts.workers.check()
     settings = parts.settings
     uploads = await read_photos(request, settings.max_bytes, settings.max_batch)

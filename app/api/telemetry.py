@@ -6,17 +6,19 @@ import re
 import secrets
 import time
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, get_args
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import unforeseen
+from app.api.problems import CAUSES, unforeseen
+from app.core.detector import Verdict
 from app.drain import Drain
 from app.registry import Registry, Unavailable
+from app.reloads import Outcome
 
 log = structlog.get_logger()
 
@@ -78,6 +80,12 @@ class Telemetry:
             ["category", "bank_version", "preset"],
             registry=self.registry,
         )
+        self.reload_failed = Gauge(
+            "goodsguard_reload_failed",
+            "1 where the version that `current` names could not be taken up",
+            ["category"],
+            registry=self.registry,
+        )
         self.reloads = Counter(
             "goodsguard_reloads",
             "Banks looked at by reloads, by what became of them",
@@ -96,16 +104,26 @@ class Telemetry:
             buckets=(1e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7),
             registry=self.registry,
         )
+        ProcessCollector(registry=self.registry)  # memory, CPU, open files, start time
+        # At 0 from the start: a counter that appears with its first event shows no increase.
+        for outcome in get_args(Outcome):
+            self.reloads.labels(outcome)
+        for cause in CAUSES.values():
+            self.problems.labels(cause.slug)
 
     def show(self, banks: Registry) -> None:
         """Show which categories serve, and with what."""
         self.category_up.clear()
         self.bank_info.clear()
+        self.reload_failed.clear()
         for name, entry in banks.entries.items():
             self.category_up.labels(name).set(not isinstance(entry, Unavailable))
+            self.reload_failed.labels(name).set(name in banks.failures)
         for name, detector in banks.detectors.items():
             m = detector.manifest
             self.bank_info.labels(name, m.bank_version, m.preset).set(1)
+            for verdict in get_args(Verdict):
+                self.verdicts.labels(name, verdict)
 
 
 class RequestContext:
@@ -159,8 +177,7 @@ class RequestContext:
         self._telemetry.request_seconds.labels(route).observe(seconds)
         if slug := state.get("problem"):
             self._telemetry.problems.labels(slug).inc()
-        level = "debug" if route in ("/livez", "/readyz", "/metrics") and status < 400 else "info"
-        getattr(log, level)(
+        getattr(log, _level(route, status))(
             "request",
             method=method,
             path=scope["path"],
@@ -170,6 +187,12 @@ class RequestContext:
             ms=round(seconds * 1000, 1),
             **state.get("log", {}),
         )
+
+
+def _level(route: str, status: int) -> str:
+    if status >= 500 or status == 429:
+        return "warning"
+    return "debug" if route in ("/livez", "/readyz", "/metrics") and status < 400 else "info"
 
 
 def _known(method: str) -> str:

@@ -93,15 +93,16 @@ class InvertedLists:
         """Takes (L, D) float32 centroids and the (N,) int32 list of each of the bank's vectors.
 
         Raises:
-            BankError: shapes or lists that do not fit the bank; values that are not finite.
+            BankError: shapes or lists that do not fit the bank; values that are not finite; a list
+                without vectors, which a photo could meet and find nothing.
         """
-        lists = len(centroids)
-        if centroids.shape != (lists, bank.dimensions) or assignments.shape != (len(bank),):
+        if centroids.shape[1:] != (bank.dimensions,) or assignments.shape != (len(bank),):
             raise BankError("the bank's centroids or lists do not have its shape")
-        if not lists or not np.isfinite(centroids).all():
+        lists = len(centroids)
+        if not np.isfinite(centroids).all():
             raise BankError("the bank's centroids are not finite")
-        if assignments.min() < 0 or assignments.max() >= lists:
-            raise BankError("the bank's lists are not those of its centroids")
+        if not np.array_equal(np.unique(assignments), np.arange(lists)):
+            raise BankError("the bank's lists are not those of its centroids, each with a vector")
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
         self.assignments = np.ascontiguousarray(assignments, dtype=np.int32)
         self._coarse = _Coarse(self.centroids)
@@ -117,7 +118,8 @@ class InvertedLists:
 
     @classmethod
     def of(cls, bank: MemoryBank, lists: int, seed: int) -> InvertedLists:
-        """Lists around the centroids of a k-means with an explicit seed."""
+        """Lists around the centroids of a k-means with an explicit seed; fewer than asked for
+        where vectors are equal, so that no list is empty."""
         kmeans: Any = faiss.Kmeans(
             bank.dimensions,
             lists,
@@ -128,7 +130,8 @@ class InvertedLists:
         )
         kmeans.train(bank.vectors)
         _, nearest = faiss.knn(bank.vectors, kmeans.centroids, 1)
-        return cls(bank, kmeans.centroids, nearest[:, 0].astype(np.int32))
+        used, assignments = np.unique(nearest[:, 0], return_inverse=True)
+        return cls(bank, kmeans.centroids[used], assignments.astype(np.int32))
 
     def __len__(self) -> int:
         return len(self.centroids)
@@ -139,7 +142,7 @@ class InvertedLists:
 
     def nearest(self, queries: Floats, nearness: torch.Tensor, probes: int) -> Floats:
         """(P,) float32 distances to the nearest vector in the `probes` nearest lists of each of
-        the (P, D) float32 queries; infinity where these lists are empty."""
+        the (P, D) float32 queries; infinity where its square is too large for a float32."""
         probes = min(probes, len(self))
         if probes == 1:
             lists = nearness.argmax(dim=1, keepdim=True)

@@ -12,30 +12,75 @@ How each pixel type becomes RGB 8-bit:
     16-bit RGB                 the decoder's 8 high bits
 
 The first frame of an animation or multi-page file is taken. EXIF orientation is applied.
+
+What one photo may cost, however its file was made, is bounded by limits rather than by a clock,
+since a decoder cannot be interrupted: its bytes (the caller's), pixels, shape and scans, and of how
+many pieces the file may be (`app/core/formats/`). `python -m tests.torture.decoding_cost` measures
+the worst of them: below 2 s and 1 GB. Decoders are chosen here by name, so that no other of
+Pillow's can be reached.
 """
 
 from __future__ import annotations
 
+import ctypes
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+    _imaging,
+)
 
-from app.core.errors import CorruptImage, NotAnImage, TooManyPixels, UnsupportedImage
+from app.core.errors import CorruptImage, ImageError, UnsupportedImage
+from app.core.formats import FORMATS, Stripped, strip
+from app.core.pixel_budget import PixelBudget
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "to_rgb"]
+
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
-# 64 megapixels: above any camera in a shop today, and 192 MB once decoded.
+# 64 megapixels: above any camera in a shop today, and 256 MB once decoded (Pillow: 4 bytes each).
 MAX_PIXELS = 64_000_000
 
-# Our own limit is checked from the header before any pixel is decoded, so that Pillow's lower,
-# warning-only one would only get in the way.
+# A scan of a progressive JPEG takes a few bytes and goes over all pixels: 75 ms for 64 megapixels.
+# Encoders write about 10; this leaves 20 at the pixel limit, 1.5 s, and 100 below 12 megapixels.
+MAX_SCANS = 100
+MAX_SCANNED_PIXELS = 20 * MAX_PIXELS
+
+# Decoding takes up to 20 bytes per pixel (WebP), most formats 8: however many threads decode, these
+# many pixels at once.
+_IN_WORK = PixelBudget(2 * MAX_PIXELS)
+
+# libtiff writes what is wrong with a file straight to standard error, past the log. Where it is
+# inside Pillow's own library (Windows) there is no such symbol, and nothing is lost but quiet.
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+# Pillow's own limit would only get in the way: ours is checked before Pillow sees the file.
 Image.MAX_IMAGE_PIXELS = None
+
+_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+
+# Pixels converted at a time: a conversion may need many times the memory of its result.
+_BAND = 1 << 20
 
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "RGBX"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
+_GREY_16_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 # EXIF orientation -> what brings the photo upright. Applied here rather than with Pillow's
 # exif_transpose, which also rewrites the metadata and fails where that is broken.
 _UPRIGHT = {
@@ -83,30 +128,23 @@ def decode(
     Raises:
         NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
     """
-    image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise TooManyPixels(
-            f"the image has {width} × {height} pixels, more than the limit of {max_pixels:,}"
-        )
-    if width < 1 or height < 1:
-        raise CorruptImage("the image has no pixels")
-    try:
-        if at_least is not None:
-            _draft(image, at_least, turned=_orientation(image) in _SWAPS_SIDES)
-        image.load()
-        # Asked again after loading: Pillow's TIFF reader has by then turned the photo itself.
-        orientation = _orientation(image)
-        rgb = _upright(to_rgb(image), orientation)
-    except (UnsupportedImage, MemoryError):
-        raise
-    except Exception as exc:
-        # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
-        # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
-        raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
-    if orientation in _SWAPS_SIDES:
-        width, height = height, width
-    return DecodedImage(rgb=rgb, width=width, height=height, format=_format(image))
+    name, file = strip(data, max_pixels)
+    if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
+        raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
+    turned = file.orientation in _SWAPS_SIDES
+    with _IN_WORK.hold(file.width * file.height):
+        try:
+            rgb = to_rgb(_load(name, file, at_least, turned=turned))
+            if file.orientation in _UPRIGHT:
+                rgb = rgb.transpose(_UPRIGHT[file.orientation])
+        except (ImageError, MemoryError):
+            raise
+        except Exception as exc:
+            # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
+            # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
+            raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
+    width, height = (file.height, file.width) if turned else (file.width, file.height)
+    return DecodedImage(rgb=rgb, width=width, height=height, format=name)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -117,7 +155,16 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I"):
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        rgb.paste(_band_to_rgb(band), (0, top))
+    return rgb
+
+
+def _band_to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _GREY_16_MODES:
         return _scale_16_bit(image)
     if image.mode == "La":  # premultiplied grey, which Pillow converts to LA only
         image = image.convert("LA")
@@ -132,38 +179,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     )
 
 
-def _open(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as exc:
-        raise NotAnImage(f"not an image in a supported format ({', '.join(FORMATS)})") from exc
-    except MemoryError:
-        raise
-    except Exception as exc:
-        raise CorruptImage(f"the image's header is broken: {_reason(exc)}") from exc
-
-
-def _format(image: Image.Image) -> str:
-    # Phones store several pictures in one JPEG and Pillow calls that MPO; the first one is a JPEG.
-    return "JPEG" if image.format in (None, "MPO") else str(image.format)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # broken metadata must not cost a readable photo
-        return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-
-
-def _draft(image: Image.Image, at_least: tuple[int, int], *, turned: bool) -> None:
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
-        return
-    width, height = at_least
-    image.draft(None, (height, width) if turned else (width, height))
+def _load(
+    name: str, file: Stripped, at_least: tuple[int, int] | None, *, turned: bool
+) -> Image.Image:
+    image = _DECODERS[name](io.BytesIO(file.data))
+    if image.size != (file.width, file.height):
+        raise CorruptImage("the image's header contradicts itself")
+    if at_least is not None and name == "JPEG" and image.mode in ("RGB", "L"):
+        width, height = at_least
+        image.draft(None, (height, width) if turned else (width, height))
+    image.load()
+    return image
 
 
 def _scale_16_bit(image: Image.Image) -> Image.Image:

@@ -56,11 +56,11 @@ def thread_budget() -> int:
 @contextmanager
 def limited_to(threads: int) -> Iterator[None]:
     """Let the calling thread's work use so many threads: less when others work beside it."""
-    before = thread_budget()
+    before: int = getattr(_local, "budget", 0)
     _local.budget = threads
     faiss.omp_set_num_threads(threads)  # OpenMP keeps this per calling thread
     try:
         yield
     finally:
-        _local.budget = before
-        faiss.omp_set_num_threads(before)
+        _local.budget = before  # 0: whatever is set for the process by then
+        faiss.omp_set_num_threads(thread_budget())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any
 
 import httpx
 import torch
+import uvicorn
 from fastapi import FastAPI
 
 from app.core import artifact as artifacts
@@ -104,6 +107,24 @@ async def serve(
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield Service(app, client, runtime, root / "models", root / "data")
+
+
+@asynccontextmanager
+async def listening(running: Service) -> AsyncIterator[int]:
+    """A running application on a port of the loopback, for what ASGI clients cannot send."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(running.app, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.ensure_future(server.serve([listener]))
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> Json:

@@ -53,7 +53,7 @@ def replace_bank(version: Path, data: bytes) -> None:
     """Other contents under a manifest that vouches for them."""
     (version / artifacts.BANK).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    edit(version, lambda manifest: manifest.update(bank_sha256=digest))
+    edit(version, lambda manifest: manifest.update(bank_sha256=digest, bank_bytes=len(data)))
 
 
 def load(version: Path) -> artifacts.Artifact:

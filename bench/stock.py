@@ -1,0 +1,112 @@
+"""Photos, patches and banks for the benches: real ones, of any number and size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from app.core.artifact import Artifact, new_version
+from app.core.bank import MemoryBank
+from app.core.bank_rule import BankRule
+from app.core.build import build_bank
+from app.core.calibration import Alpha
+from app.core.dataset import Category
+from app.core.features import FeatureExtractor, patches_of
+from app.core.golden import Golden
+from app.core.manifest import BankShape
+from app.core.preset import Preset
+from app.core.reading import read_batches
+from app.core.search import plan_search
+
+Floats = npt.NDArray[np.float32]
+
+SIZES = {"640 × 480": (640, 480), "3000 × 3000": (3000, 3000)}
+# The build plans a bank's search on so many of its photos.
+PLANNED_ON = 32
+# Standard deviation of a camera's noise: an enlarged photo without any would be all smooth, and a
+# JPEG of it a quarter of a real one's bytes.
+_GRAIN = 3.0
+_SMALL_BUILD, _SMALL_BANK, _SMALL_ALPHA = 24, 256, 0.05
+
+
+def jpeg(path: Path, size: tuple[int, int], quality: int = 90) -> bytes:
+    """A photo brought to (width, height), as a camera would send it."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+    grain = np.random.default_rng(0).normal(0.0, _GRAIN, pixels.shape)
+    noisy = np.clip(pixels + grain, 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noisy).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def spread_over(paths: Sequence[Path], count: int) -> list[Path]:
+    """`count` of the files at most, evenly spread."""
+    kept = min(count, len(paths))
+    return [paths[i * len(paths) // kept] for i in range(kept)]
+
+
+def patches_of_files(paths: Sequence[Path], extractor: FeatureExtractor) -> list[Floats]:
+    """(P, D) float32 per readable photo, as a build takes them."""
+    found = []
+    for photos, _ in read_batches(paths, extractor):
+        embeddings = extractor.embed([prepared for _, prepared in photos])
+        for (_, prepared), embedding in zip(photos, embeddings, strict=True):
+            cells = patches_of(embedding, prepared, extractor.grid)
+            found.append(cells.reshape(-1, cells.shape[-1]))
+    return found
+
+
+def draw(photos: Sequence[Floats], count: int, seed: int = 0) -> Floats:
+    """`count` of the photos' patches, each at most once, by chance: a coreset of hundreds of
+    thousands would take hours, and a search costs the same whichever vectors there are."""
+    chances = np.random.default_rng(seed)
+    starts = np.cumsum([0, *map(len, photos)])
+    chosen = np.sort(chances.choice(starts[-1], count, replace=False))
+    parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
+    picked = [p[c - s] for p, c, s in zip(photos, parts, starts[:-1], strict=True)]
+    return np.concatenate(picked)
+
+
+def small_artifact(category: Category, preset: Preset, extractor: FeatureExtractor) -> Artifact:
+    """A whole artifact of a few photos, into which `with_bank` puts another bank."""
+    small = preset.model_copy(update={"bank": BankRule(max_vectors=_SMALL_BANK)})
+    rule = Alpha(alpha=_SMALL_ALPHA)
+    return build_bank(category, small, extractor, threshold=rule, limit=_SMALL_BUILD).artifact
+
+
+def with_bank(
+    artifact: Artifact,
+    vectors: Floats,
+    photos: Sequence[Floats],
+    extractor: FeatureExtractor,
+    category: str | None = None,
+) -> Artifact:
+    """The artifact with another bank, its search planned as a build plans it.
+
+    The threshold stays: it decides what is drawn, not what is searched.
+
+    Args:
+        vectors: (N, D). photos: the patches of a few good photos.
+    """
+    bank = MemoryBank(vectors)
+    search = plan_search(bank, artifact.manifest.scoring, photos[:PLANNED_ON], seed=0)
+    changes = {
+        "bank": BankShape(vectors=len(bank), dimensions=bank.dimensions),
+        "bank_version": new_version(),
+        "category": category or artifact.manifest.category,
+        "search": search.plan,
+    }
+    return replace(
+        artifact,
+        manifest=artifact.manifest.model_copy(update=changes),
+        bank=bank,
+        golden=Golden.measure(artifact.golden.photos(), extractor, search),
+        lists=search.lists,
+    )

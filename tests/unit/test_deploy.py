@@ -1,0 +1,202 @@
+"""The files below deploy/, and the compose files: their shape, and what they say of each other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.settings import Settings
+from tests.promql import ALERTS, dashboard, groupings, panel_queries, rules, selectors
+from tests.support import ROOT
+
+COMPOSE = sorted(ROOT.glob("docker-compose*.yml"))
+ALERT_TESTS = Path(__file__).with_name("alerts.test.yml")
+PROMTOOL = shutil.which("promtool")
+
+Yaml = dict[str, Any]
+
+
+def read(path: Path) -> Yaml:
+    content: Yaml = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content
+
+
+def service() -> Yaml:
+    described: Yaml = read(ROOT / "docker-compose.yml")["services"]["goodsguard"]
+    return described
+
+
+def alerts() -> list[Yaml]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def test_selectors_are_found_with_braces_in_their_values() -> None:
+    (found,) = selectors('sum by (le) (rate(goodsguard_x_bucket{route="/a/{b}", i=~"c|d"}[5m]))')
+    assert found.name == "goodsguard_x_bucket"
+    assert found.values == {"route": {"/a/{b}"}, "i": {"c", "d"}}
+    assert groupings("sum by (le, a) (x) / on () y") == {"le", "a"}
+
+
+# --- alerts --------------------------------------------------------------------------------------
+
+
+def test_alerts_have_a_name_of_their_own_each() -> None:
+    names = [rule["alert"] for rule in alerts()]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("GoodsGuard") for name in names)
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_is_wrong_and_waits_before_it_does(rule: Yaml) -> None:
+    assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
+    assert re.fullmatch(r"\d+m", rule["for"])
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert set(rule["annotations"]) == {"summary", "description"}
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_is_tested(rule: Yaml) -> None:
+    assert rule["alert"] in ALERT_TESTS.read_text(encoding="utf-8")
+
+
+def test_recorded_series_are_recorded_before_they_are_used() -> None:
+    recorded: set[str] = set()
+    for rule in rules():
+        used = {s.name for s in selectors(rule["expr"]) if ":" in s.name}
+        assert used <= recorded
+        recorded |= {rule["record"]} if "record" in rule else set()
+
+
+def test_the_memory_alert_comes_before_the_containers_limit() -> None:
+    (rule,) = [rule for rule in alerts() if rule["alert"] == "GoodsGuardMemory"]
+    gibibytes = re.search(r"> ([\d.]+) \* 1024 \^ 3", rule["expr"])
+    limit = re.search(r":-(\d+)g", service()["mem_limit"])
+    assert gibibytes
+    assert limit
+    assert 0.5 * float(limit[1]) < float(gibibytes[1]) < float(limit[1])
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "rules", ALERTS),
+        ("check", "config", ALERTS.with_name("prometheus.yml")),
+        ("test", "rules", ALERT_TESTS),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_promtool_agrees(arguments: tuple[str | Path, ...]) -> None:
+    assert PROMTOOL
+    done = subprocess.run(
+        [PROMTOOL, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- dashboard -----------------------------------------------------------------------------------
+
+
+def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
+    panels = dashboard()["panels"]
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + column, place["y"] + line)
+            for column in range(place["w"])
+            for line in range(place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(column for column, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_the_dashboard_asks_the_data_source_of_its_variable() -> None:
+    board = dashboard()
+    variables = {variable["name"] for variable in board["templating"]["list"]}
+    assert variables == {"datasource", "instance", "category"}
+    for panel in board["panels"]:
+        for target in panel.get("targets", ()):
+            assert target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+
+
+@pytest.mark.parametrize(("title", "expression", "legend"), list(panel_queries()))
+def test_a_query_keeps_the_labels_that_its_legend_shows(
+    title: str, expression: str, legend: str
+) -> None:
+    shown = set(re.findall(r"\{\{(\w+)\}\}", legend))
+    kept = groupings(expression)
+    assert shown <= (kept or {"instance"}), title
+
+
+# --- compose -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_a_published_port_is_bound_to_this_machine(path: Path) -> None:
+    for described in read(path)["services"].values():
+        for port in described.get("ports", ()):
+            assert re.match(r"(127\.0\.0\.1|\$\{GOODSGUARD_BIND:-127\.0\.0\.1\}):", port)
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_an_image_has_a_version(path: Path) -> None:
+    for described in read(path)["services"].values():
+        assert re.fullmatch(
+            r"goodsguard:\w+|[\w-]+/[\w-]+:v?\d+\.\d+\.\d+", described.get("image", "goodsguard:x")
+        )
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_what_is_mounted_from_the_repository_is_there(path: Path) -> None:
+    for described in read(path)["services"].values():
+        for volume in described.get("volumes", ()):
+            if isinstance(volume, str) and volume.startswith("./deploy"):
+                source, _, mode = volume.split(":")
+                assert (ROOT / source).exists()
+                assert mode == "ro"
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_reaches_the_container(name: str) -> None:
+    """By the compose file, or because the image sets it."""
+    variable = f"GOODSGUARD_{name.upper()}"
+    image = re.findall(r"^ +(GOODSGUARD_\w+)=", (ROOT / "Dockerfile").read_text(), re.M)
+    assert variable in service()["environment"] or variable in image
+
+
+def test_banks_are_read_only_unless_asked_otherwise() -> None:
+    assert "./models:/models:${GOODSGUARD_MODELS_MODE:-ro}" in service()["volumes"]
+
+
+def test_there_is_time_to_stop_in_order() -> None:
+    """Draining, then uvicorn's patience; `docker stop` alone gives 10 seconds, compose its own."""
+    command = (ROOT / "Dockerfile").read_text().splitlines()[-1]
+    patience = re.search(r'"--timeout-graceful-shutdown", "(\d+)"', command)
+    assert patience
+    needed = Settings.model_fields["drain_s"].default + int(patience[1])
+    assert needed < 10
+    assert needed < int(service()["stop_grace_period"].removesuffix("s"))
+
+
+def test_grafana_finds_prometheus_and_the_dashboard() -> None:
+    services = read(ROOT / "docker-compose.observability.yml")["services"]
+    folder = ROOT / "deploy/grafana/provisioning"
+    (source,) = read(folder / "datasources/prometheus.yml")["datasources"]
+    (provider,) = read(folder / "dashboards/goodsguard.yml")["providers"]
+    (job,) = read(ALERTS.with_name("prometheus.yml"))["scrape_configs"]
+    assert source["url"] == "http://prometheus:9090"
+    assert "prometheus" in services
+    mounts = {v.split(":")[1] for v in services["grafana"]["volumes"]}
+    assert f"{provider['options']['path']}/goodsguard.json" in mounts
+    assert job["job_name"] == "goodsguard"
+    assert job["static_configs"] == [{"targets": ["goodsguard:8000"]}]
+    assert job.get("metrics_path", "/metrics") == "/metrics"
