@@ -25,6 +25,7 @@ from app.core.features import Extractor, FeatureExtractor, FeatureSpec
 from app.core.images import MAX_PIXELS
 from app.core.manifest import Manifest, RuntimeRecord
 from app.core.runtimes import Runtime, choose_runtime
+from app.core.signing import SIGNATURE
 from app.core.signing_keys import TrustedKeys
 
 log = structlog.get_logger()
@@ -101,6 +102,13 @@ class BankSource:
             return artifacts.current_version(self.models / category)
         except ArtifactError:
             return None
+
+    def fingerprint(self, category: str) -> str:
+        """Changes when there may be something new to load: another version, or its signature,
+        which is made after `current` names the version."""
+        version = self.current(category)
+        signed = version and (self.models / category / version / SIGNATURE).exists()
+        return f"{version}{' signed' if signed else ''}"
 
     def detector(self, category: str, version: str | None = None) -> Detector:
         """Load a version, the current one by default, verify and self-test it.

@@ -43,7 +43,7 @@ class Reloads:
         self._lock = threading.Lock()
         # The version last seen in `current`: read before it is loaded, so that one which comes
         # meanwhile is seen as new.
-        self._tried = {name: source.current(name) for name in source.names()}
+        self._tried = {name: source.fingerprint(name) for name in source.names()}
         self.registry = source.load_all()
         source.keep_networks(self.registry.detectors.values())
         on_change(self.registry)
@@ -59,7 +59,8 @@ class Reloads:
         """Take up versions that `current` names for the first time; nothing is removed, since a
         folder may be away for a moment, and nothing that failed is tried again."""
         with self._exchange():
-            new = [n for n in self._source.names() if self._source.current(n) != self._seen(n)]
+            source = self._source
+            new = [n for n in source.names() if source.fingerprint(n) != self._seen(n)]
             return [self._load(name) for name in new]
 
     def activate(self, category: str, version: str | None = None) -> Reloaded:
@@ -76,7 +77,7 @@ class Reloads:
             version = version or self._source.previous(category, before)
             detector = self._detector(category, version)
             self._source.activate(category, version)
-            self._tried[category] = version
+            self._tried[category] = self._source.fingerprint(category)
             self._swap(category, detector)
             log.info("reloaded", category=category, bank_version=version, before=before)
             return Reloaded(category, "loaded", version)
@@ -108,7 +109,7 @@ class Reloads:
 
     def _load(self, name: str) -> Reloaded:
         wanted, serving = self._source.current(name), self._serving(name)
-        self._tried[name] = wanted
+        self._tried[name] = self._source.fingerprint(name)
         if wanted is not None and wanted == serving:
             self._forget_failure(name)
             return Reloaded(name, "unchanged", serving)

@@ -62,7 +62,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 
 # A photo is any bytes to the document, and most bytes are no photo; headers that nobody knows are
 # no fault.
-NOT_PROMISED = [positive_data_acceptance, negative_data_rejection]
+NOT_PROMISED: list[schemathesis.CheckFunction] = [positive_data_acceptance, negative_data_rejection]
 
 
 @SCHEMA.parametrize()

@@ -40,11 +40,10 @@ from tests.torture.service import REPORT, Report, ReportOption, serving
 CATEGORY = "can"
 ALL_PATTERNS = (1, 2, 4, 8, 16, 32, 64, 128, 0xFF, 0x55, 0xAA)
 # What a manifest says of a bank that decides no score and no verdict.
-TELLING = frozenset(
-    "created_at preset coreset counts libraries wall_time_s training_files_sha256".split()
-)
-# No damage may cost more than reading the bank and testing it does.
-_MOST_S, _MOST_MIB = 20.0, 64.0
+TELLING = {"created_at", "preset", "coreset", "counts", "libraries", "wall_time_s"}
+TELLING |= {"training_files_sha256"}
+# No damage may cost more than loading the bank with a second network and testing it.
+_MOST_S, _MOST_MIB = 30.0, 768.0
 
 Outcome = Literal["refused", "harmless", "unnoticed, judging", "unnoticed, telling", "crashed"]
 

@@ -14,7 +14,6 @@ import resource
 import signal
 import sys
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,7 @@ class Results:
     ended: float = 0.0
     cpu_s: float = 0.0
     requests: list[Sent] = field(default_factory=list)
-    answers: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, int] = field(default_factory=dict)
 
 
 class Connection:
@@ -227,7 +226,8 @@ class Generator:
             sent.error, again = "broken", False
         else:
             if self._plan.answers:
-                self.results.answers[_said(request.kind, sent.status, answer)] += 1
+                said = _said(request.kind, sent.status, answer)
+                self.results.answers[said] = self.results.answers.get(said, 0) + 1
         if again and not fresh:
             self._idle.append(connection)
         else:

@@ -237,12 +237,16 @@ def memory_trend(samples: Sequence[Use]) -> Trend:
     return Trend(slope, slope - margin, slope + margin, float(rss.mean()), seconds >= _LEAST_S)
 
 
-def draw_memory(axes: Any, samples: Sequence[Use]) -> None:
-    """The memory over time, with its line."""
+def memory_curve(samples: Sequence[Use]) -> list[tuple[float, float]]:
+    """Seconds and MiB, for the figures and the picture."""
     begun = samples[0].at
-    axes.plot([(s.at - begun) / 60 for s in samples], [s.rss_mib for s in samples], linewidth=1)
-    axes.set(xlabel="minutes", ylabel="RSS (MiB)")
-    axes.set_ylim(0, max(s.rss_mib for s in samples) * 1.1)
+    return [(round(s.at - begun, 2), round(s.rss_mib, 1)) for s in samples]
+
+
+def draw_memory(axes: Any, curve: Sequence[tuple[float, float]]) -> None:
+    """The memory over time, from zero."""
+    axes.plot([at / 60 for at, _ in curve], [rss for _, rss in curve], linewidth=1)
+    axes.set(xlabel="minutes", ylabel="RSS (MiB)", ylim=(0, 1.1 * max(rss for _, rss in curve)))
     axes.grid(alpha=0.3)
 
 

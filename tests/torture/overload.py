@@ -1,0 +1,188 @@
+"""Four times what the service can do, for minutes: what it accepts it answers in time, the rest
+it refuses at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+
+from app.settings import Settings
+from tests.e2e.process import Server
+from tests.torture import banks
+from tests.torture.generator import Plan, Results, Sent
+from tests.torture.service import (
+    REPORT,
+    Report,
+    ReportOption,
+    Watch,
+    draw_memory,
+    generator_cpu,
+    latencies_ms,
+    load,
+    memory_curve,
+    memory_trend,
+    port_of,
+    quantile,
+    requests_of,
+    serving,
+)
+
+CATEGORY = "can"
+FACTOR = 4
+QUEUE_SIZE: int = Settings.model_fields["queue_size"].default
+# As many clients keep the service busy without filling its queue.
+_BUSY_CLIENTS = 8
+# An orchestrator's usual patience with a probe.
+_LIVEZ_MS = 1000.0
+
+
+def capacity(folder: Path, plan: Plan, seconds: float) -> tuple[float, Results]:
+    """Photos a second to clients that wait for each answer."""
+    found = load(folder, replace(plan, seconds=seconds, rate=0.0, clients=_BUSY_CLIENTS))
+    done = [r for r in found.requests if r.status == 200]
+    return len(done) / (found.ended - found.begun), found
+
+
+def overload(folder: Path, server: Server, seconds: float, photo: bytes) -> Report:
+    """Measure what the service can do, then ask for four times as much."""
+    report = Report("overload", f"{FACTOR} times the capacity")
+    body = {"photo": (f"/score/{CATEGORY}", "image/jpeg", photo, 1.0)}
+    plan = Plan(port=port_of(server), out="", requests=requests_of(folder, body), seconds=seconds)
+    calm_s = min(20.0, max(2.0, seconds / 15))
+    load(folder, replace(plan, seconds=calm_s / 2))  # warms up
+    calm = latencies_ms(load(folder, replace(plan, seconds=calm_s)).requests)
+    rate, _ = capacity(folder, plan, calm_s)
+    with Watch(server, every_s=0.2) as watch:
+        results = load(folder, replace(plan, rate=FACTOR * rate))
+    _judge(report, calm, rate, results)
+    _judge_health(report, server, watch, seconds)
+    return report
+
+
+def _judge(report: Report, calm: list[float], rate: float, results: Results) -> None:
+    accepted, refused = (
+        latencies_ms(results.requests),
+        [r for r in results.requests if r.status == 429],
+    )
+    statuses = Counter(str(r.error or r.status) for r in results.requests)
+    bound = quantile(calm, 0.99) + QUEUE_SIZE * 1000 / rate
+    seconds = results.ended - results.begun
+    p99, offered = quantile(accepted, 0.99), len(results.requests) / seconds
+    told = Counter(str(r.retry_after) for r in refused)
+    report.check(set(statuses) <= {"200", "429"}, f"answers: {dict(statuses)}")
+    report.check(bool(refused), "nothing was refused: this was no overload")
+    report.check(p99 <= bound, f"accepted p99 {p99:.0f} ms is above {bound:.0f} ms")
+    report.check("None" not in told, f"{told['None']} refusals without Retry-After")
+    report.check(
+        offered > 0.9 * FACTOR * rate, f"the generator offered only {offered:.0f} requests a second"
+    )
+    no_s = [(r.done - r.due) * 1000 for r in refused if r.done is not None]
+    report.figures |= {
+        "capacity_per_s": round(rate, 1),
+        "offered_per_s": round(offered, 1),
+        "accepted_per_s": round(len(accepted) / seconds, 1),
+        "statuses": dict(statuses),
+        "retry_after": dict(told),
+        "calm_ms": _spread(calm),
+        "accepted_ms": _spread(accepted),
+        "refused_ms": _spread(no_s),
+        "bound_ms": round(bound, 1),
+        "generator_cpu": round(generator_cpu(results), 3),
+        "accepted_p99_by_second": by_second(results.requests, results.begun),
+    }
+    report.row("capacity", f"{rate:.1f} photos/s to {_BUSY_CLIENTS} clients that wait")
+    report.row("asked for", f"{offered:.1f} a second, for {seconds:.0f} s")
+    report.row("accepted", f"{len(accepted)} ({len(accepted) / seconds:.1f} a second)")
+    report.row("refused", f"{len(refused)}, all with Retry-After: {dict(told.most_common(5))}")
+    report.row("accepted photos' p99", f"{p99:.0f} ms; unloaded {quantile(calm, 0.99):.0f} ms")
+    report.row(
+        "its bound", f"unloaded p99 + {QUEUE_SIZE} places × {1000 / rate:.1f} ms = {bound:.0f} ms"
+    )
+    report.row(
+        "refusals take", f"{quantile(no_s, 0.5):.1f} ms, 99 %: {quantile(no_s, 0.99):.0f} ms"
+    )
+    report.row("the generator's own CPU", f"{generator_cpu(results):.0%} of a core")
+
+
+def _judge_health(report: Report, server: Server, watch: Watch, seconds: float) -> None:
+    trend, livez = memory_trend(watch.samples), watch.livez_ms()
+    report.check(not watch.livez_failed(), f"/livez failed {watch.livez_failed()} times")
+    report.check(max(livez) <= _LIVEZ_MS, f"/livez took {max(livez):.0f} ms")
+    report.check(not trend.grows, f"memory grows: {trend}")
+    report.check(server.client.get("/readyz").status_code == 200, "not ready afterwards")
+    report.figures |= {
+        "livez_ms": _spread(livez),
+        "rss_mib_per_hour": [trend.mib_per_hour, trend.low, trend.high],
+        "rss": memory_curve(watch.samples),
+        "service_cpu": round(watch.cpu(), 2),
+        "seconds": seconds,
+    }
+    report.row(
+        "/livez meanwhile",
+        f"{quantile(livez, 0.5):.1f} ms, 99 %: {quantile(livez, 0.99):.0f} ms, at most "
+        f"{max(livez):.0f} ms",
+    )
+    report.row("the service's CPU", f"{watch.cpu():.2f} cores")
+    report.row("memory", trend)
+
+
+def by_second(requests: Sequence[Sent], begun: float) -> list[float | None]:
+    """Each second's p99 of the accepted, by when they were due."""
+    seconds: dict[int, list[float]] = {}
+    for r in requests:
+        if r.done is not None and r.status == 200:
+            seconds.setdefault(int(r.due - begun), []).append((r.done - r.due) * 1000)
+    last = max(seconds, default=0)
+    return [round(quantile(seconds[s], 0.99), 1) if s in seconds else None for s in range(last + 1)]
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    marks = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+    return {name: round(quantile(values, q), 2) for name, q in marks.items()}
+
+
+def draw(figures: dict[str, Any]) -> Figure:
+    """Latency with its bound, and memory."""
+    figure = Figure(figsize=(7, 4.6))
+    above, below = figure.subplots(2, 1)
+    p99 = np.array([np.nan if v is None else v for v in figures["accepted_p99_by_second"]])
+    above.plot(np.arange(len(p99)) / 60, p99, linewidth=1, label="accepted, p99 of each second")
+    above.axhline(figures["bound_ms"], color="tab:red", label="bound")
+    above.axhline(figures["calm_ms"]["p99"], color="tab:green", label="unloaded p99")
+    above.set(xlabel="minutes", ylabel="ms")
+    above.set_ylim(bottom=0)
+    above.legend(fontsize=8)
+    above.grid(alpha=0.3)
+    draw_memory(below, figures["rss"])
+    figure.tight_layout()
+    return figure
+
+
+def run(folder: Path, seconds: float) -> Report:
+    """The whole of it, in an empty folder."""
+    banks.store_bank(folder / "models", banks.make_bank(folder / "data", CATEGORY))
+    with serving(folder, folder / "models") as server:
+        return overload(folder, server, seconds, banks.photo(1000, size=(640, 480)))
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=2, help="How long to ask for too much.")] = 300,
+    report: ReportOption = REPORT,
+) -> None:
+    """Find the capacity, then ask for four times as much."""
+    with TemporaryDirectory() as folder:
+        found = run(Path(folder), seconds)
+    found.picture(report, draw(found.figures))
+    found.conclude(report)
+
+
+if __name__ == "__main__":
+    typer.run(main)
