@@ -1,7 +1,7 @@
 # One definition of each check, for people, the commit hook and CI alike.
 #   make demo    the main job on real images        make test    every fast check of behaviour
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-slow lint format bench openapi container clean
+.PHONY: help setup demo serve test test-slow lint format bench torture openapi container clean
 .PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy page)
 # Benches must not run side by side.
 .NOTPARALLEL:
@@ -13,7 +13,7 @@ STAMP := $(VENV)/.ready
 PORT ?= 8000
 
 help:
-	@echo "setup  demo  serve  test  test-slow  lint  format  bench  openapi  container  clean"
+	@echo "setup  demo  serve  test  test-slow  lint  format  bench  torture  openapi  container  clean"
 
 setup: $(STAMP)
 
@@ -83,6 +83,15 @@ bench-accuracy: bench-data
 
 bench-page: $(STAMP)
 	$(BIN)/python -m bench.page $(if $(QUICK),--results $(TRIALS) --page $(TRIALS)/README.md)
+
+# Attacks and long runs against the real service, hours in all; what they found is written to
+# reports/torture. `make -k torture` goes on after one that failed, `make torture-kills` runs one.
+TORTURES := hostile_inputs openapi decoding_cost flips kills reloads drain overload soak
+
+torture: $(addprefix torture-,$(TORTURES) summary)
+
+torture-%: $(STAMP)
+	$(BIN)/python -m tests.torture.$*
 
 # The committed copy that a test compares with; look at its diff before committing it.
 openapi: $(STAMP)

@@ -48,7 +48,7 @@ QUICK_SIZES = (1024, 4096)
 # Of these AUROC is measured; of a larger one, an exact search of as many photos takes minutes.
 LARGEST_JUDGED = 65_536
 # Beyond that, the exact search is timed and compared on fewer photos.
-JUDGED, FEW = 120, 16
+JUDGED, FEW = 100, 16
 # A coreset of so many vectors, chosen from so many.
 CORESET, CORESET_FROM = 4096, 65_536
 TIMED = 8  # test photos that take turns in being timed

@@ -126,7 +126,7 @@ def measure(
     extractor = FeatureExtractor.load(preset.features, torch.device("cpu"), given)
     runtime = extractor.runtime
     bare = BareBackbone(extractor.spec, given, runtime.name, runtime.precision, run.threads)
-    few, many, rounds = (8, 24, 2) if quick else (64, 120, 5)
+    few, many, rounds = (8, 24, 2) if quick else (64, 120, 3)
     paths = spread_over(category.train, few)
     with TemporaryDirectory() as folder:
         large = enlarged(paths[: few // 2], Path(folder))

@@ -89,9 +89,9 @@ class Bench:
     def __init__(self, category: Category, weights: Path | None, *, quick: bool) -> None:
         train = spread_over(category.train, 40 if quick else len(category.train))
         self.category = replace(category, train=tuple(train))
-        self.rounds, self.calls = (2, 2) if quick else (7, 5)
+        self.rounds, self.calls = (2, 2) if quick else (6, 5)
         self.banks = (4000, 8000) if quick else (4000, 20_000)
-        self.judged = 20 if quick else 120
+        self.judged = 20 if quick else 80
         self._weights = weights
 
     def weights_for(self, preset: Preset) -> Path | None:

@@ -1,5 +1,4 @@
-"""What a lower precision costs in accuracy, by runtime: why one network serves in bfloat16, another
-does not.
+"""What a lower precision costs in accuracy, by runtime: whether a network may serve in it unasked.
 
     python -m bench.precision --data data/elpv --category elpv_mono --weights RESNET18.safetensors
 

@@ -1,4 +1,4 @@
-"""scripts/sign_bank.py as a process of its own, over banks on disk."""
+"""scripts/sign_bank.py over banks on disk."""
 
 from __future__ import annotations
 
@@ -6,28 +6,48 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from app.core import artifact as artifacts
 from app.core import signing
 from app.core.signing_keys import key_id, load_private
+from scripts import sign_bank as script
 from tests.support import ROOT, make_artifact, version_number
 
 VARIABLE = "GOODSGUARD_KEY_PASSPHRASE"
 
 
-def sign_bank(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k != VARIABLE}
-    return subprocess.run(
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def sign_bank(*arguments: str | Path, **environment: str) -> Done:
+    """The command in this process: a process of its own would load torch for seconds each time."""
+    app = typer.Typer()
+    app.command()(script.main)
+    given = {VARIABLE: None} | environment
+    result = CliRunner().invoke(app, [str(a) for a in arguments], env=given)
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def sign_bank_process(*arguments: str | Path) -> Done:
+    done = subprocess.run(
         [sys.executable, "scripts/sign_bank.py", *map(str, arguments)],
         cwd=ROOT,
-        env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
+        env={k: v for k, v in os.environ.items() if k != VARIABLE} | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def words(text: str) -> str:
@@ -70,7 +90,9 @@ def test_a_new_key_is_the_owners_alone_and_never_overwritten(key: Path) -> None:
 
 
 def test_what_is_signed_is_verified_and_still_loads(key: Path, models: Path) -> None:
-    done = sign_bank("--models", models, "--category", "can", "--category", "box", "--key", key)
+    done = sign_bank_process(
+        "--models", models, "--category", "can", "--category", "box", "--key", key
+    )
     assert done.returncode == 0, done.stderr
     assert signed(models) == [f"box/{version_number(3)}", f"can/{version_number(2)}"]
     seen = sign_bank("--models", models, "--verify", "--trusted", trusted(key))

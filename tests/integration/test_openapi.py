@@ -15,7 +15,7 @@ DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 ACCESS = {"401", "403", "429"}
 COMMON = {"200", "422", "500"} | ACCESS
 CATEGORY = COMMON | {"404", "503"}
-SCORING = CATEGORY | {"413", "415"}
+SCORING = CATEGORY | {"408", "413", "415"}
 
 ERRORS = {
     ("post", "/score/{category}"): SCORING,

@@ -1,12 +1,12 @@
 """What the worst files within the limits cost to decode: seconds of CPU and peak memory of each.
 
-python -m tests.torture.decoding_cost [--json FILE] [NAME ...]
+python -m tests.torture.decoding_cost [NAME ...] [--report DIR]
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -19,6 +19,11 @@ from app.core.errors import ImageError
 from app.core.images import decode
 from app.core.preprocess import Preprocess
 from tests.torture.bombs import LARGE, STRUCTURES
+from tests.torture.service import REPORT, Report, ReportOption
+
+# What a photo may cost at most: twice the worst that was ever measured, for slower machines.
+SECONDS = 6.0
+PEAK_MB = 1200
 
 # The rule that resizes the most: the shorter side first, then the centre.
 _PREPROCESS = Preprocess(
@@ -29,6 +34,7 @@ _PREPROCESS = Preprocess(
 def cost(data: bytes) -> dict[str, Any]:
     """Decode and prepare one file: outcome, seconds of CPU, MB of memory at the peak."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # else memory that the last file left would be used again
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew (Linux)
     before, start = _status("VmRSS"), time.process_time()
     try:
@@ -52,20 +58,22 @@ def _status(field: str) -> float:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument()] = None,
-    json_file: Annotated[Path | None, typer.Option("--json")] = None,
+    report: ReportOption = REPORT,
 ) -> None:
     """Measure all of them, or those named."""
     warnings.simplefilter("ignore")
     makers: dict[str, Callable[[], bytes]] = {**STRUCTURES, **LARGE}
-    results = {}
+    found = Report("decoding_cost", "What the worst files cost to decode")
+    found.lines += ["| file | MB | seconds | peak MB | |", "|---|---|---|---|---|"]
     for name in names or makers:
-        results[name] = found = cost(makers[name]())
-        typer.echo(
-            f"{name:36} {found['bytes'] / 1e6:6.2f} MB  {found['seconds']:6.2f} s "
-            f"{found['peak_mb']:6} MB  {found['outcome']}"
+        found.figures[name] = one = cost(makers[name]())
+        found.lines.append(
+            f"| {name} | {one['bytes'] / 1e6:.2f} | {one['seconds']} | {one['peak_mb']} "
+            f"| {one['outcome']} |"
         )
-    if json_file:
-        json_file.write_text(json.dumps(results, indent=1))
+        found.check(one["seconds"] <= SECONDS, f"{name}: {one['seconds']} s")
+        found.check(one["peak_mb"] <= PEAK_MB, f"{name}: {one['peak_mb']} MB")
+    found.conclude(report)
 
 
 if __name__ == "__main__":

@@ -73,13 +73,14 @@ class Sent:
     """What became of one request; the times are None where it did not come so far.
 
     Attributes:
-        due: when it should have been sent: with a rate, by the clock.
+        due: when it should have been sent: with a rate, by the clock. began: when it was begun.
         sent: when its last byte had gone to the kernel. done: when its answer was complete.
         error: refused, broken (the answer is missing or incomplete), timeout, given up.
     """
 
     kind: str
     due: float
+    began: float
     sent: float | None = None
     done: float | None = None
     status: int = 0
@@ -194,7 +195,7 @@ class Generator:
         return self._mix.choices(self._plan.requests, self._weights)[0]
 
     async def _one(self, due: float, request: Request, *, fresh: bool = False) -> None:
-        sent = Sent(request.kind, due)
+        sent = Sent(request.kind, due, time.monotonic())
         self.results.requests.append(sent)
         if self._plan.rate and self._open >= self._plan.connections:
             sent.error = "given up"

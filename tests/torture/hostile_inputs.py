@@ -22,7 +22,7 @@ import typer
 from matplotlib.figure import Figure
 
 from tests.torture import banks
-from tests.torture.requests import CATEGORY, HostileRequest, request
+from tests.torture.requests import CATEGORY, HostileRequest, prepare, request
 from tests.torture.service import (
     REPORT,
     Report,
@@ -169,6 +169,7 @@ def main(
     report: ReportOption = REPORT,
 ) -> None:
     """Attack the service and say what happened."""
+    prepare()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         models = folder / "models"

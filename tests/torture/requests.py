@@ -33,6 +33,11 @@ class HostileRequest:
     whole: bool = True
 
 
+def prepare() -> None:
+    """Make what takes long to make, which must not happen between two requests."""
+    corpus.intact(), corpus.foreign(), _bombs(), _large()
+
+
 def request(seed: int, index: int) -> HostileRequest:
     """The request of that number."""
     mix = random.Random(seed << 32 | index)
@@ -162,7 +167,7 @@ def _headers(mix: random.Random) -> HostileRequest:
     choices = (
         b"X-Request-ID: " + mix.choice(_NAMES).replace(b"\0", b""),
         b"X-Request-ID: " + b"i" * 5000,
-        b"X-Request-Timeout: " + mix.choice((b"nan", b"inf", b"-1", b"0", b"1e-9", b"x", b"1e999")),
+        b"X-Request-Timeout: " + mix.choice((b"nan", b"inf", b"-1", b"0", b"x", b"1e999")),
         b"X-API-Key: \xff\xfe" + b"k" * 500,
         b"Authorization: Bearer " + b"\xe9" * 100,
         b"Expect: 100-continue",

@@ -37,7 +37,9 @@ REPORT = Path("reports/torture")
 _WARM_UP = 1 / 3
 _BLOCKS = 12
 # Shorter runs say nothing of a leak: allocators fill their pools for a minute or two.
-_LEAST_S = 300.0
+_LEAST_S = 240.0
+# A rise that is more than chance counts from this share of the whole on.
+_RISE = 0.01
 
 
 @contextmanager
@@ -205,21 +207,19 @@ class Trend:
     low: float
     high: float
     mean_mib: float
+    hours: float
     judged: bool
 
     @property
-    def share_per_hour(self) -> float:
-        return self.mib_per_hour / self.mean_mib
-
-    @property
     def grows(self) -> bool:
-        """Beyond chance, and by more than 2 % an hour."""
-        return self.judged and self.low > 0 and self.share_per_hour > 0.02
+        """Beyond chance, and by more than a share of the whole while it was watched."""
+        risen = self.mib_per_hour * self.hours
+        return self.judged and self.low > 0 and risen > _RISE * self.mean_mib
 
     def __str__(self) -> str:
         text = (
             f"{self.mib_per_hour:+.1f} MiB/h [{self.low:+.1f}, {self.high:+.1f}] "
-            f"({self.share_per_hour:+.2%} of {self.mean_mib:.0f} MiB an hour)"
+            f"({self.mib_per_hour / self.mean_mib:+.2%} of {self.mean_mib:.0f} MiB an hour)"
         )
         return text if self.judged else f"{text}; too short a run to tell a leak"
 
@@ -234,7 +234,9 @@ def memory_trend(samples: Sequence[Use]) -> Trend:
     fit = stats.linregress(at, rss)
     margin = float(stats.t.ppf(0.975, len(blocks) - 2)) * fit.stderr
     slope = float(fit.slope)
-    return Trend(slope, slope - margin, slope + margin, float(rss.mean()), seconds >= _LEAST_S)
+    hours = (settled[-1].at - settled[0].at) / 3600
+    low, high = slope - margin, slope + margin
+    return Trend(slope, low, high, float(rss.mean()), hours, judged=seconds >= _LEAST_S)
 
 
 def memory_curve(samples: Sequence[Use]) -> list[tuple[float, float]]:

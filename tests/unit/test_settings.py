@@ -34,6 +34,8 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ("MAX_BYTES", "many"),
         ("MAX_PIXELS", "0"),
         ("MAX_BATCH", "0"),
+        ("MAX_UPLOAD_BYTES", "1"),
+        ("BODY_TIMEOUT_S", "0"),
         ("QUEUE_SIZE", "0"),
         ("THREADS", "-1"),
         ("LOG_LEVEL", "loud"),

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from app.core.detector import Detector, Inspection
-from app.core.errors import NotAnImage, Overloaded
+from app.core.errors import DeadlineExceeded, NetworkFailed, NotAnImage, Overloaded
 from app.workers import Workers
 from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
 
@@ -144,3 +145,30 @@ async def test_waiting_estimates_follow_the_photos(workers: Workers) -> None:
         with pytest.raises(Overloaded) as caught:
             workers.check()
     assert caught.value.retry_after >= 2
+
+
+async def test_the_first_photo_that_fails_ends_those_that_wait(workers: Workers) -> None:
+    passes = 0
+
+    def before() -> None:
+        nonlocal passes
+        passes += 1
+        threading.Event().wait(0.1)
+        raise RuntimeError("driver gone")
+
+    detector = Detector(make_artifact(), colour_extractor(before=before))
+    photo = await workers.read(detector, PHOTO)
+    with pytest.raises(NetworkFailed):
+        await workers.judge([detector], [photo] * 10)
+    await asyncio.sleep(0.3)
+    assert passes <= 2
+
+
+async def test_nothing_is_decoded_after_its_deadline(workers: Workers) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await workers.read(make_detector(), b"no image", deadline=time.monotonic())
+
+
+async def test_the_time_until_a_photo_is_decoded_is_reported(workers: Workers) -> None:
+    photo = await workers.read(make_detector(), PHOTO)
+    assert photo.waited_ms > 0

@@ -50,6 +50,8 @@ def test_every_error_a_request_can_meet_has_a_status_of_its_own(
         (errors.NoTestSplit, 409),
         (errors.Overloaded, 429),
         (problems.BodyTooLarge, 413),
+        (problems.BodyTimeout, 408),
+        (problems.TooManyUploads, 429),
         (problems.NotAnImageType, 415),
         (problems.Unauthorised, 401),
         (problems.Forbidden, 403),

@@ -49,7 +49,7 @@ def scaled(factor: float) -> FeatureExtractor:
     return FeatureExtractor(SPEC, Scaled(factor))
 
 
-def bank_of(*, typical: float = 1.0, bound: float = BOUND) -> Artifact:
+def bank_of(*, typical: float = 1.0, bound: float = 0.02) -> Artifact:
     """A bank whose normal photos score `typical`, which makes deviations easy to work out."""
     artifact = make_artifact(vectors=FAR, scores=[typical] * 4)
     golden = artifact.manifest.golden.model_copy(update={"bound": bound})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import random
 import struct
 import subprocess
@@ -113,18 +112,12 @@ def test_any_tiff_directory_obeys(tags: dict[int, tuple[int, int, int | bytes]])
     obeys(tiff_of(whole | tags) + bytes(64))
 
 
-# What the long run of the bombs is allowed to cost, on a slow and busy machine.
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory from /proc")
 def test_the_worst_files_within_the_limits_cost_little(tmp_path: Path) -> None:
-    file = tmp_path / "cost.json"
-    subprocess.run(
-        [sys.executable, "-m", "tests.torture.decoding_cost", "--json", file],
-        cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    for name, cost in json.loads(file.read_text()).items():
-        assert cost["seconds"] < 5, name
-        assert cost["peak_mb"] < 1100, name
+    command = [sys.executable, "-m", "tests.torture.decoding_cost", "--report", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_many_scans_of_a_small_jpeg_are_decoded_and_of_a_large_one_refused() -> None:
