@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from matplotlib.figure import Figure
 
+from tests.e2e.process import Server
 from tests.torture import banks
 from tests.torture.generator import Plan, Request, Results, Sent
 from tests.torture.service import (
@@ -27,10 +28,10 @@ from tests.torture.service import (
     serving,
 )
 
-CATEGORY = "can"
+CATEGORY = "knn"
 DRAIN_S = 1.0
 CLIENTS, FRESH = 10, 4
-_LOAD_S = 1.0
+_LOAD_S = 1.5
 # uvicorn ends well and then lets the signal have its way, as a shell expects.
 _WELL = (0, -signal.SIGTERM)
 
@@ -93,29 +94,28 @@ class Stop:
     statuses: dict[str, int]
 
 
-def stop_once(folder: Path, models: Path) -> Stop:
-    """Start the service, load it, stop it."""
-    with serving(folder, models, drain_s=DRAIN_S) as server:
-        plan = Plan(
-            port=port_of(server),
-            out="",
-            requests=_requests(folder),
-            seconds=120,
-            clients=CLIENTS,
-            fresh=FRESH,
-            until_refused=True,
-        )
-        with Load(folder, plan) as generator:
-            time.sleep(_LOAD_S)
-            probe = Probe(plan.port)
-            probe.start()
-            time.sleep(0.1)
-            begun = time.monotonic()
-            server.process.send_signal(signal.SIGTERM)
-            status = server.process.wait(60)
-            ended = time.monotonic()
-            results = generator.finish()
-            probe.join(10)
+def stop(folder: Path, server: Server, load_s: float = _LOAD_S) -> Stop:
+    """Load a service that runs, stop it, and see what becomes of each request."""
+    plan = Plan(
+        port=port_of(server),
+        out="",
+        requests=_requests(folder),
+        seconds=120,
+        clients=CLIENTS,
+        fresh=FRESH,
+        until_refused=True,
+    )
+    with Load(folder, plan) as generator:
+        time.sleep(load_s)
+        probe = Probe(plan.port)
+        probe.start()
+        time.sleep(0.1)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        status = server.process.wait(60)
+        ended = time.monotonic()
+        results = generator.finish()
+        probe.join(10)
     return _judge(results, probe, begun, ended, status)
 
 
@@ -165,11 +165,19 @@ def _fate(request: Sent, last_open: float) -> str:
 
 def run(folder: Path, count: int) -> Report:
     """`count` stops, in an empty folder."""
-    report = Report("drain", "SIGTERM under load")
     banks.store_bank(folder / "models", banks.make_bank(folder / "data", CATEGORY))
-    stops = [stop_once(folder, folder / "models") for _ in range(count)]
-    for number, stop in enumerate(stops, start=1):
-        _check(report, number, stop)
+    stops = []
+    for _ in range(count):
+        with serving(folder, folder / "models", drain_s=DRAIN_S) as server:
+            stops.append(stop(folder, server))
+    return judge(stops)
+
+
+def judge(stops: list[Stop]) -> Report:
+    """What is wrong with any of these stops."""
+    report = Report("drain", "SIGTERM under load")
+    for number, one in enumerate(stops, start=1):
+        _check(report, number, one)
     _describe(report, stops)
     return report
 

@@ -29,7 +29,7 @@ from tests.support import ROOT
 from tests.torture import banks
 from tests.torture.service import REPORT, Report, ReportOption, serving
 
-CATEGORY = "can"
+CATEGORY = "built"
 _SCRIPT = ROOT / "scripts/build_bank.py"
 # Of five kills, those that wait for the save, which takes a hundredth of the build.
 _AIMED = (1, 3)
@@ -205,12 +205,22 @@ class Aftermath:
         return dict(Counter(phase for _, phase in self.moments).most_common())
 
 
-def kill_builds(builder: Builder, server: Server, count: int, seed: int = 0) -> Aftermath:
-    """Kill `count` builds, and look after each at what it left."""
+def warm_up(log: Path) -> Build:
+    """Begin to start the process from which builds are forked."""
+    return Forked([], log)
+
+
+def kill_builds(
+    builder: Builder,
+    server: Server,
+    count: int,
+    seed: int = 0,
+    times: tuple[float, float] | None = None,
+) -> Aftermath:
+    """Kill `count` builds, and look after each at what it left; `times`: see `Builder.timed`."""
     chance, after = random.Random(seed), Aftermath()
-    Forked([], builder.log).wait()  # the process from which they are forked is there now
-    build_s, save_s = builder.timed(fresh=False)
-    after.build_s, after.save_s = build_s, save_s
+    warm_up(builder.log).wait()
+    build_s, save_s = after.build_s, after.save_s = times or builder.timed(fresh=False)
     fresh_s = builder.timed(fresh=True)[0] if count >= _FRESH_EVERY else 0.0
     while (number := len(after.moments) + 1) <= count:
         fresh = number % _FRESH_EVERY == 0
@@ -247,9 +257,10 @@ def inspect(builder: Builder, server: Server) -> list[str]:
             artifacts.load(builder.models, CATEGORY, version)
     except GoodsGuardError as exc:
         return [*wrong, f"not loadable: {exc}"]
-    (outcome,) = server.client.post("/admin/reload").json()["results"]
-    if outcome["outcome"] not in ("loaded", "unchanged") or outcome["bank_version"] != current:
-        wrong.append(f"the reload says {outcome}")
+    for said in server.client.post("/admin/reload").json()["results"]:
+        mine = said["category"] == CATEGORY
+        if mine and (said["outcome"] == "failed" or said["bank_version"] != current):
+            wrong.append(f"the reload says {said}")
     return wrong
 
 
@@ -268,30 +279,45 @@ def build_at_once(builder: Builder, processes: int = 2) -> list[str]:
     return wrong + [f"builds at once left {name}" for name in builder.leftovers()]
 
 
-def run(folder: Path, count: int, *, at_once: bool = True, seed: int = 0) -> Report:
-    """The whole of it, in an empty folder."""
+def prepare(folder: Path, photos: int = 24) -> Builder:
+    """Photos, and a first version of their bank in `<folder>/models`."""
+    banks.store_bank(folder / "models", banks.make_bank(folder / "data", CATEGORY, photos=photos))
+    return Builder(folder / "data", folder / "models", folder / "build.log")
+
+
+def kill_beside(
+    server: Server,
+    builder: Builder,
+    count: int,
+    *,
+    at_once: bool = True,
+    seed: int = 0,
+    times: tuple[float, float] | None = None,
+) -> Report:
+    """Kill builds beside a service that runs, then build to the end."""
     report = Report("kills", "Builds killed at random moments")
-    builder = Builder(
-        banks.write_cans(folder / "data", CATEGORY), folder / "models", folder / "build.log"
-    )
-    banks.store_bank(builder.models, banks.make_bank(folder / "data", CATEGORY))
-    with serving(folder, builder.models, watch_s=0.5) as server:
-        with Customer(server, banks.photo(1001)) as customer:
-            after = kill_builds(builder, server, count, seed)
-            report.failures += after.wrong
-            if at_once:
-                report.failures += build_at_once(builder)
-            finished = builder.start()
-            report.check(finished.wait() == 0, "the last build failed")
-            report.failures += inspect(builder, server)
-            customer.ask()
-        report.failures += [f"an answer: {wrong}" for wrong in customer.wrong]
+    with Customer(server, banks.photo(1001)) as customer:
+        after = kill_builds(builder, server, count, seed, times)
+        report.failures += after.wrong
+        if at_once:
+            report.failures += build_at_once(builder)
+        report.check(builder.start().wait() == 0, "the last build failed")
+        report.failures += inspect(builder, server)
+        customer.ask()
+    report.failures += [f"an answer: {wrong}" for wrong in customer.wrong]
     left = builder.leftovers()
     report.check(not left, f"the last build left {left}")
     kept = len(artifacts.versions(builder.folder))
     report.check(kept <= artifacts.KEPT_VERSIONS, f"{kept} versions are kept")
     _describe(report, after, customer.answers)
     return report
+
+
+def run(folder: Path, count: int, seed: int = 0) -> Report:
+    """The whole of it, in an empty folder."""
+    builder = prepare(folder)
+    with serving(folder, builder.models, watch_s=0.5) as server:
+        return kill_beside(server, builder, count, seed=seed)
 
 
 def _phase(builder: Builder, before: str, known: set[str]) -> Found:
@@ -340,7 +366,7 @@ def main(
 ) -> None:
     """Kill builds, look at what they leave, then build to the end."""
     with TemporaryDirectory() as folder:
-        found = run(Path(folder), count, seed=seed)
+        found = run(Path(folder), count, seed)
     found.picture(report, draw(found.figures["moments"]))
     found.conclude(report)
 

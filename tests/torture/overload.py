@@ -36,7 +36,7 @@ from tests.torture.service import (
     use_of,
 )
 
-CATEGORY = "can"
+CATEGORY = "knn"
 FACTOR = 4
 QUEUE_SIZE: int = Settings.model_fields["queue_size"].default
 # As many clients keep the service busy without filling its queue.

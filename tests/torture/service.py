@@ -229,12 +229,15 @@ def memory_trend(samples: Sequence[Use]) -> Trend:
     seconds = samples[-1].at - samples[0].at
     settled = [s for s in samples if s.at - samples[0].at >= seconds * _WARM_UP]
     blocks = [b for b in np.array_split(np.arange(len(settled)), _BLOCKS) if len(b)]
+    hours = seconds * (1 - _WARM_UP) / 3600
+    if len(blocks) < 3:
+        mean = float(np.mean([s.rss_mib for s in samples]))
+        return Trend(0.0, -np.inf, np.inf, mean, hours, judged=False)
     at = np.array([np.mean([settled[i].at for i in block]) for block in blocks]) / 3600
     rss = np.array([np.mean([settled[i].rss_mib for i in block]) for block in blocks])
     fit = stats.linregress(at, rss)
     margin = float(stats.t.ppf(0.975, len(blocks) - 2)) * fit.stderr
     slope = float(fit.slope)
-    hours = (settled[-1].at - settled[0].at) / 3600
     low, high = slope - margin, slope + margin
     return Trend(slope, low, high, float(rss.mean()), hours, judged=seconds >= _LEAST_S)
 

@@ -75,15 +75,16 @@ def kinds() -> dict[str, Kind]:
     }
 
 
-def store_banks(folder: Path) -> Path:
+def store_banks(folder: Path, photos: int = 24) -> Path:
     """A bank of global features and one of patches."""
     models = folder / "models"
-    banks.store_bank(models, banks.make_bank(folder / "data", "knn"))
-    banks.store_bank(models, banks.make_bank(folder / "data", "patch", preset=banks.PATCH))
+    for name, preset in (("knn", banks.KNN), ("patch", banks.PATCH)):
+        made = banks.make_bank(folder / "data", name, preset=preset, photos=photos)
+        banks.store_bank(models, made)
     return models
 
 
-def soak(folder: Path, server: Server, seconds: float) -> Report:
+def soak(folder: Path, server: Server, seconds: float, quiet_s: float = _QUIET_S) -> Report:
     """Measure the capacity for the mix, then keep the service busy."""
     report, mix = Report("soak", "Mixed photos for a long time"), kinds()
     bodies = {n: (k.path, k.content_type, k.body, k.weight) for n, k in mix.items()}
@@ -91,18 +92,18 @@ def soak(folder: Path, server: Server, seconds: float) -> Report:
         port=port_of(server),
         out="",
         requests=requests_of(folder, bodies),
-        seconds=min(30.0, max(2.0, seconds / 20)),
+        seconds=min(30.0, max(1.0, seconds / 20)),
         clients=_CLIENTS,
         connections=_MOST_CONNECTIONS,
     )
     load(folder, plan)  # warms up: threads, kernels, pools
     measured = load(folder, plan)
     rate = len(measured.requests) / (measured.ended - measured.begun)
-    time.sleep(_QUIET_S)
+    time.sleep(quiet_s)
     before = use_of(server.process.pid)
     with Watch(server, every_s=min(2.0, seconds / 20)) as watch:
         results = load(folder, replace(plan, seconds=seconds, rate=SHARE * rate))
-    time.sleep(_QUIET_S)
+    time.sleep(quiet_s)
     after = use_of(server.process.pid)
     _judge_answers(report, mix, rate, results)
     _judge_use(report, watch, before, after)
