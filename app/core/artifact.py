@@ -133,6 +133,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
     data = artifact.tensors().render()
     digest = hashlib.sha256(data).hexdigest()
     manifest = artifact.manifest.model_copy(update={"bank_sha256": digest, "bank_bytes": len(data)})
+    written = manifest.render()
     folder = models / manifest.category
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
             try:
                 partial.mkdir()
                 write_synced(partial / BANK, data)
-                write_synced(partial / MANIFEST, _json(manifest))
+                write_synced(partial / MANIFEST, written)
                 sync_folder(partial)
                 partial.rename(folder / manifest.bank_version)
             except BaseException:
@@ -156,7 +157,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
             f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
             "does; free some space or fix the folder's permissions and build again."
         ) from exc
-    return manifest
+    return _parse_manifest(written)
 
 
 def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
@@ -276,12 +277,11 @@ def _parse_manifest(data: bytes) -> Manifest:
                 f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
                 "build the bank again"
             )
-        return Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
-
-
-def _json(manifest: Manifest) -> bytes:
-    return (manifest.model_dump_json(indent=2) + "\n").encode()
+    if not manifest.is_seal_of(data):
+        raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
+    return manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 
@@ -15,6 +16,10 @@ from app.core.search import SearchPlan
 
 SCHEMA_VERSION = 2
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+# The digest's place while it is taken: of the file's bytes, with this in its stead.
+UNSEALED = "0" * 64
 
 
 class _Frozen(BaseModel):
@@ -101,5 +106,23 @@ class Manifest(_Frozen):
     bank_sha256: str = ""
     bank_bytes: int = Field(default=0, ge=0)
     training_files_sha256: str
+    manifest_sha256: str = Field(default=UNSEALED, pattern=r"^[0-9a-f]{64}$")
     libraries: dict[str, str]
     wall_time_s: float
+
+    def render(self) -> bytes:
+        """manifest.json, sealed: a changed byte of it, wherever it is, shows."""
+        unsealed = self.model_copy(update={"manifest_sha256": UNSEALED})
+        data = (unsealed.model_dump_json(indent=2) + "\n").encode()
+        return data.replace(_seal(UNSEALED), _seal(hashlib.sha256(data).hexdigest()))
+
+    def is_seal_of(self, data: bytes) -> bool:
+        """Whether these bytes are those that `render` gave."""
+        seal = _seal(self.manifest_sha256)
+        unsealed = data.replace(seal, _seal(UNSEALED))
+        digest = hashlib.sha256(unsealed).hexdigest()
+        return data.count(seal) == 1 and digest == self.manifest_sha256
+
+
+def _seal(digest: str) -> bytes:
+    return f'"manifest_sha256": "{digest}"'.encode()

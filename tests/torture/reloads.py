@@ -94,8 +94,10 @@ class Switchboard:
         version = artifacts.new_version()
         partial, place = self.folder / f"{PARTIAL}{version}", self.folder / version
         shutil.copytree(self.folder / self.serving, partial)
-        manifest, bank = partial / artifacts.MANIFEST, partial / artifacts.BANK
-        manifest.write_text(manifest.read_text().replace(self.serving, version))
+        manifest = artifacts.read_manifest(self.models, CATEGORY, self.serving)
+        renamed = manifest.model_copy(update={"bank_version": version})
+        (partial / artifacts.MANIFEST).write_bytes(renamed.render())
+        bank = partial / artifacts.BANK
         data = bytearray(bank.read_bytes())
         data[len(data) // 2] ^= 0x10
         bank.write_bytes(data)
