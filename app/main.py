@@ -43,6 +43,9 @@ from app.workers import Workers
 
 log = structlog.get_logger()
 
+# How often a network that failed is tried again where banks are not watched.
+_TRY_AGAIN_S = 5.0
+
 DESCRIPTION = (
     "Scores photos of goods against memory banks of good items: an anomaly score, a verdict and a "
     "p-value per photo. Every error is an RFC 9457 problem with a stable `type`."
@@ -112,7 +115,13 @@ def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "X-API-Key",
+                    "X-Request-ID",
+                    "X-Request-Timeout",
+                ],
                 expose_headers=["Retry-After", "X-Request-ID"],
             )
         )
@@ -175,12 +184,16 @@ def _workers(settings: Settings, registry: Registry, threads: int, *, on_gpu: bo
 
 
 async def _watch(parts: Services) -> None:
-    """Take up new bank versions as they come."""
-    while parts.settings.watch_s:
-        await asyncio.sleep(parts.settings.watch_s)
+    """Take up new bank versions as they come, and see whether a network that failed works again:
+    who heeds /readyz sends no photo that would show it."""
+    while True:
+        await asyncio.sleep(parts.settings.watch_s or _TRY_AGAIN_S)
         try:
-            for result in await asyncio.to_thread(parts.reloads.watch):
-                parts.telemetry.reloads.labels(result.outcome).inc()
+            if parts.workers.scheduler.failures:
+                await asyncio.to_thread(parts.workers.try_again, parts.registry.detectors.values())
+            if parts.settings.watch_s:
+                for result in await asyncio.to_thread(parts.reloads.watch):
+                    parts.telemetry.reloads.labels(result.outcome).inc()
         except Exception:  # the next round may find the disk again
             log.exception("the banks cannot be watched")
 

@@ -119,6 +119,12 @@ class Detector:
                 "GOODSGUARD_PRECISION, GOODSGUARD_DEVICE), or build it again here."
             )
 
+    def golden_photo(self) -> Photo:
+        """One of the bank's own photos, as the network gets it."""
+        prepared = self._golden.photos()[0]
+        height, width = prepared.pixels.shape[:2]
+        return Photo(prepared, width, height, "golden", 0.0)
+
     def read(self, data: bytes) -> Photo:
         """The first half, on any thread: bytes -> network input.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -144,3 +145,20 @@ async def test_sizes_of_photos_are_measured(service: Service) -> None:
     await service.score(GOOD)
     after = [await service.metric(name) for name in names]
     assert [b - a for a, b in zip(before, after, strict=True)] == [len(GOOD), 40 * 30]
+
+
+async def test_a_network_that_works_again_is_ready_without_a_photo_to_show_it(
+    tmp_path: Path,
+) -> None:
+    async with serve(tmp_path, watch_s=0.05) as service:
+        sound = service.network.before
+        service.network.before = failing(RuntimeError("driver"))
+        for _ in range(3):
+            assert_problem(await service.score(GOOD), 503, "network-failed")
+        assert (await readiness(service))[0] == 503
+        service.network.before = sound
+        for _ in range(200):
+            if (await readiness(service))[0] == 200:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("still not ready")
