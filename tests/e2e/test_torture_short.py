@@ -70,6 +70,7 @@ def test_a_threshold_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
         artifacts.load(tmp_path / "models", flips.CATEGORY)
 
 
+@pytest.mark.slow
 def test_killed_builds_leave_what_served_before(bed: Bed) -> None:
     report = kills.kill_beside(bed.server, bed.builder, 2, at_once=False, times=(3.0, 0.02))
     assert report.failures == []
@@ -92,6 +93,7 @@ def test_overload_is_refused_and_what_is_accepted_is_answered(bed: Bed) -> None:
     assert "None" not in report.figures["retry_after"]
 
 
+@pytest.mark.slow
 def test_mixed_photos_get_the_answers_they_must(bed: Bed) -> None:
     report = soak.soak(bed.folder, bed.server, 2, quiet_s=0)
     assert report.figures["requests"] > 0
