@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
 import threading
+from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import structlog
+import uvicorn
 
 log = structlog.get_logger()
+
+# asyncio sets up the connections that it has accepted a moment later, and drops them if the port
+# is closed by then: it accepts no more for so long before that.
+_SETTLE_S = 0.02
+# Between the closed port and the end of the server: requests that were on their way are read.
+_LAST_REQUESTS_S = 0.5
 
 
 class Drain:
@@ -19,6 +30,10 @@ class Drain:
     no: whoever balances load looks elsewhere, and kept connections are gone before the server
     closes them. A second SIGTERM stops at once; SIGINT always does.
 
+    uvicorn by itself closes in one breath its port, with the connections that nobody has accepted
+    yet, and the connections whose request it has not read yet. So the port is closed here first,
+    once all who have connected are let in, and the server ends a little later.
+
     Attributes:
         active: whether SIGTERM has come.
     """
@@ -26,22 +41,72 @@ class Drain:
     def __init__(self, seconds: float) -> None:
         self.active = False
         self._seconds = seconds
+        self._entering: set[asyncio.Task[Any]] = set()
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over SIGTERM from the server that runs this loop, if there is one."""
-        server = signal.getsignal(signal.SIGTERM)
-        if not callable(server) or threading.current_thread() is not threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)
+        if not callable(handler) or threading.current_thread() is not threading.main_thread():
             return
-
-        def stop() -> None:
-            server(signal.SIGTERM, None)
 
         def begin(_: int, frame: FrameType | None) -> None:
             if self.active:
-                server(signal.SIGTERM, frame)
+                handler(signal.SIGTERM, frame)
                 return
             self.active = True
             log.info("draining", seconds=self._seconds)
-            loop.call_soon_threadsafe(loop.call_later, self._seconds, stop)
+            loop.call_soon_threadsafe(loop.call_later, self._seconds, end)
+
+        def end() -> None:
+            wait_s = 0.0
+            server = getattr(handler, "__self__", None)
+            if isinstance(server, uvicorn.Server) and isinstance(loop, asyncio.SelectorEventLoop):
+                for port in _ports(server):
+                    loop.remove_reader(port)
+                loop.call_later(_SETTLE_S, self._close_ports, loop, server)
+                wait_s = _SETTLE_S + _LAST_REQUESTS_S
+            loop.call_later(wait_s, handler, signal.SIGTERM, None)
 
         signal.signal(signal.SIGTERM, begin)
+
+    def _close_ports(self, loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
+        """Let in who has connected, then refuse."""
+        for port in _ports(server):
+            for connection in _waiting(port):
+                task = loop.create_task(_let_in(loop, server, connection))
+                self._entering.add(task)  # the loop itself holds no task
+                task.add_done_callback(self._entering.discard)
+        for listener in server.servers:
+            listener.close()
+
+
+def _ports(server: uvicorn.Server) -> list[int]:
+    return [port.fileno() for listener in server.servers for port in listener.sockets]
+
+
+def _waiting(port: int) -> Iterator[socket.socket]:
+    """Connections that the kernel has made and nobody has accepted."""
+    with socket.socket(fileno=os.dup(port)) as listening:
+        listening.listen(0)  # hardly any more of them from now on
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:  # none is left
+                return
+            connection.setblocking(False)
+            yield connection
+
+
+async def _let_in(
+    loop: asyncio.AbstractEventLoop, server: uvicorn.Server, connection: socket.socket
+) -> None:
+    """As uvicorn does with each new connection."""
+    config = server.config
+
+    def protocol() -> asyncio.Protocol:
+        made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+            config=config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+        return made
+
+    await loop.connect_accepted_socket(protocol, connection, ssl=config.ssl)

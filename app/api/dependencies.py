@@ -67,7 +67,12 @@ def services(request: Request) -> Services:
     return made
 
 
-ServicesDep = Annotated[Services, Depends(services)]
+async def _services(request: Request) -> Services:
+    # FastAPI runs a plain function on a thread; a coroutine costs a request no such hop.
+    return services(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
 
 
 async def read_photo(request: Request, max_bytes: int) -> Upload:

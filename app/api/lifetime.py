@@ -17,7 +17,7 @@ from app.core.errors import DeadlineExceeded
 T = TypeVar("T")
 
 
-def deadline(
+async def deadline(
     request: Request,
     parts: ServicesDep,
     x_request_timeout: Annotated[

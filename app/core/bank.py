@@ -62,39 +62,44 @@ class MemoryBank:
         k = min(k, len(self))
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         _, indices = faiss.knn(queries, self.vectors, k)  # exact, and needs no copy in an index
-        distances = self._distances(queries, indices)
+        distances = self.distances(queries, indices)
         if k == 1:
             return distances, indices
         order = np.argsort(distances, axis=1, kind="stable")
         return np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1)
 
-    def _distances(self, queries: Floats, indices: Indices) -> Floats:
-        """The neighbours' distances anew, as ‖q − v‖.
+    def distances(self, queries: Floats, indices: Indices) -> Floats:
+        """(P, D) float32 queries and the (P, k) int64 indices of k vectors for each -> (P, k)
+        float32 distances ‖q − v‖; infinity for the index −1, and where the square exceeds float32.
 
-        FAISS answers squared distances, for larger batches through ‖q‖² + ‖v‖² − 2q·v, which
-        loses all digits where the distance is small and depends on the batch size. The root
-        is taken here and nowhere else.
+        What searches answer themselves is squared, and for larger batches comes from
+        ‖q‖² + ‖v‖² − 2q·v, which loses all digits where the distance is small and depends on the
+        batch size. The root is taken here and nowhere else.
         """
-        distances = np.empty(indices.shape, dtype=np.float32)
-        for column in range(indices.shape[1]):  # k is small; (P, D) at a time bounds the memory
-            difference = queries - self.vectors[indices[:, column]]
-            distances[:, column] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
-        return distances
+        squared = np.empty(indices.shape, dtype=np.float32)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        indices = np.ascontiguousarray(indices, dtype=np.int64)
+        given = [faiss.swig_ptr(array) for array in (squared, queries, self.vectors, indices)]
+        faiss.fvec_L2sqr_by_idx(*given, self.dimensions, *indices.shape)  # type: ignore[attr-defined]
+        return np.asarray(np.sqrt(squared, out=squared))
 
 
 class InvertedLists:
-    """A bank's vectors in L lists, each vector in that of its nearest centroid (FAISS IVFFlat).
+    """A bank's vectors in L lists, each vector in that of its nearest centroid (FAISS IVF).
 
-    Reading fewer than L lists may miss the nearest vector: the distance found is then that of
-    another one, so that it is never too small. Reading more of them never makes it larger.
+    Reading lists takes as long as their bytes take to come, so they hold the vectors in float16;
+    the distance to what was found is then measured anew. Reading fewer than L lists, or this
+    rounding, may miss the nearest vector: the distance is then that of another one, and never too
+    small.
     """
 
     def __init__(self, bank: MemoryBank, centroids: Floats, assignments: Lists) -> None:
         """Takes (L, D) float32 centroids and the (N,) int32 list of each of the bank's vectors.
 
         Raises:
-            BankError: shapes or lists that do not fit the bank; values that are not finite; a list
-                without vectors, which a photo could meet and find nothing.
+            BankError: shapes or lists that do not fit the bank; values that are not finite, or of
+                vectors that lie beyond float16; a list without vectors, which a photo could meet
+                and find nothing.
         """
         if centroids.shape[1:] != (bank.dimensions,) or assignments.shape != (len(bank),):
             raise BankError("the bank's centroids or lists do not have its shape")
@@ -103,16 +108,16 @@ class InvertedLists:
             raise BankError("the bank's centroids are not finite")
         if not np.array_equal(np.unique(assignments), np.arange(lists)):
             raise BankError("the bank's lists are not those of its centroids, each with a vector")
+        if not fits_lists(bank):
+            raise BankError("the bank has values beyond float16, in which its lists hold them")
+        self.bank = bank
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
         self.assignments = np.ascontiguousarray(assignments, dtype=np.int32)
         self._coarse = _Coarse(self.centroids)
-        # Any: FAISS's published types know its C++ signatures, not the Python ones in their place
-        self._index: Any = faiss.IndexIVFFlat(
-            faiss.IndexFlatL2(bank.dimensions), bank.dimensions, lists
-        )
+        self._quantizer = faiss.IndexFlatL2(bank.dimensions)
+        self._quantizer.add(self.centroids)
+        self._index = self._empty()
         wanted = self.assignments.astype(np.int64)
-        self._index.quantizer.add(self.centroids)
-        self._index.is_trained = True
         self._index.add_core(len(bank), faiss.swig_ptr(bank.vectors), None, faiss.swig_ptr(wanted))
         self._views: dict[int, Any] = {}
 
@@ -148,19 +153,35 @@ class InvertedLists:
             lists = nearness.argmax(dim=1, keepdim=True)
         else:
             lists = nearness.topk(probes, dim=1, sorted=False).indices
-        squared, found = self._view(probes).search_preassigned(queries, 1, lists.numpy(), None)
-        distances = np.sqrt(squared[:, 0])
-        distances[found[:, 0] < 0] = np.inf
-        return np.asarray(distances, dtype=np.float32)
+        _, found = self._view(probes).search_preassigned(queries, 1, lists.numpy(), None)
+        return self.bank.distances(queries, found)[:, 0]
 
     def _view(self, probes: int) -> Any:
         """The index, set to so many probes: a setting of the index, which threads share."""
         if probes not in self._views:
-            view: Any = faiss.IndexIVFFlat(self._index.quantizer, self._index.d, len(self))
+            view = self._empty()
             view.replace_invlists(self._index.invlists, False)
-            view.is_trained, view.ntotal, view.nprobe = True, self._index.ntotal, probes
+            view.ntotal, view.nprobe = self._index.ntotal, probes
             self._views[probes] = view
         return self._views[probes]
+
+    def _empty(self) -> Any:
+        # Any: FAISS's published types know its C++ signatures, not the Python ones in their place
+        index: Any = faiss.IndexIVFScalarQuantizer(
+            self._quantizer,
+            self.bank.dimensions,
+            len(self),
+            faiss.ScalarQuantizer.QT_fp16,
+            faiss.METRIC_L2,
+            False,  # the vectors themselves, not their differences from the centroid
+        )
+        index.is_trained = True
+        return index
+
+
+def fits_lists(bank: MemoryBank) -> bool:
+    """Whether lists can hold the bank's values in float16."""
+    return bool(max(-bank.vectors.min(), bank.vectors.max()) <= np.finfo(np.float16).max)
 
 
 class _Coarse:

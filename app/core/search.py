@@ -19,7 +19,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import spearmanr
 
-from app.core.bank import InvertedLists, MemoryBank
+from app.core.bank import InvertedLists, MemoryBank, fits_lists
 from app.core.scoring import Scoring
 
 Floats = npt.NDArray[np.float32]
@@ -106,7 +106,7 @@ def plan_search(
         seed: of the lists' k-means.
     """
     # k neighbours beyond the first would have to come from lists that hold so many.
-    if len(bank) < SMALLEST_LISTED or scoring.k != 1:
+    if len(bank) < SMALLEST_LISTED or scoring.k != 1 or not fits_lists(bank):
         return PatchSearch(bank, scoring)
     exact = PatchSearch(bank, scoring)
     sample = list(photos)

@@ -117,7 +117,7 @@ def test_verify_tells_each_fault_and_fails(key: Path, models: Path) -> None:
     seen = sign_bank("--models", models, "--verify", "--trusted", trusted(key))
     assert seen.returncode == 1
     assert "not signed" in words(seen.stdout)
-    assert "changed after signing" in words(seen.stdout)
+    assert "changed after it was written" in words(seen.stdout)
     assert "not trusted: box, can" in words(seen.stderr)
 
 

@@ -79,6 +79,8 @@ class Stop:
         answered: completely. lost: wholly sent while the port was open, and not answered.
         too_late: as lost, but sent when the port was just being closed: nobody can tell.
         cut: not wholly sent when the connection broke.
+        unanswered: of each of these, its fate and kind, and when it was begun, in ms after a
+            connection last came about.
     """
 
     answered: int
@@ -92,6 +94,7 @@ class Stop:
     ended_s: float
     status: int
     statuses: dict[str, int]
+    unanswered: list[str]
 
 
 def stop(folder: Path, server: Server, load_s: float = _LOAD_S) -> Stop:
@@ -131,12 +134,16 @@ def _requests(folder: Path) -> tuple[Request, ...]:
 
 
 def _judge(results: Results, probe: Probe, begun: float, ended: float, status: int) -> Stop:
-    counts: Counter[str] = Counter()
-    for request in results.requests:
-        counts[_fate(request, probe.open or ended)] += 1
+    last_open = probe.open or ended
+    fates = [(_fate(request, last_open), request) for request in results.requests]
+    counts = Counter(fate for fate, _ in fates)
+    unanswered = [
+        f"{fate}, {request.kind}: {(request.began - last_open) * 1000:+.1f} ms"
+        for fate, request in fates
+        if fate not in ("answered", "refused")
+    ]
     in_flight = sum(
-        r.sent is not None and r.sent < (probe.open or ended) <= (r.done or ended)
-        for r in results.requests
+        r.sent is not None and r.sent < last_open <= (r.done or ended) for r in results.requests
     )
     return Stop(
         answered=counts["answered"],
@@ -150,6 +157,7 @@ def _judge(results: Results, probe: Probe, begun: float, ended: float, status: i
         ended_s=ended - begun,
         status=status,
         statuses=dict(Counter(str(r.status) for r in results.requests if r.status)),
+        unanswered=unanswered,
     )
 
 
@@ -184,7 +192,7 @@ def judge(stops: list[Stop]) -> Report:
 
 def _check(report: Report, number: int, stop: Stop) -> None:
     where = f"stop {number}"
-    report.check(not stop.lost, f"{where}: {stop.lost} requests lost")
+    report.check(not stop.lost, f"{where}: {stop.lost} requests lost: {stop.unanswered}")
     report.check(stop.status in _WELL, f"{where}: ended with {stop.status}")
     report.check(set(stop.statuses) <= {"200", "429"}, f"{where}: answers {stop.statuses}")
     report.check(stop.answered > CLIENTS, f"{where}: hardly any load")

@@ -79,6 +79,11 @@ def slack(exact: Floats) -> Floats:
     return (1e-5 * (1 + exact)).astype(np.float32)
 
 
+def rounding(bank: MemoryBank) -> float:
+    """What float16, in which lists hold vectors, may change of the choice between two of them."""
+    return float(2 * np.sqrt(bank.dimensions) * np.abs(bank.vectors).max() * 2.0**-11)
+
+
 @given(bank=banks, number=st.integers(2, 64), probes=st.integers(1, 64), seed=st.integers(0, 99))
 def test_a_distance_from_lists_is_never_too_small(
     bank: MemoryBank, number: int, probes: int, seed: int
@@ -92,22 +97,26 @@ def test_a_distance_from_lists_is_never_too_small(
 
 
 @given(bank=banks, number=st.integers(2, 64), probes=st.integers(1, 63), seed=st.integers(0, 99))
-def test_reading_more_lists_never_makes_a_distance_larger(
+def test_reading_more_lists_never_makes_a_distance_larger_but_by_the_rounding_in_lists(
     bank: MemoryBank, number: int, probes: int, seed: int
 ) -> None:
     lists = InvertedLists.of(bank, number, seed)
     queries = clustered(seed + 6000, 60, bank.dimensions, spread=0.8)
     nearness = lists.nearness(queries)
     fewer, more = (lists.nearest(queries, nearness, p) for p in (probes, probes + 1))
-    assert (more <= fewer).all()
+    assert (more <= fewer + rounding(bank)).all()
 
 
 @given(bank=banks, number=st.integers(1, 64), seed=st.integers(0, 99))
-def test_all_lists_give_the_exact_distances(bank: MemoryBank, number: int, seed: int) -> None:
+def test_all_lists_give_the_exact_distances_but_for_their_rounding(
+    bank: MemoryBank, number: int, seed: int
+) -> None:
     lists = InvertedLists.of(bank, number, seed)
     queries = clustered(seed + 7000, 60, bank.dimensions, spread=0.8)
     found = lists.nearest(queries, lists.nearness(queries), len(lists))
-    np.testing.assert_allclose(found, exact_scores(bank, queries), rtol=1e-5, atol=1e-5)
+    exact = exact_scores(bank, queries)
+    assert (found <= exact + rounding(bank)).all()
+    assert np.mean(np.abs(found - exact) <= slack(exact)) >= 0.9
 
 
 @settings(max_examples=60)
@@ -141,15 +150,16 @@ def test_a_photos_score_is_never_below_the_exact_one(
     patches=st.integers(1, 300),
     seed=st.integers(0, 99),
 )
-def test_a_photos_score_is_exact_where_the_highest_patches_see_all_lists(
+def test_a_photos_score_is_nearly_exact_where_the_highest_patches_see_all_lists(
     bank: MemoryBank, number: int, share: float, patches: int, seed: int
 ) -> None:
     lists = InvertedLists.of(bank, number, seed)
     scoring = Scoring(top_share=share)
     search = search_by_lists(bank, lists, len(lists), scoring)
     photo = clustered(seed + 9000, patches, bank.dimensions, spread=0.8)
-    found = scoring.image_score(search.patch_scores(photo))
-    assert found == pytest.approx(scoring.image_score(search.exact(photo)), rel=1e-5, abs=1e-5)
+    found, wanted = search.patch_scores(photo), search.exact(photo)
+    score = scoring.image_score(found)
+    assert score <= scoring.image_score(wanted) + rounding(bank)
 
 
 def test_the_patches_given_are_left_as_they_were() -> None:
@@ -254,6 +264,13 @@ def test_many_threads_get_the_answers_of_one() -> None:
         together = list(threads.map(fresh.patch_scores, sample))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_bank_beyond_float16_is_searched_exactly() -> None:
+    bank = MemoryBank(clustered(1, 2000, 16) * np.float32(1e5))
+    assert plan_search(bank, FEW_HIGHEST, photos(8, 16), seed=0).plan.method == "exact"
+    with pytest.raises(BankError, match="float16"):
+        InvertedLists.of(bank, 32, 0)
 
 
 @pytest.mark.parametrize("dimensions", [7, 9])
