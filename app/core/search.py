@@ -30,6 +30,8 @@ SMALLEST_LISTED = 1024
 # the order of the exact ones to this rank correlation.
 _THOROUGH = 16
 LEAST_RANK_CORRELATION = 0.999
+# The order of fewer photos than this says nothing.
+FEWEST_PHOTOS = 8
 
 
 class SearchPlan(BaseModel):
@@ -102,7 +104,8 @@ def plan_search(
     """The search for a bank of patches, measured against the exact one.
 
     Args:
-        photos: (P, D) float32 patches of good photos, a few dozen.
+        photos: (P, D) float32 patches of good photos, a few dozen; with too few to compare the
+            searches it is the exact one.
         seed: of the lists' k-means.
     """
     # k neighbours beyond the first would have to come from lists that hold so many.
@@ -110,6 +113,8 @@ def plan_search(
         return PatchSearch(bank, scoring)
     exact = PatchSearch(bank, scoring)
     sample = list(photos)
+    if len(sample) < FEWEST_PHOTOS:
+        return exact
     wanted = np.array([scoring.image_score(exact.patch_scores(p)) for p in sample])
     # About 4·√N lists: the matrix product with the centroids costs a fraction of a look into lists.
     lists = InvertedLists.of(bank, 1 << round(np.log2(4 * np.sqrt(len(bank)))), seed)

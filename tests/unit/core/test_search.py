@@ -20,6 +20,7 @@ from app.core.detector import Detector
 from app.core.errors import ArtifactError, BankError
 from app.core.scoring import Scoring
 from app.core.search import (
+    FEWEST_PHOTOS,
     LEAST_RANK_CORRELATION,
     SMALLEST_LISTED,
     PatchSearch,
@@ -224,7 +225,7 @@ def test_the_same_seed_gives_the_same_plan_and_lists() -> None:
 )
 def test_small_banks_and_several_neighbours_are_searched_exactly(vectors: int, k: int) -> None:
     bank, scoring = MemoryBank(clustered(1, vectors, 8)), Scoring(k=k)
-    search = plan_search(bank, scoring, photos(4, 8), seed=0)
+    search = plan_search(bank, scoring, photos(FEWEST_PHOTOS, 8), seed=0)
     assert (search.plan.method, search.lists) == ("exact", None)
     photo = clustered(2, 50, 8)
     expected = bank.search(photo, k)[0].mean(axis=1)
@@ -234,6 +235,12 @@ def test_small_banks_and_several_neighbours_are_searched_exactly(vectors: int, k
 def test_the_smallest_bank_with_lists_has_them() -> None:
     bank = MemoryBank(clustered(1, SMALLEST_LISTED, 8))
     assert plan_search(bank, FEW_HIGHEST, photos(8, 8), seed=0).plan.method == "lists"
+
+
+def test_too_few_photos_to_compare_both_searches_mean_the_exact_one() -> None:
+    bank, sample = MemoryBank(clustered(1, 4000, 8)), photos(FEWEST_PHOTOS, 8)
+    assert plan_search(bank, FEW_HIGHEST, sample[:-1], seed=0).plan.method == "exact"
+    assert plan_search(bank, FEW_HIGHEST, sample, seed=0).plan.method == "lists"
 
 
 EQUAL = {
