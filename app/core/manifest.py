@@ -14,7 +14,7 @@ from app.core.features import FeatureSpec
 from app.core.scoring import Scoring
 from app.core.search import SearchPlan
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tests.e2e.process import Server
 from tests.torture import banks
@@ -224,14 +225,15 @@ def _describe(report: Report, stops: list[Stop]) -> None:
 
 def draw(stops: list[dict[str, Any]]) -> Figure:
     """What happened when, stop by stop."""
-    figure = Figure(figsize=(7, 0.16 * len(stops) + 1.4))
+    figure = Figure(figsize=(8, 0.16 * len(stops) + 1.4))
     axes = figure.subplots()
     marks = {"not_ready_s": ("o", "503"), "closed_s": ("x", "refused"), "ended_s": ("|", "ended")}
     for name, (mark, label) in marks.items():
         seen = [(stop[name], i) for i, stop in enumerate(stops, 1) if stop[name] is not None]
         axes.scatter([at for at, _ in seen], [i for _, i in seen], marker=mark, label=label)
     axes.set(xlabel="seconds after SIGTERM", ylabel="stop")
-    axes.legend(fontsize=8)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -36,6 +36,7 @@ _AIMED = (1, 3)
 # Every so many builds is started as a user does, with its imports.
 _FRESH_EVERY = 10
 _BUILD_TIMEOUT_S = 300
+_TRIES = 10
 
 Found = Literal["before the save", "in the save", "stored, not current", "current"]
 _COLOURS = {
@@ -143,16 +144,19 @@ class Builder:
 
     def timed(self, *, fresh: bool) -> tuple[float, float]:
         """Seconds of a whole build, and of its save."""
-        before = artifacts.current_version(self.folder)
-        begun = time.monotonic()
-        build = self.start(fresh=fresh)
-        assert self.wait_for_save(build), self.complaint(build)
-        saving = time.monotonic()
-        while artifacts.current_version(self.folder) == before and build.poll() is None:
-            time.sleep(0.0002)
-        saved = time.monotonic()
-        assert build.wait() == 0, self.complaint(build)
-        return time.monotonic() - begun, saved - saving
+        for _ in range(_TRIES):
+            before = artifacts.current_version(self.folder)
+            begun = time.monotonic()
+            build = self.start(fresh=fresh)
+            seen = self.wait_for_save(build)
+            saving = time.monotonic()
+            while artifacts.current_version(self.folder) == before and build.poll() is None:
+                time.sleep(0.0002)
+            saved = time.monotonic()
+            assert build.wait() == 0, self.complaint(build)
+            if seen:  # a save of milliseconds is missed where the machine is busy
+                return time.monotonic() - begun, saved - saving
+        raise AssertionError(f"{_TRIES} builds ended before their save was seen")
 
 
 class Customer(threading.Thread):

@@ -88,7 +88,7 @@ def test_the_memory_alert_comes_before_the_containers_limit() -> None:
     [
         ("check", "rules", ALERTS),
         ("check", "config", ALERTS.with_name("prometheus.yml")),
-        ("test", "rules", ALERT_TESTS),
+        pytest.param(("test", "rules", ALERT_TESTS), marks=pytest.mark.slow),
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )

@@ -15,6 +15,9 @@ import pytest
 
 from tests.support import ROOT
 
+# Processes of their own that import torch: seconds each.
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, time
 from app.core.backbones import get_backbone

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.bank import MemoryBank
 from app.core.embedding import EmbeddingNetwork
 
 Network = Callable[[torch.Tensor], Sequence[torch.Tensor]]
@@ -68,7 +69,7 @@ def test_a_coarser_layer_is_brought_to_the_grid() -> None:
 
 
 @pytest.mark.parametrize("side", [3, 5])
-def test_each_place_is_averaged_with_the_neighbours_there_are(side: int) -> None:
+def test_each_place_is_averaged_with_its_neighbours_zeros_beyond_the_rim(side: int) -> None:
     made = embedding(lambda batch: (batch,), grid=(16, 16), neighbourhood=side)
     pixels = pictures(4, number=1)
     normal = made.normalise(pixels)[0].numpy()
@@ -77,7 +78,21 @@ def test_each_place_is_averaged_with_the_neighbours_there_are(side: int) -> None
     for row, column in [(0, 0), (0, 7), (15, 15), (8, 0), (6, 9)]:
         near = normal[:, max(0, row - reach) : row + reach + 1,
                       max(0, column - reach) : column + reach + 1]  # fmt: skip
-        np.testing.assert_allclose(found[row, column], near.mean(axis=(1, 2)), atol=1e-5)
+        expected = near.sum(axis=(1, 2)) / side**2
+        np.testing.assert_allclose(found[row, column], expected, atol=1e-5)
+
+
+def test_the_patch_farthest_from_other_photos_lies_on_the_rim_no_more_often_than_elsewhere() -> (
+    None
+):
+    """On goods before shelves, what the rim shows by chance would drown the damage."""
+    made = embedding(lambda batch: (batch,), grid=(16, 16), neighbourhood=3)
+    photos = made(pictures(8, number=60)).numpy()
+    bank = MemoryBank(photos[:30].reshape(-1, 3))
+    farthest = np.array([bank.search(photo, 1)[0][:, 0].argmax() for photo in photos[30:]])
+    row, column = np.divmod(farthest, 16)
+    on_rim = (row % 15 == 0) | (column % 15 == 0)
+    assert on_rim.mean() <= 2 * 60 / 256
 
 
 @pytest.mark.parametrize("grid", [None, (16, 16), (4, 8)])

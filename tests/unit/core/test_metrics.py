@@ -63,6 +63,7 @@ def test_interval_is_mirrored_with_the_labels(good: Any, defective: Any) -> None
     assert mirrored == pytest.approx((1 - high, 1 - low))
 
 
+@pytest.mark.slow
 def test_interval_is_close_to_a_bootstraps() -> None:
     good, defective = drawn(1, 120), drawn(2, 100, shift=1.0)
     generator = np.random.default_rng(3)
@@ -74,6 +75,7 @@ def test_interval_is_close_to_a_bootstraps() -> None:
     np.testing.assert_allclose(metrics.auroc_interval(good, defective), expected, atol=0.015)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     truth = norm.cdf(1.0 / np.sqrt(2))  # of two normal distributions one deviation apart
     trials = 300
