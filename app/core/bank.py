@@ -75,7 +75,12 @@ class MemoryBank:
         What searches answer themselves is squared, and for larger batches comes from
         ‖q‖² + ‖v‖² − 2q·v, which loses all digits where the distance is small and depends on the
         batch size. The root is taken here and nowhere else.
+
+        Raises:
+            BankError: queries of another dimension or number; FAISS would read beyond them.
         """
+        if queries.shape != (len(indices), self.dimensions):
+            raise BankError(f"queries are {queries.shape}, the bank has D = {self.dimensions}")
         squared = np.empty(indices.shape, dtype=np.float32)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         indices = np.ascontiguousarray(indices, dtype=np.int64)

@@ -105,3 +105,16 @@ def test_queries_of_another_dimension_are_refused(shape: tuple[int, ...]) -> Non
 def test_a_bank_knows_its_size() -> None:
     bank = MemoryBank(drawn(0, 4, 3))
     assert (len(bank), bank.dimensions) == (4, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 5), (2, 3)])
+def test_distances_of_queries_that_do_not_fit_are_refused(shape: tuple[int, int]) -> None:
+    bank = MemoryBank(np.ones((6, 4), dtype=np.float32))
+    with pytest.raises(BankError, match="D = 4"):
+        bank.distances(np.ones(shape, dtype=np.float32), np.zeros((2, 1), dtype=np.int64))
+
+
+def test_an_index_of_minus_one_is_infinitely_far() -> None:
+    bank = MemoryBank(np.ones((6, 4), dtype=np.float32))
+    found = bank.distances(np.zeros((1, 4), dtype=np.float32), np.array([[-1, 2]]))
+    np.testing.assert_array_equal(found, [[np.inf, 2.0]])
