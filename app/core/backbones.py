@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torchvision
 from torch import nn
 
 from app.core.errors import PresetError
@@ -110,14 +109,16 @@ def get_backbone(name: str) -> Backbone:
 
 def _resnet(name: str) -> Callable[[], OrderedDict[str, nn.Module]]:
     def network() -> OrderedDict[str, nn.Module]:
-        model = getattr(torchvision.models, name)(weights=None)
+        # Imported here, as timm is below: seconds that most scripts need not pay.
+        from torchvision import models
+
+        model = getattr(models, name)(weights=None)
         return OrderedDict(model.named_children())
 
     return network
 
 
 def _lite0() -> OrderedDict[str, nn.Module]:
-    # Imported here: timm takes a second, which the ResNets need not pay.
     import timm
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -180,7 +179,9 @@ def _may_download(backbone: Backbone, explicit: Path | None) -> bool:
 
 
 def _torchvision_weights(backbone: Backbone) -> Any:
-    return torchvision.models.get_weight(backbone.torchvision_weights)
+    from torchvision import models  # takes two seconds, which embedded weights need not pay
+
+    return models.get_weight(backbone.torchvision_weights)
 
 
 def _cached_path(backbone: Backbone) -> Path:

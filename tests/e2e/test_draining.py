@@ -87,6 +87,7 @@ def test_requests_are_answered_until_the_server_stops(elpv: Elpv, tmp_path: Path
         assert server.process.wait(20) in ENDED_WELL
     log = server.log.read_text()
     assert "Application shutdown complete" in log
+    assert "Finished server process" in log
     assert "Traceback" not in log
     assert [line["seconds"] for line in server.log_lines() if line["event"] == "draining"] == [1.0]
 

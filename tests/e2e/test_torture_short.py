@@ -34,7 +34,6 @@ class Bed:
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     folder = tmp_path_factory.mktemp("torture")
-    kills.warm_up(folder / "build.log")
     builder = kills.prepare(folder, PHOTOS)
     models, versions = reloads.store_two(folder, PHOTOS)
     soak.store_banks(folder, PHOTOS)
@@ -72,6 +71,7 @@ def test_a_threshold_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_builds_leave_what_served_before(bed: Bed) -> None:
+    kills.warm_up(bed.folder / "build.log")
     report = kills.kill_beside(bed.server, bed.builder, 2, at_once=False, times=(3.0, 0.02))
     assert report.failures == []
 
