@@ -15,11 +15,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import spearmanr
 
-from app.core.bank import InvertedLists, MemoryBank, fits_lists
+from app.core.bank import InvertedLists, MemoryBank
 from app.core.scoring import Scoring
 
 Floats = npt.NDArray[np.float32]
@@ -88,7 +87,7 @@ class PatchSearch:
             ahead = np.union1d(top, _highest(scores, highest + highest // 2))
             todo = ahead[~thorough[ahead]]
             scores[todo] = self.lists.nearest(
-                patches[todo], nearness[torch.from_numpy(todo)], self.plan.thorough_probes
+                patches[todo], nearness[todo], self.plan.thorough_probes
             )
             thorough[todo] = True
         return scores
@@ -109,7 +108,7 @@ def plan_search(
         seed: of the lists' k-means.
     """
     # k neighbours beyond the first would have to come from lists that hold so many.
-    if len(bank) < SMALLEST_LISTED or scoring.k != 1 or not fits_lists(bank):
+    if len(bank) < SMALLEST_LISTED or scoring.k != 1:
         return PatchSearch(bank, scoring)
     exact = PatchSearch(bank, scoring)
     sample = list(photos)
@@ -135,8 +134,10 @@ def plan_search(
 
 
 def _rank_correlation(found: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> float:
-    if np.array_equal(found, wanted):  # undefined where all are equal
+    if np.array_equal(found, wanted):
         return 1.0
+    if np.ptp(found) == 0 or np.ptp(wanted) == 0:  # there is no order to keep
+        return 0.0
     correlation = float(spearmanr(found, wanted).statistic)
     return round(correlation, 6) if np.isfinite(correlation) else 0.0
 
