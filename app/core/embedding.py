@@ -39,7 +39,7 @@ class EmbeddingNetwork(nn.Module):
         self.grid = grid
         self.neighbourhood = neighbourhood
         for name, values in (("mean", mean), ("std", std)):
-            channels = torch.tensor(values, dtype=torch.float32).mul_(255).view(1, 3, 1, 1)
+            channels = torch.tensor(values, dtype=torch.float32).mul_(255)
             self.register_buffer(name, channels, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -47,8 +47,9 @@ class EmbeddingNetwork(nn.Module):
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) uint8 -> (B, 3, H, W) float32."""
-        # permute alone: the result lies channels-last, which is what convolutions want
-        return (pixels.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.std
+        # permute alone, and last: the result lies channels-last, which is what convolutions want,
+        # and engines see that nothing is to be moved.
+        return ((pixels.to(torch.float32) - self.mean) / self.std).permute(0, 3, 1, 2)
 
     def pool(self, maps: Maps) -> torch.Tensor:
         """One (B, C, h, w) per layer -> (B, P, D): pooled, brought to one grid, concatenated."""

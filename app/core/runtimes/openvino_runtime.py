@@ -69,14 +69,20 @@ class OpenVinoRuntime:
             if self._threads == 1
             else core.compile_model(model, "CPU", options | {"NUM_STREAMS": self._threads})
         )
+        self._shape = tuple(self._alone.output(0).shape)
         self._local = threading.local()
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(B, H, W, 3) uint8 -> (B, P, D) float32."""
         if len(pixels) == 1:
+            from openvino import Tensor
+
             request = self._request(alone=thread_budget() > 1)
-            found = request.infer([pixels], share_inputs=True)[0]
-            return np.array(found)  # the request's own memory is overwritten by the next photo
+            # A photo's own memory, written in place: the request's would have to be copied.
+            found = np.empty(self._shape, dtype=np.float32)
+            request.set_output_tensor(0, Tensor(found, shared_memory=True))
+            request.infer([pixels], share_inputs=True, share_outputs=True)
+            return found
         return self._embed_many(pixels)
 
     def _embed_many(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
