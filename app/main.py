@@ -21,6 +21,7 @@ from app.api import (
     routes_health,
     routes_score,
 )
+from app.api.admission import RefuseEarly
 from app.api.dependencies import Services
 from app.api.headers import SecurityHeaders
 from app.api.local import OwnMachineOnly
@@ -128,6 +129,7 @@ def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[
     layers.append(Middleware(RequestContext, telemetry=telemetry, drain=drain))
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
+    layers.append(Middleware(RefuseEarly))
     return layers
 
 

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import Forbidden, cause_of, problem, problem_response
+from app.api.problems import Forbidden, refusal
 
 # An orchestrator's probes may come from anywhere, and learn nothing worth hiding.
 _PROBES = ("/livez", "/readyz")
@@ -75,5 +75,4 @@ async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:
         "GOODSGUARD_API_KEYS or GOODSGUARD_API_KEYS_FILE, or GOODSGUARD_ALLOW_ANONYMOUS=true to "
         "answer everyone"
     )
-    scope["state"]["problem"] = cause_of(Forbidden).slug
-    await problem_response(problem(exc, scope["state"]["request_id"]))(scope, receive, send)
+    await refusal(exc, scope["state"])(scope, receive, send)

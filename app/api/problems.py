@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -166,7 +166,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _answer_http)
 
 
-async def _answer(request: Request, exc: Exception) -> Response:
+def refusal(exc: Exception, state: MutableMapping[str, Any]) -> Response:
+    """The answer to an error; its name is left in the request's state, for log and metrics."""
     headers: dict[str, str] = {}
     if isinstance(exc, errors.Overloaded | RateLimited):
         headers["Retry-After"] = str(exc.retry_after)
@@ -174,8 +175,12 @@ async def _answer(request: Request, exc: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(exc, BodyTooLarge | BodyTimeout | TooManyUploads):
         headers["Connection"] = "close"  # the rest of the body is not wanted
-    request.state.problem = cause_of(type(exc)).slug
-    return problem_response(problem(exc, request.state.request_id), headers)
+    state["problem"] = cause_of(type(exc)).slug
+    return problem_response(problem(exc, state["request_id"]), headers)
+
+
+async def _answer(request: Request, exc: Exception) -> Response:
+    return refusal(exc, request.scope["state"])
 
 
 async def _answer_http(request: Request, exc: Exception) -> Response:

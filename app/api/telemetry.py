@@ -171,8 +171,8 @@ class RequestContext:
             self._record(scope, status or 500, time.perf_counter() - start)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
         method, state = scope["method"], scope["state"]
+        route = state.get("route") or getattr(scope.get("route"), "path", "unmatched")
         self._telemetry.requests.labels(route, _known(method), str(status)).inc()
         self._telemetry.request_seconds.labels(route).observe(seconds)
         if slug := state.get("problem"):

@@ -39,6 +39,29 @@ async def test_a_full_queue_is_429_until_there_is_room(
         assert (await service.score(GOOD)).status_code == 200
 
 
+async def test_a_full_queue_refuses_photos_only_and_is_seen(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async with serve(tmp_path_factory.mktemp("queue"), queue_size=1) as service:
+        release = threading.Event()
+        service.network.before = lambda: release.wait(20)
+        held = asyncio.create_task(service.score(GOOD))
+        try:
+            await until_depth(service, 1)
+            for path in ("/score?category=can", "/score/can/batch", "/score/can"):
+                assert_problem(await service.client.post(path), 429, "overloaded")
+            assert (await service.client.get("/score/can")).status_code == 405
+            assert (await service.client.post("/evaluate/nothing")).status_code == 404
+            for route in ("/score", "/score/{category}/batch", "/score/{category}"):
+                labels = {"route": route, "method": "POST", "status": "429"}
+                assert await service.metric("goodsguard_requests_total", **labels) == 1
+            refused = {"type": "overloaded"}
+            assert await service.metric("goodsguard_problems_total", **refused) == 3
+        finally:
+            release.set()
+        assert (await held).status_code == 200
+
+
 async def test_a_refused_photo_is_not_even_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     async with serve(tmp_path_factory.mktemp("queue"), queue_size=1) as service:
         release = threading.Event()
