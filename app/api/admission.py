@@ -1,7 +1,7 @@
 """Middleware: while the queue is full, photos are refused before anything is done for them.
 
-The routes ask the queue as well. But that far a request costs as much as ten of these refusals, and
-under overload most requests are refused: the time must go to the photos that were let in.
+The routes ask the queue as well. But getting there costs twice as much, and under overload most
+requests are refused: the time must go to the photos that were let in.
 """
 
 from __future__ import annotations
