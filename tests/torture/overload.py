@@ -185,12 +185,10 @@ class Waits:
         return float((self.took <= self.bound).mean())
 
     def bound_by_second(self, begun: float) -> list[float | None]:
-        """Each second's median bound, by when the photos were due."""
+        """Each second's p99 of the bounds, by when the photos were due."""
         seconds = (self.due - begun).astype(int)
-        return [
-            round(float(np.median(self.bound[seconds == s])), 1) if (seconds == s).any() else None
-            for s in range(seconds.max() + 1)
-        ]
+        of = [self.bound[seconds == s].tolist() for s in range(seconds.max() + 1)]
+        return [round(quantile(bounds, 0.99), 1) if bounds else None for bounds in of]
 
 
 def waits_of(requests: Sequence[Sent], calm_p99: float) -> Waits:
@@ -225,7 +223,7 @@ def draw(figures: dict[str, Any]) -> Figure:
     p99 = np.array([np.nan if v is None else v for v in figures["accepted_p99_by_second"]])
     above.plot(np.arange(len(p99)) / 60, p99, linewidth=1, label="accepted, p99 of each second")
     bound = np.array([np.nan if v is None else v for v in figures["bound_by_second"]])
-    above.plot(np.arange(len(bound)) / 60, bound, color="tab:red", linewidth=1, label="bound")
+    above.plot(np.arange(len(bound)) / 60, bound, color="tab:red", linewidth=1, label="bound, p99")
     above.axhline(figures["calm_ms"]["p99"], color="tab:green", label="unloaded p99")
     above.set(xlabel="minutes", ylabel="ms")
     above.set_ylim(bottom=0)
