@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 Inspect = Callable[[bytes], Inspection]
 State = Literal["none", "queued", "running", "done", "failed"]
+_UNDER_WAY = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -49,35 +50,39 @@ class Evaluations:
     def __init__(self, data: Path | None, reports: Path) -> None:
         self._data = data
         self._folder = reports / "evaluations"
-        self._jobs: dict[str, Job] = {}
-        self._futures: dict[str, Future[Evaluation]] = {}
+        # By category and bank version: a new bank may come while its forerunner is evaluated.
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._futures: dict[tuple[str, str], Future[Evaluation]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
 
     def start(self, detector: Detector, inspect: Inspect) -> Future[Evaluation]:
-        """Queue an evaluation; a category's job that is under way is joined, not doubled.
+        """Queue an evaluation; a bank version's job that is under way is joined, not doubled.
 
         Raises:
             NoTestSplit: no test split is stored for the category.
         """
         manifest = detector.manifest
         category = self._test_split(manifest.category)
+        key = (manifest.category, manifest.bank_version)
         with self._lock:
-            job = self._jobs.get(manifest.category)
-            if job is not None and job.state in ("queued", "running"):
-                return self._futures[manifest.category]
-            self._jobs[manifest.category] = Job(
-                manifest.category, manifest.bank_version, "queued", total=len(category.test)
-            )
-            future = self._pool.submit(self._run, category, detector, inspect)
-            self._futures[manifest.category] = future
-            return future
+            if key in self._jobs and self._jobs[key].state in _UNDER_WAY:
+                return self._futures[key]
+            self._forget_older(manifest.category)
+            self._jobs[key] = Job(*key, "queued", total=len(category.test))
+            self._futures[key] = self._pool.submit(self._run, category, detector, inspect)
+            return self._futures[key]
 
-    def job(self, category: str) -> Job | None:
-        """The category's latest job since the service started."""
+    def job(self, manifest: Manifest) -> Job | None:
+        """The latest job of exactly this bank version since the service started."""
         with self._lock:
-            return self._jobs.get(category)
+            return self._jobs.get((manifest.category, manifest.bank_version))
+
+    def _forget_older(self, category: str) -> None:
+        ended = [k for k, j in self._jobs.items() if k[0] == category and j.state not in _UNDER_WAY]
+        for key in ended:
+            del self._jobs[key], self._futures[key]
 
     def stored(self, manifest: Manifest) -> Evaluation | None:
         """The result on disk of exactly this bank version, if there is one."""
@@ -102,13 +107,14 @@ class Evaluations:
 
     def _run(self, category: Category, detector: Detector, inspect: Inspect) -> Evaluation:
         name = category.name
+        key = (name, detector.manifest.bank_version)
 
         def progress(done: int, total: int) -> None:
             if self._stopping.is_set():
                 raise GoodsGuardError("the service is stopping")
-            self._update(name, state="running", done=done, total=total)
+            self._update(key, state="running", done=done, total=total)
 
-        self._update(name, state="running")
+        self._update(key, state="running")
         try:
             result = evaluate(
                 category,
@@ -119,20 +125,20 @@ class Evaluations:
             ).evaluation
         except GoodsGuardError as exc:
             log.error("evaluation failed", category=name, reason=str(exc))
-            self._update(name, state="failed", error=str(exc))
+            self._update(key, state="failed", error=exc.public)
             raise  # to whoever waits for the job
         except Exception as exc:
             log.exception("evaluation failed", category=name)
-            self._update(name, state="failed", error=f"unforeseen {type(exc).__name__}")
+            self._update(key, state="failed", error=f"unforeseen {type(exc).__name__}")
             raise
         error = self._store(result)
-        self._update(name, state="done", result=result, error=error)
+        self._update(key, state="done", result=result, error=error)
         log.info("evaluated", category=name, bank_version=result.bank_version, auroc=result.auroc)
         return result
 
-    def _update(self, category: str, **changes: object) -> None:
+    def _update(self, key: tuple[str, str], **changes: object) -> None:
         with self._lock:
-            self._jobs[category] = replace(self._jobs[category], **changes)  # type: ignore[arg-type]
+            self._jobs[key] = replace(self._jobs[key], **changes)  # type: ignore[arg-type]
 
     def _store(self, result: Evaluation) -> str | None:
         path = self._path(result.category, result.bank_version)

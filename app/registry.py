@@ -107,7 +107,14 @@ class BankSource:
         """Changes when there may be something new to load: another version, or its signature,
         which is made after `current` names the version."""
         version = self.current(category)
-        signed = version and (self.models / category / version / SIGNATURE).exists()
+        return self.fingerprint_of(category, version)
+
+    def fingerprint_of(self, category: str, version: str | None) -> str:
+        """The same where `current` names this version."""
+        try:
+            signed = version and (self.models / category / version / SIGNATURE).exists()
+        except OSError:  # a folder that cannot be looked into
+            signed = False
         return f"{version}{' signed' if signed else ''}"
 
     def detector(self, category: str, version: str | None = None) -> Detector:
@@ -146,18 +153,41 @@ class BankSource:
         artifacts.activate(self.models, category, version)
 
     def load_all(self) -> Registry:
-        """Load every category; one that fails is marked, the others serve."""
+        """Load every category; where the version that `current` names fails, the newest older one
+        that can serves, and where there is none the category is marked. The others serve."""
         entries: dict[str, Detector | Unavailable] = {}
+        failures: dict[str, str] = {}
         for name in self.names():
-            try:
-                entries[name] = self.detector(name)
-            except GoodsGuardError as exc:
-                log.error("category unavailable", category=name, reason=str(exc))
-                entries[name] = Unavailable(str(exc))
-            except Exception as exc:  # a bad bank never takes the service down
-                log.exception("category unavailable", category=name)
-                entries[name] = Unavailable(f"unforeseen {type(exc).__name__} while loading")
-        return Registry(MappingProxyType(entries))
+            found = self._loaded(name, None)
+            if isinstance(found, Unavailable):
+                failures[name] = found.reason
+                found = self._older(name) or found
+            entries[name] = found
+        return Registry(MappingProxyType(entries), MappingProxyType(failures))
+
+    def _loaded(self, name: str, version: str | None) -> Detector | Unavailable:
+        try:
+            return self.detector(name, version)
+        except GoodsGuardError as exc:
+            log.error("bank unusable", category=name, bank_version=version, reason=str(exc))
+            return Unavailable(exc.public)
+        except Exception as exc:  # a bad bank never takes the service down
+            log.exception("bank unusable", category=name, bank_version=version)
+            return Unavailable(f"unforeseen {type(exc).__name__} while loading")
+
+    def _older(self, name: str) -> Detector | None:
+        """What served before `current` named what it names, as far as that can be told."""
+        named = self.current(name)
+        try:
+            older = [v for v in artifacts.versions(self.models / name) if named and v < named]
+        except ArtifactError:
+            return None
+        for version in reversed(older):
+            found = self._loaded(name, version)
+            if isinstance(found, Detector):
+                log.warning("an older bank serves", category=name, bank_version=version)
+                return found
+        return None
 
     def keep_networks(self, detectors: Iterable[Detector]) -> None:
         """Forget networks that none of these uses, and failures to load one."""

@@ -77,7 +77,8 @@ class Reloads:
             version = version or self._source.previous(category, before)
             detector = self._detector(category, version)
             self._source.activate(category, version)
-            self._tried[category] = self._source.fingerprint(category)
+            # Of this version, not of what `current` names by now: a build may have ended meanwhile.
+            self._tried[category] = self._source.fingerprint_of(category, version)
             self._swap(category, detector)
             log.info("reloaded", category=category, bank_version=version, before=before)
             return Reloaded(category, "loaded", version)
@@ -98,7 +99,7 @@ class Reloads:
         except (ArtifactError, UnknownCategory):
             raise
         except GoodsGuardError as exc:  # of its network, its weights, its scores
-            raise ArtifactError(f"{version} cannot serve: {exc}") from exc
+            raise ArtifactError(f"{version} cannot serve: {exc.public}") from exc
 
     def _seen(self, name: str) -> str | None:
         return self._tried.get(name)
@@ -108,15 +109,16 @@ class Reloads:
         return entry.manifest.bank_version if isinstance(entry, Detector) else None
 
     def _load(self, name: str) -> Reloaded:
-        wanted, serving = self._source.current(name), self._serving(name)
+        # First: what comes after it is seen as new the next time.
         self._tried[name] = self._source.fingerprint(name)
+        wanted, serving = self._source.current(name), self._serving(name)
         if wanted is not None and wanted == serving:
             self._forget_failure(name)
             return Reloaded(name, "unchanged", serving)
         try:
             detector = self._source.detector(name)
         except GoodsGuardError as exc:
-            return self._fail(name, str(exc))
+            return self._fail(name, exc.public, str(exc))
         except Exception as exc:
             log.exception("reload failed", category=name)
             return self._fail(name, f"unforeseen {type(exc).__name__} while loading")
@@ -125,14 +127,15 @@ class Reloads:
         log.info("reloaded", category=name, bank_version=version, before=serving)
         return Reloaded(name, "loaded", version)
 
-    def _fail(self, name: str, reason: str) -> Reloaded:
-        log.error("reload failed", category=name, reason=reason, serving=self._serving(name))
+    def _fail(self, name: str, reason: str, for_the_log: str | None = None) -> Reloaded:
+        serving = self._serving(name)
+        log.error("reload failed", category=name, reason=for_the_log or reason, serving=serving)
         entries, failures = dict(self.registry.entries), dict(self.registry.failures)
         failures[name] = reason
         if not isinstance(entries.get(name), Detector):
             entries[name] = Unavailable(reason)
         self._publish(entries, failures)
-        return Reloaded(name, "failed", self._serving(name), reason)
+        return Reloaded(name, "failed", serving, reason)
 
     def _swap(self, name: str, detector: Detector) -> None:
         failures = {n: reason for n, reason in self.registry.failures.items() if n != name}

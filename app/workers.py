@@ -82,14 +82,20 @@ class Workers:
             ImageError: the photo cannot be judged. DeadlineExceeded: too late to begin.
         """
         submitted = time.perf_counter()
+        held = [data]
+        del data
 
         def read() -> Photo:
             if time.monotonic() >= deadline:
                 raise DeadlineExceeded("the time for this photo was over before it was decoded")
             waited_ms = (time.perf_counter() - submitted) * 1000
-            return replace(detector.read(data), waited_ms=waited_ms)
+            return replace(detector.read(held[0]), waited_ms=waited_ms)
 
-        return await _on(self._decoders, read)
+        try:
+            return await _on(self._decoders, read)
+        except asyncio.CancelledError:
+            held.clear()  # what is cancelled stays in the pool's queue until its turn comes
+            raise
 
     async def judge(
         self,

@@ -13,6 +13,8 @@ from app.api.problems import Forbidden, refusal
 
 # An orchestrator's probes may come from anywhere, and learn nothing worth hiding.
 _PROBES = ("/livez", "/readyz")
+# Headers that only a proxy sends; they do not say plainly for whom.
+_PROXIES_ONLY = ("forwarded", "via", "x-forwarded-host", "x-forwarded-proto")
 _PORT = re.compile(r":\d*$")
 _SCHEME = re.compile(r"^https?://")
 
@@ -26,8 +28,7 @@ def stranger(scope: Scope, allowed_origins: Sequence[str] = ()) -> str | None:
     client, headers = scope.get("client"), Headers(scope=scope)
     if client is not None and not _is_loopback(client[0]):  # None: a Unix socket
         return "this request comes from another one"
-    forwarded = ",".join(headers.getlist("x-forwarded-for"))
-    if not all(_is_loopback(part.strip()) for part in forwarded.split(",") if part.strip()):
+    if _is_handed_on(headers):
         return "this request comes from another one, through a proxy"
     # A page whose own name is made to lead to this machine (DNS rebinding) gives itself away here.
     if not _is_own_name(headers.get("host", "")):
@@ -36,6 +37,18 @@ def stranger(scope: Scope, allowed_origins: Sequence[str] = ()) -> str | None:
     if origin is None or origin in allowed_origins or _is_own_name(_SCHEME.sub("", origin)):
         return None
     return "this request comes from another site's page"
+
+
+def _is_handed_on(headers: Headers) -> bool:
+    """Whether a proxy says that it hands the request on for someone who is not on this machine.
+
+    A proxy that says nothing cannot be told from a program of this machine's own.
+    """
+    clients = [*headers.getlist("x-forwarded-for"), *headers.getlist("x-real-ip")]
+    addresses = [part.strip() for part in ",".join(clients).split(",") if part.strip()]
+    if addresses:
+        return not all(map(_is_loopback, addresses))
+    return any(name in headers for name in _PROXIES_ONLY)
 
 
 def _is_loopback(address: str) -> bool:

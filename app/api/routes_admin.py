@@ -14,6 +14,7 @@ from app.api.schemas import ReloadedCategory, ReloadReport, VersionInfo, Version
 from app.core import artifact as artifacts
 from app.core import errors
 from app.core.detector import Detector
+from app.registry import Unavailable
 from app.reloads import Reloaded
 
 router = APIRouter(prefix="/admin", tags=["admin"])
@@ -66,24 +67,28 @@ async def rollback(
 )
 def list_versions(parts: ServicesDep, category: CategoryName) -> VersionList:
     """What is stored, newest first, and which of it serves."""
-    _known(parts, category)
-    entry = parts.registry.entries[category]
+    entry = _known(parts, category)
     serving = entry.manifest.bank_version if isinstance(entry, Detector) else None
     folder = parts.settings.models_dir / category
     try:
         current = artifacts.current_version(folder)
     except errors.ArtifactError:
         current = None
-    versions = reversed(artifacts.versions(folder) if folder.is_dir() else [])
+    try:
+        versions = artifacts.versions(folder)[::-1]
+    except errors.ArtifactError:  # gone since, or not to be read
+        versions = []
     return VersionList(
         category=category,
         versions=[_version(parts, category, v, serving, current) for v in versions],
     )
 
 
-def _known(parts: Services, category: str) -> None:
-    if category not in parts.registry.entries:
+def _known(parts: Services, category: str) -> Detector | Unavailable:
+    entry = parts.registry.entries.get(category)
+    if entry is None:
         raise errors.UnknownCategory(f"there is no category {category!r}")
+    return entry
 
 
 def _version(

@@ -8,6 +8,7 @@ from app.api.dependencies import Services, ServicesDep
 from app.api.problems import responses
 from app.api.routes_score import CategoryName
 from app.api.schemas import CategoryInfo, CategoryList
+from app.core.detector import Detector
 from app.core.errors import UnknownCategory
 from app.registry import Unavailable
 
@@ -17,19 +18,20 @@ router = APIRouter(prefix="/categories", tags=["categories"])
 @router.get("", summary="All categories", responses=responses())
 def list_categories(parts: ServicesDep) -> CategoryList:
     """Every category below the models folder, whether it serves, and with what."""
-    return CategoryList(categories=[_info(parts, name) for name in parts.registry.entries])
+    entries = parts.registry.entries
+    return CategoryList(categories=[_info(parts, name, entry) for name, entry in entries.items()])
 
 
 @router.get("/{category}", summary="One category", responses=responses(UnknownCategory))
 def get_category(parts: ServicesDep, category: CategoryName) -> CategoryInfo:
     """State, bank version, preset, counts, threshold, last evaluation."""
-    if category not in parts.registry.entries:
+    entry = parts.registry.entries.get(category)
+    if entry is None:
         raise UnknownCategory(f"there is no category {category!r}")
-    return _info(parts, category)
+    return _info(parts, category, entry)
 
 
-def _info(parts: Services, category: str) -> CategoryInfo:
-    entry = parts.registry.entries[category]
+def _info(parts: Services, category: str, entry: Detector | Unavailable) -> CategoryInfo:
     if isinstance(entry, Unavailable):
         return CategoryInfo(category=category, state="unavailable", reason=entry.reason)
     m = entry.manifest

@@ -65,9 +65,7 @@ def get_evaluation(parts: ServicesDep, category: CategoryName) -> EvaluationStat
 
 
 def _status(parts: Services, manifest: Manifest) -> EvaluationStatus:
-    job = parts.evaluations.job(manifest.category)
-    if job is not None and job.bank_version != manifest.bank_version:
-        job = None
+    job = parts.evaluations.job(manifest)
     stored = (job and job.result) or parts.evaluations.stored(manifest)
     if job is None:
         n = stored.n_good + stored.n_defective + stored.n_unreadable if stored else 0

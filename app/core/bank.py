@@ -12,6 +12,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as functional
 
 from app.core.errors import BankError
 
@@ -21,6 +22,8 @@ Lists = npt.NDArray[np.int32]
 
 # What the centroids miss of the best ones costs a little speed, never an answer.
 _KMEANS_ROUNDS, _KMEANS_SAMPLE = 8, 64
+# FAISS's own number, of bytes.
+_COMPARED_AT_ONCE = 32
 # So many vectors are turned to bytes at a time, which bounds the memory that takes.
 _ADDED_AT_ONCE = 16_384
 # So many vectors of the least distance by their bytes are measured anew in a thorough search: the
@@ -123,9 +126,9 @@ class InvertedLists:
         self.centroids = np.ascontiguousarray(centroids, dtype=np.float32)
         self.assignments = np.ascontiguousarray(assignments, dtype=np.int32)
         self._coarse = _Coarse(self.centroids)
-        self._quantizer = faiss.IndexFlatL2(bank.dimensions)
-        self._quantizer.add(self.centroids)
         self._bytes = _Bytes(bank.vectors)
+        # FAISS wants one; which lists are near is asked of `_coarse`, never of it.
+        self._quantizer = faiss.IndexFlatL2(self._bytes.width)
         self._index = self._empty()
         for start in range(0, len(bank), _ADDED_AT_ONCE):
             part = slice(start, start + _ADDED_AT_ONCE)
@@ -186,7 +189,7 @@ class InvertedLists:
         # Any: FAISS's published types know its C++ signatures, not the Python ones in their place
         index: Any = faiss.IndexIVFScalarQuantizer(
             self._quantizer,
-            self.bank.dimensions,
+            self._bytes.width,
             len(self),
             faiss.ScalarQuantizer.QT_8bit_direct,
             faiss.METRIC_L2,
@@ -200,24 +203,30 @@ class _Bytes:
     """Vectors in whole steps from 0 to 255, of one size for all dimensions.
 
     The differences between two vectors are then those between their bytes, times the step: bytes
-    have the same neighbours, up to the rounding.
+    have the same neighbours, up to the rounding. FAISS compares 32 of them at once, or else one by
+    one as floats: zeros fill them up.
+
+    Attributes:
+        width: bytes of a vector, D or a little more.
     """
 
     def __init__(self, vectors: Floats) -> None:
+        self.width = -(-vectors.shape[1] // _COMPARED_AT_ONCE) * _COMPARED_AT_ONCE
         low, high = float(vectors.min()), float(vectors.max())
         self._per_value = 255 / max(high - low, float(np.finfo(np.float32).tiny) * 255)
-        # The half makes a rounding of what FAISS does, which drops what follows the point.
         self._first = torch.tensor(0.5 - low * self._per_value, dtype=torch.float32)
 
     @torch.inference_mode()
     def of(self, vectors: Floats) -> Floats:
-        """(P, D) float32 -> (P, D) bytes as float32, which is how FAISS takes them.
+        """(P, D) float32 -> (P, width) bytes as float32, which is how FAISS takes them.
 
         What lies beyond the bank's own values gets their end, and what is no number the lower one:
         the distance, measured anew, will show it.
         """
         steps = torch.add(self._first, torch.from_numpy(vectors), alpha=self._per_value)
-        return steps.nan_to_num_(0.0).clamp_(0, 255).numpy()
+        steps.nan_to_num_(0.0).clamp_(0, 255).floor_()  # with the half in `_first`: rounded
+        missing = self.width - steps.shape[1]
+        return (functional.pad(steps, (0, missing)) if missing else steps).numpy()
 
 
 class _Coarse:

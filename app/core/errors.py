@@ -33,6 +33,11 @@ GoodsGuardError
 class GoodsGuardError(Exception):
     """Base of everything this package raises on purpose; its text is meant for the user."""
 
+    @property
+    def public(self) -> str:
+        """Its text for whoever reaches the service: without paths of the service's machine."""
+        return str(self)
+
 
 class ImageError(GoodsGuardError):
     """The photo itself cannot be judged."""
@@ -88,6 +93,14 @@ class WeightsError(GoodsGuardError):
 
 class WeightsNotFound(WeightsError):
     """No file, package, cache or network has them."""
+
+    def __init__(self, message: str, *, public: str | None = None) -> None:
+        super().__init__(message)
+        self._public = public
+
+    @property
+    def public(self) -> str:
+        return self._public or str(self)
 
 
 class WeightsMismatch(WeightsError):

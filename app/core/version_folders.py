@@ -17,6 +17,7 @@ from pathlib import Path
 from app.core.errors import ArtifactError
 from app.core.files import PARTIAL
 from app.core.manifest import VERSION_PATTERN
+from app.core.signing import SIGNATURE
 
 CURRENT = "current"
 
@@ -34,15 +35,25 @@ def current_version(folder: Path) -> str:
 
 
 def is_stored(folder: Path) -> bool:
-    """Whether a folder is a category's: it names a version, or holds one."""
-    return folder.is_dir() and ((folder / CURRENT).exists() or bool(versions(folder)))
+    """Whether a folder is a category's: it names a version, or holds one. One that cannot be
+    looked into counts as well, so that whoever loads it is told."""
+    try:
+        return folder.is_dir() and ((folder / CURRENT).exists() or bool(versions(folder)))
+    except (OSError, ArtifactError):
+        return True
 
 
 def versions(folder: Path) -> list[str]:
-    """A category's complete versions, oldest first."""
-    return sorted(
-        p.name for p in folder.iterdir() if p.is_dir() and VERSION_PATTERN.fullmatch(p.name)
-    )
+    """A category's complete versions, oldest first.
+
+    Raises:
+        ArtifactError: the folder cannot be read.
+    """
+    try:
+        named = [p for p in folder.iterdir() if VERSION_PATTERN.fullmatch(p.name)]
+        return sorted(p.name for p in named if p.is_dir())
+    except OSError as exc:
+        raise ArtifactError(f"{folder.name} cannot be read: {exc.strerror}") from exc
 
 
 def read(path: Path, limit: int | None = None) -> bytes:
@@ -85,10 +96,13 @@ def set_current(folder: Path, version: str) -> None:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest versions and the one that serves. Under the writer's lock."""
-    serving = current_version(folder)
-    for version in versions(folder)[:-keep]:
-        if version != serving:
+    """Remove all but the newest versions, the one that serves and the newest that is signed: where
+    only signed ones may serve, it is what serves until a newer one is. Under the writer's lock."""
+    stored = versions(folder)
+    signed = [version for version in stored if (folder / version / SIGNATURE).exists()]
+    spared = {current_version(folder), *signed[-1:]}
+    for version in stored[:-keep]:
+        if version not in spared:
             # Renamed first: half of a version must not be listed, and the next save sweeps it up.
             doomed = folder / f"{PARTIAL}{version}"
             (folder / version).rename(doomed)

@@ -22,6 +22,10 @@ from app.core.errors import PresetError, WeightsMismatch, WeightsNotFound
 # A silent network must be reported within 10 s; the rest of that time is for the answer itself.
 NETWORK_TIMEOUT_S = 6.0
 _CHUNK = 1 << 20
+_NOT_THERE = (
+    "its network's weights are not on the service's machine; the log says where they were looked "
+    "for, and the ways out"
+)
 _WEIGHT_SUFFIXES = frozenset({".safetensors", ".pth", ".pt"})
 
 
@@ -81,7 +85,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             return load_file(path)
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as exc:
-        raise WeightsNotFound(f"no weights file at {path}") from exc
+        raise WeightsNotFound(f"no weights file at {path}", public=_NOT_THERE) from exc
     except SafetensorError as exc:
         raise WeightsMismatch(f"{path.name} is not a safetensors file: {exc}") from exc
     except Exception as exc:  # torch.load raises pickle, zip, runtime and EOF errors alike
@@ -129,7 +133,8 @@ def find_weights(
     if explicit is not None:
         raise WeightsNotFound(
             f"{explicit} has no weights for {backbone.name}: a file is taken as it is, in a folder "
-            f"one whose name starts with {backbone.name} (.safetensors, .pth, .pt)"
+            f"one whose name starts with {backbone.name} (.safetensors, .pth, .pt)",
+            public=_NOT_THERE,
         )
     path = _from_torchvision(backbone)
     return WeightsFile(path, file_sha256(path))
@@ -155,7 +160,7 @@ def _candidates(backbone: Backbone, explicit: Path | None, *, by_hash: bool) -> 
     """Files on this machine that may hold the weights, best first."""
     if explicit is not None:
         if not explicit.exists():
-            raise WeightsNotFound(f"no weights file or folder at {explicit}")
+            raise WeightsNotFound(f"no weights file or folder at {explicit}", public=_NOT_THERE)
         if explicit.is_file():
             yield explicit
         else:
@@ -212,7 +217,8 @@ def _from_torchvision(backbone: Backbone) -> Path:
             f"the weights of {backbone.name} are not on this machine and could not be downloaded "
             f"({exc}). Three ways out: (1) give a file with --weights FILE or GOODSGUARD_WEIGHTS; "
             f"(2) copy {path.name} from a machine with a network to {path.parent}; "
-            "(3) use a preset that ships its weights in a package, such as embedded-knn."
+            "(3) use a preset that ships its weights in a package, such as embedded-knn.",
+            public=_NOT_THERE,
         ) from exc
     return path
 

@@ -51,6 +51,8 @@ class Plan:
             answer before they ask again.
         fresh: of the clients, how many open a connection for each request.
         connections: the most at a time with a rate; beyond it a request is given up.
+        waits: it is sent as soon as one is free instead: so many cameras, each of which asks again
+            only when it has its answer.
         answers: keep what each answer said of score, threshold and version.
         until_refused: end once the service refuses connections.
     """
@@ -63,6 +65,7 @@ class Plan:
     clients: int = 1
     fresh: int = 0
     connections: int = 400
+    waits: bool = False
     answers: bool = False
     until_refused: bool = False
     seed: int = 0
@@ -152,6 +155,7 @@ class Generator:
         self._weights = [r.weight for r in plan.requests]
         self._idle: list[Connection] = []
         self._open = 0
+        self._free = asyncio.Semaphore(plan.connections)
         self._refused = 0
         self.results = Results(begun=time.monotonic())
 
@@ -197,6 +201,11 @@ class Generator:
     async def _one(self, due: float, request: Request, *, fresh: bool = False) -> None:
         sent = Sent(request.kind, due, time.monotonic())
         self.results.requests.append(sent)
+        if self._plan.waits:
+            async with self._free:
+                sent.began = time.monotonic()
+                await self._exchange(request, sent, fresh=fresh)
+            return
         if self._plan.rate and self._open >= self._plan.connections:
             sent.error = "given up"
             return

@@ -22,9 +22,27 @@ PROMTOOL = shutil.which("promtool")
 Yaml = dict[str, Any]
 
 
+class Strict(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Refuses a key that stands twice, as Docker Compose does and YAML demands."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        assert len(keys) == len(set(keys)), f"twice: {sorted(k for k in keys if keys.count(k) > 1)}"
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def read(path: Path) -> Yaml:
-    content: Yaml = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content: Yaml = yaml.load(path.read_text(encoding="utf-8"), Strict)
     return content
+
+
+def test_a_key_that_stands_twice_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text("a: &a {b: 1}\nc: {<<: *a, d: 2}\n")
+    assert read(tmp_path / "x.yml")["c"] == {"b": 1, "d": 2}
+    (tmp_path / "x.yml").write_text("a: {b: 1, b: 2}\n")
+    with pytest.raises(AssertionError, match="twice"):
+        read(tmp_path / "x.yml")
 
 
 def service() -> Yaml:

@@ -40,7 +40,7 @@ DETECTOR = make_detector(threshold=0.3, version=version_number(1))
 
 def test_an_evaluation_runs_to_its_result(evaluations: Evaluations) -> None:
     result = evaluations.start(DETECTOR, DETECTOR.inspect).result(TIMEOUT)
-    job = evaluations.job("can")
+    job = evaluations.job(DETECTOR.manifest)
     assert result.auroc == 1
     assert job is not None
     assert (job.state, job.done, job.total, job.result) == ("done", 7, 7, result)
@@ -58,7 +58,7 @@ def test_a_result_is_kept_per_bank_version(evaluations: Evaluations, folders: Fo
 def test_a_result_outlives_the_service(evaluations: Evaluations, folders: Folders) -> None:
     result = evaluations.start(DETECTOR, DETECTOR.inspect).result(TIMEOUT)
     later = Evaluations(folders.data, folders.reports)
-    assert later.job("can") is None
+    assert later.job(DETECTOR.manifest) is None
     assert later.stored(DETECTOR.manifest) == result
     later.close()
 
@@ -79,6 +79,29 @@ def test_a_job_under_way_is_joined(evaluations: Evaluations) -> None:
     assert len(photos) == 7
 
 
+def test_the_job_of_another_bank_version_is_not_joined(evaluations: Evaluations) -> None:
+    """A new bank comes while the one before is evaluated: both get their own figures."""
+    release = threading.Event()
+
+    def inspect(photo: bytes) -> Inspection:
+        release.wait(TIMEOUT)
+        return DETECTOR.inspect(photo)
+
+    newer = make_detector(threshold=0.3, version=version_number(2))
+    first = evaluations.start(DETECTOR, inspect)
+    second = evaluations.start(newer, newer.inspect)
+    waiting = evaluations.job(newer.manifest)
+    assert waiting is not None
+    assert (waiting.state, waiting.bank_version) == ("queued", version_number(2))
+    release.set()
+    assert first.result(TIMEOUT).bank_version == version_number(1)
+    assert second.result(TIMEOUT).bank_version == version_number(2)
+    for detector, result in ((DETECTOR, first), (newer, second)):
+        job = evaluations.job(detector.manifest)
+        assert job is not None
+        assert job.result == result.result()
+
+
 def test_a_finished_job_is_not_joined(evaluations: Evaluations) -> None:
     first = evaluations.start(DETECTOR, DETECTOR.inspect)
     first.result(TIMEOUT)
@@ -91,7 +114,7 @@ def test_progress_can_be_followed(evaluations: Evaluations) -> None:
     seen = []
 
     def inspect(photo: bytes) -> Inspection:
-        job = evaluations.job("can")
+        job = evaluations.job(DETECTOR.manifest)
         assert job is not None
         seen.append((job.state, job.done, job.total))
         return DETECTOR.inspect(photo)
@@ -105,7 +128,7 @@ def test_no_test_split_is_refused_at_once(tmp_path: Path, configured: bool) -> N
     evaluations = Evaluations(tmp_path if configured else None, tmp_path / "reports")
     with pytest.raises(NoTestSplit):
         evaluations.start(DETECTOR, DETECTOR.inspect)
-    assert evaluations.job("can") is None
+    assert evaluations.job(DETECTOR.manifest) is None
     evaluations.close()
 
 
@@ -118,7 +141,7 @@ def test_a_split_that_cannot_be_read_fails_the_job_with_its_reason(
     future = evaluations.start(DETECTOR, unreadable)
     with pytest.raises(NoTestSplit):
         future.result(TIMEOUT)
-    job = evaluations.job("can")
+    job = evaluations.job(DETECTOR.manifest)
     assert job is not None
     assert job.state == "failed"
     assert "0 good and 0 defective" in str(job.error)
@@ -131,7 +154,7 @@ def test_an_unforeseen_error_fails_the_job_without_its_details(evaluations: Eval
     future = evaluations.start(DETECTOR, broken)
     with pytest.raises(RuntimeError):
         future.result(TIMEOUT)
-    job = evaluations.job("can")
+    job = evaluations.job(DETECTOR.manifest)
     assert job is not None
     assert (job.state, job.error) == ("failed", "unforeseen RuntimeError")
 
@@ -150,7 +173,7 @@ def test_a_result_that_cannot_be_stored_is_still_answered(
 ) -> None:
     folders.reports.write_text("in the way")
     assert evaluations.start(DETECTOR, DETECTOR.inspect).result(TIMEOUT).auroc == 1
-    job = evaluations.job("can")
+    job = evaluations.job(DETECTOR.manifest)
     assert job is not None
     assert "could not be stored" in str(job.error)
 
@@ -185,6 +208,6 @@ def test_closing_stops_the_job_after_its_photo(folders: Folders) -> None:
     release.set()
     closing.join(TIMEOUT)
     assert len(photos) == 1
-    job = evaluations.job("can")
+    job = evaluations.job(DETECTOR.manifest)
     assert job is not None
     assert (job.state, job.error) == ("failed", "the service is stopping")

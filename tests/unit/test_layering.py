@@ -179,8 +179,8 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 def test_the_layout_of_the_tests_mirrors_the_application() -> None:
     """A test of a module lies where the module does, so that it is found."""
     places = {p.parent.relative_to(ROOT / "tests/unit") for p in sources("tests/unit")}
-    benches = {Path("bench")}
-    assert places - benches <= {p.parent.relative_to(ROOT / "app") for p in sources("app")}
+    tools = {Path("bench"), Path("torture")}
+    assert places - tools <= {p.parent.relative_to(ROOT / "app") for p in sources("app")}
 
 
 def test_the_rules_catch_an_upward_import(tmp_path: Path) -> None:

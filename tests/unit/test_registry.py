@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from app.core.errors import (
 )
 from app.core.features import Extractor, FeatureSpec
 from app.core.manifest import RuntimeRecord
-from app.registry import SharedNetworks, Unavailable, load_registry
+from app.registry import BankSource, SharedNetworks, Unavailable, load_registry
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain
 
 
@@ -53,6 +56,37 @@ def test_a_damaged_category_is_unavailable_and_the_others_serve(tmp_path: Path) 
     with pytest.raises(CategoryUnavailable, match="sha256"):
         registry.detector("can")
     assert registry.detector("box").inspect(encode(plain(100))).verdict == "normal"
+
+
+def test_a_category_that_cannot_be_looked_into_is_unavailable_and_the_others_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built by another user, whose umask keeps it to himself. (Root would see all the same.)"""
+    for name in ("can", "box"):
+        artifacts.save(tmp_path, make_artifact(name))
+    stat = os.stat
+
+    def refused(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if "can" in Path(path).parts[len(tmp_path.parts) : -1]:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, *args, **options)
+
+    source = BankSource(tmp_path, SharedNetworks(Loader()))
+    monkeypatch.setattr(os, "stat", refused)
+    registry = source.load_all()
+    assert source.names() == ["box", "can"]
+    assert isinstance(source.fingerprint("can"), str)
+    assert list(registry.detectors) == ["box"]
+    entry = registry.entries["can"]
+    assert isinstance(entry, Unavailable)
+
+
+def test_the_reason_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    artifacts.save(tmp_path, make_artifact("can"))
+    missing = WeightsNotFound(f"nothing at {tmp_path}", public="the weights are not there")
+    registry = load_registry(tmp_path, Loader(missing))
+    assert registry.entries["can"] == Unavailable("the weights are not there")
+    assert registry.failures["can"] == "the weights are not there"
 
 
 def test_an_unforeseen_error_takes_down_its_category_only(tmp_path: Path) -> None:

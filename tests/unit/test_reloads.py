@@ -25,7 +25,7 @@ from app.core.errors import (
 )
 from app.core.features import Extractor, FeatureSpec
 from app.core.manifest import RuntimeRecord
-from app.registry import BankSource, Registry, SharedNetworks
+from app.registry import BankSource, Registry, SharedNetworks, Unavailable
 from app.reloads import Reloaded, Reloads
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain, version_number
 from tests.unit.core.test_signing import OURS, THEIRS, trust
@@ -356,14 +356,51 @@ def test_an_unknown_category_cannot_be_rolled_back(store: Store, version: str | 
         store.open().activate("bag", version)
 
 
-def test_a_rollback_heals_a_category_whose_newest_version_cannot_serve(store: Store) -> None:
-    store.save(2)
-    store.damage(2)
+def test_a_rollback_heals_a_category_whose_current_version_cannot_serve(store: Store) -> None:
+    (store.models / "can" / "current").write_text("torn")
     reloads = store.open()
     with pytest.raises(CategoryUnavailable):
         reloads.registry.detector("can")
     reloads.activate("can")
     assert serving(reloads) == store.current() == version_number(1)
+
+
+def test_what_served_before_serves_after_a_restart_too(store: Store) -> None:
+    """As if the service had never stopped: a version that fails leaves the one before."""
+    for number in (2, 3):
+        store.save(number)
+        store.damage(number)
+    reloads = store.open()
+    assert serving(reloads) == version_number(1)
+    assert "sha256" in reloads.registry.failures["can"]
+    assert store.current() == version_number(3)
+    assert reloads.watch() == []
+    reloads.activate("can", version_number(1))
+    assert dict(reloads.registry.failures) == {}
+    assert store.current() == version_number(1)
+
+
+def test_a_version_left_behind_by_a_rollback_does_not_come_back(store: Store) -> None:
+    store.save(2)
+    artifacts.activate(store.models, "can", version_number(1))
+    store.damage(1)
+    assert isinstance(store.open().registry.entries["can"], Unavailable)
+
+
+def test_a_build_that_ends_while_another_version_is_activated_is_not_missed(store: Store) -> None:
+    store.save(2)
+    reloads = store.open()
+    activate = BankSource.activate
+
+    def late(source: BankSource, category: str, version: str) -> None:
+        activate(source, category, version)
+        store.save(3)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BankSource, "activate", late)
+        reloads.activate("can", version_number(1))
+    assert outcomes(reloads.watch()) == {"can": "loaded"}
+    assert serving(reloads) == version_number(3)
 
 
 def test_a_rollback_ends_the_failure_of_the_version_left_behind(store: Store) -> None:

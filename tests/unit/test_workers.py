@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -172,3 +175,24 @@ async def test_nothing_is_decoded_after_its_deadline(workers: Workers) -> None:
 async def test_the_time_until_a_photo_is_decoded_is_reported(workers: Workers) -> None:
     photo = await workers.read(make_detector(), PHOTO)
     assert photo.waited_ms > 0
+
+
+async def test_a_photo_that_nobody_waits_for_is_let_go_at_once(workers: Workers) -> None:
+    """Though the decoders are busy for long: a client may come, leave, and come again."""
+    release, decoders = threading.Event(), workers._decoders
+    busy = [decoders.submit(release.wait, 20) for _ in range(decoders._max_workers)]
+    photo, detector = encode(plain(120)), make_detector()
+    held = sys.getrefcount(photo)
+    try:
+        waiting = asyncio.create_task(workers.read(detector, photo))
+        await asyncio.sleep(0.05)
+        assert sys.getrefcount(photo) > held
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        del waiting
+        gc.collect()
+        assert sys.getrefcount(photo) == held
+    finally:
+        release.set()
+    assert all(future.result() for future in busy)

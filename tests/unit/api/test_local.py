@@ -49,6 +49,18 @@ def test_what_a_proxy_hands_on_is_its_senders(forwarded: str, local: bool) -> No
     assert (ask(x_forwarded_for=forwarded) is None) is local
 
 
+@pytest.mark.parametrize(
+    ("headers", "local"),
+    [({"x_real_ip": "8.8.8.8"}, False), ({"x_real_ip": "127.0.0.1"}, True),
+     ({"forwarded": "for=8.8.8.8"}, False), ({"via": "1.1 proxy"}, False),
+     ({"x_forwarded_proto": "https"}, False), ({"x_forwarded_host": "localhost"}, False),
+     ({"x_forwarded_proto": "https", "x_forwarded_for": "127.0.0.1"}, True),
+     ({"x_real_ip": "127.0.0.1", "x_forwarded_for": "8.8.8.8"}, False)],
+)  # fmt: skip
+def test_other_headers_of_proxies_count(headers: Headers, local: bool) -> None:
+    assert (ask(("127.0.0.1", 1), origins=(), **headers) is None) is local
+
+
 def test_every_forwarded_header_counts() -> None:
     raw = [(b"host", b"localhost"), (b"x-forwarded-for", b"::1"), (b"x-forwarded-for", b"8.8.8.8")]
     assert stranger({"type": "http", "client": ("::1", 1), "headers": raw}) is not None

@@ -131,6 +131,18 @@ def test_a_writer_waits_for_the_one_before(models: Path) -> None:
     assert done == [ONE]
 
 
+def test_the_newest_signed_version_is_not_pruned(models: Path) -> None:
+    """Where only signed ones may serve, it may be what serves."""
+    names = [version_number(n) for n in range(10, 15)]
+    for name in names:
+        artifacts.save(models, make_artifact("can", version=name))
+    for name in names[:2]:
+        (models / "can" / name / signing.SIGNATURE).write_text("signed")
+    with writer_lock(models / "can"):
+        prune(models / "can", keep=2)
+    assert artifacts.versions(models / "can") == [names[1], *names[3:]]
+
+
 def test_a_version_gone_back_to_is_not_pruned(models: Path) -> None:
     artifacts.activate(models, "can", ONE)
     prune(models / "can", keep=1)
