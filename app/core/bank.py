@@ -223,10 +223,15 @@ class _Bytes:
         What lies beyond the bank's own values gets their end, and what is no number the lower one:
         the distance, measured anew, will show it.
         """
-        steps = torch.add(self._first, torch.from_numpy(vectors), alpha=self._per_value)
+        steps = torch.add(self._first, _tensor(vectors), alpha=self._per_value)
         steps.nan_to_num_(0.0).clamp_(0, 255).floor_()  # with the half in `_first`: rounded
         missing = self.width - steps.shape[1]
         return (functional.pad(steps, (0, missing)) if missing else steps).numpy()
+
+
+def _tensor(array: Floats) -> torch.Tensor:
+    """The same numbers; copied where they are read-only (in a file), of which torch would warn."""
+    return torch.from_numpy(np.require(array, requirements="W"))
 
 
 class _Coarse:
@@ -247,6 +252,6 @@ class _Coarse:
 
     @torch.inference_mode()
     def nearness(self, queries: Floats) -> Floats:
-        centred = torch.from_numpy(queries) - self._mean
+        centred = _tensor(queries) - self._mean
         found = (centred.to(self._dtype) @ self._points).float().sub_(self._half_norms)
         return found.numpy()  # whose argmax takes a sixth of torch's time

@@ -267,6 +267,14 @@ def test_equal_vectors_leave_no_list_empty(vectors: Floats) -> None:
         assert np.isfinite(search.patch_scores(photo)).all()
 
 
+def test_patches_in_a_file_are_searched_as_any_others(tmp_path: Path) -> None:
+    bank, photo = MemoryBank(clustered(1, 2000, 16)), clustered(2, 200, 16)
+    search = search_by_lists(bank, InvertedLists.of(bank, 64, 0), 16)
+    np.save(tmp_path / "photo.npy", photo)
+    read_only = np.load(tmp_path / "photo.npy", mmap_mode="r")
+    np.testing.assert_array_equal(search.patch_scores(read_only), search.patch_scores(photo))
+
+
 def test_many_threads_get_the_answers_of_one() -> None:
     bank = MemoryBank(clustered(1, 4000, 32))
     search = search_by_lists(bank, InvertedLists.of(bank, 128, 0), 16)
