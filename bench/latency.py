@@ -9,8 +9,8 @@ Three questions, each with its contenders timed in turn (`rounds.py`), in one pr
     decode    bytes -> network input, in full and by the preset's reduced decode (`draft_margin`)
     peer      the same judge against anomalib's TorchInferencer and OpenVINOInferencer, with the
               same weights, the same prepared photo, and a bank of as many patches of the same
-              training photos, each as its own side embeds them; and both sides' AUROC with the largest of
-              these banks
+              training photos, each as its own side embeds them; and both sides' AUROC with the
+              largest of these banks
 
 Banks hold patches of the training photos, drawn by chance.
 """
