@@ -120,6 +120,7 @@ class Evaluations:
                 category,
                 detector.manifest,
                 inspect,
+                engine=detector.engine,
                 anomaly_map=detector.anomaly_map,
                 progress=progress,
             ).evaluation

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+import torch
 from fastapi import Depends, FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
@@ -36,8 +37,9 @@ from app.evaluations import Evaluations
 from app.key_store import KeyStore
 from app.keys import KeysError
 from app.logs import configure_logs
+from app.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
 from app.rate_limit import RateLimiter
-from app.registry import BankSource, LoadExtractor, Registry, SharedNetworks, extractor_loader
+from app.registry import BankSource, Registry
 from app.reloads import Reloads
 from app.settings import Settings
 from app.workers import Workers
@@ -133,6 +135,13 @@ def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[
     return layers
 
 
+def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
+    wanted = (settings.runtime, settings.precision)
+    return SharedNetworks(
+        extractor_loader(device, settings.weights, *wanted), faster_engine(device, *wanted)
+    )
+
+
 def _start(
     settings: Settings, telemetry: Telemetry, drain: Drain, load_extractor: LoadExtractor | None
 ) -> Services:
@@ -141,10 +150,7 @@ def _start(
     device = choose_device(settings.device)
     source = BankSource(
         settings.models_dir,
-        SharedNetworks(
-            load_extractor
-            or extractor_loader(device, settings.weights, settings.runtime, settings.precision)
-        ),
+        _networks(settings, device) if load_extractor is None else SharedNetworks(load_extractor),
         max_pixels=settings.max_pixels,
         trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
     )

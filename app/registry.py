@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 import structlog
-import torch
 
 from app.core import artifact as artifacts
-from app.core.backbones import get_backbone
+from app.core.artifact import Artifact
 from app.core.dataset import is_category_name
 from app.core.detector import Detector
 from app.core.errors import (
@@ -21,16 +20,13 @@ from app.core.errors import (
     NoSuchVersion,
     UnknownCategory,
 )
-from app.core.features import Extractor, FeatureExtractor, FeatureSpec
 from app.core.images import MAX_PIXELS
-from app.core.manifest import Manifest, RuntimeRecord
-from app.core.runtimes import Runtime, choose_runtime
+from app.core.runtimes import Engine
 from app.core.signing import SIGNATURE
 from app.core.signing_keys import TrustedKeys
+from app.networks import Faster, LoadExtractor, SharedNetworks, never_faster
 
 log = structlog.get_logger()
-
-LoadExtractor = Callable[[FeatureSpec, RuntimeRecord], Extractor]
 
 
 @dataclass(frozen=True)
@@ -120,11 +116,28 @@ class BankSource:
     def detector(self, category: str, version: str | None = None) -> Detector:
         """Load a version, the current one by default, verify and self-test it.
 
+        It serves on the fastest engine whose self-test it passes.
+
         Raises:
             GoodsGuardError: it cannot serve; the text says why.
         """
         artifact = artifacts.load(self.models, category, version, trusted=self.trusted)
-        extractor = self.networks.extractor(artifact.manifest)
+        *faster, own = self.networks.engines(artifact.manifest)
+        for engine in faster:
+            try:
+                return self._tested(artifact, engine)
+            except GoodsGuardError as exc:
+                log.info(
+                    "not served faster",
+                    category=category,
+                    bank_version=artifact.manifest.bank_version,
+                    engine=" ".join(engine),
+                    reason=str(exc),
+                )
+        return self._tested(artifact, own)
+
+    def _tested(self, artifact: Artifact, engine: Engine) -> Detector:
+        extractor = self.networks.extractor(artifact.manifest.features, engine)
         detector = Detector(artifact, extractor, max_pixels=self.max_pixels)
         detector.self_test()
         return detector
@@ -195,67 +208,11 @@ class BankSource:
 
 
 def load_registry(
-    models: Path, load_extractor: LoadExtractor, *, max_pixels: int = MAX_PIXELS
+    models: Path,
+    load_extractor: LoadExtractor,
+    faster: Faster = never_faster,
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> Registry:
     """Load every category below `models`, for who does not exchange them later."""
-    return BankSource(models, SharedNetworks(load_extractor), max_pixels).load_all()
-
-
-class SharedNetworks:
-    """Feature extractors by spec: categories of one network share it."""
-
-    def __init__(self, load_extractor: LoadExtractor) -> None:
-        self._load = load_extractor
-        # A failure is kept too: six categories must not wait six times for a silent network.
-        self._loaded: dict[str, Extractor | GoodsGuardError] = {}
-
-    def extractor(self, manifest: Manifest) -> Extractor:
-        """The extractor of a bank's features, its network loaded once.
-
-        Raises:
-            PresetError, WeightsNotFound, WeightsMismatch.
-        """
-        spec = manifest.features
-        key = f"{spec.network_key()} {manifest.runtime.name} {manifest.runtime.precision}"
-        if key not in self._loaded:
-            try:
-                self._loaded[key] = self._load(spec, manifest.runtime)
-            except GoodsGuardError as exc:
-                self._loaded[key] = exc
-        extractor = self._loaded[key]
-        if isinstance(extractor, GoodsGuardError):
-            raise extractor
-        if extractor.spec != spec and isinstance(extractor, FeatureExtractor):
-            return extractor.with_spec(spec)
-        return extractor
-
-    def keep(self, runtimes: Iterable[Runtime]) -> None:
-        """Forget all networks but these, and failures: what was missing may be there now."""
-        used = {id(runtime) for runtime in runtimes}
-        self._loaded = {
-            key: extractor
-            for key, extractor in self._loaded.items()
-            if not isinstance(extractor, GoodsGuardError) and id(extractor.runtime) in used
-        }
-
-
-def extractor_loader(
-    device: torch.device, weights: Path | None, runtime: str = "auto", precision: str = "auto"
-) -> LoadExtractor:
-    """Loads real extractors onto a device, with weights from a file or folder.
-
-    What is `auto` of runtime and precision is taken from the bank where this machine can.
-    """
-
-    def load(spec: FeatureSpec, built_with: RuntimeRecord) -> FeatureExtractor:
-        like = (built_with.name, built_with.precision)
-        make_runtime = choose_runtime(
-            device,
-            runtime,
-            precision,
-            like=like,
-            bfloat16=get_backbone(spec.backbone).bfloat16,
-        )
-        return FeatureExtractor.load(spec, device, weights, make_runtime)
-
-    return load
+    return BankSource(models, SharedNetworks(load_extractor, faster), max_pixels).load_all()

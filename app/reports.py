@@ -82,7 +82,8 @@ def _summary_section(e: Evaluation) -> list[str]:
     lines = [
         f"## {e.category}",
         "",
-        f"Bank `{e.bank_version}`, threshold {e.threshold:.4f}, "
+        f"Bank `{e.bank_version}`{f' on {e.engine}' if e.engine else ''}, "
+        f"threshold {e.threshold:.4f}, "
         f"{e.images_per_second:.1f} images/s, {e.n_unreadable} unreadable.",
         "",
         "| defect type | n | AUROC | recall |",

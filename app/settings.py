@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     )
     precision: str = Field(
         default="auto",
-        description="float32, bfloat16 or float16; auto: as the bank was built, else the best",
+        description="float32, bfloat16 or float16; auto: the fastest in which the bank's golden "
+        "photos keep their scores",
     )
     batch_delay_ms: float = Field(
         default=2.0,

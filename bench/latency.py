@@ -36,9 +36,11 @@ from app.core.detector import Detector, Photo
 from app.core.errors import GoodsGuardError, WeightsNotFound
 from app.core.features import FeatureExtractor
 from app.core.images import decode
+from app.core.manifest import RuntimeRecord
 from app.core.preset import Preset, load_preset
-from app.core.runtimes import PRECISIONS, RUNTIMES, choose_runtime, supports
+from app.core.runtimes import PRECISIONS, RUNTIMES, Engine, choose_runtime, supports
 from app.core.weights import find_weights
+from app.networks import faster_engine
 from bench import tables
 from bench.accuracy import ENVIRONMENT, REQUIREMENTS, Peer
 from bench.backbone import BareBackbone
@@ -104,7 +106,7 @@ class Bench:
 
     def stock(self, preset: Preset) -> tuple[Artifact, list[Floats], FeatureExtractor]:
         """An artifact to put banks into, and the training photos' patches."""
-        extractor = self.extractor(preset, *engines(preset)[0])
+        extractor = self.extractor(preset, *engines()[0])
         base = small_artifact(self.category, preset, extractor)
         return base, patches_of_files(self.category.train, extractor), extractor
 
@@ -112,12 +114,16 @@ class Bench:
         return in_turn(contenders, self.rounds, self.calls)
 
 
-def engines(preset: Preset) -> list[tuple[str, str]]:
-    """(runtime, precision) that this machine's CPU runs, the one that serves first."""
-    pairs = [(r, p) for r in RUNTIMES for p in PRECISIONS if supports(r, p, CPU)]
-    backbone = get_backbone(preset.features.backbone)
-    wanted = ("openvino", "bfloat16" if backbone.bfloat16 else "float32")
-    return sorted(pairs, key=lambda pair: pair != wanted)
+def engines() -> list[Engine]:
+    """What this machine's CPU runs, the one that builds banks first."""
+    return [(r, p) for r in RUNTIMES for p in PRECISIONS if supports(r, p, CPU)]
+
+
+def serving(preset: Preset) -> Engine:
+    """What serves a bank of the first of them, if its golden photos agree."""
+    name, precision = engines()[0]
+    built_with = RuntimeRecord(name=name, precision=precision, device="cpu")
+    return faster_engine(CPU)(preset.features, built_with) or (name, precision)
 
 
 def measure_preset(bench: Bench, preset: Preset, run: Run) -> list[Figures]:
@@ -126,7 +132,7 @@ def measure_preset(bench: Bench, preset: Preset, run: Run) -> list[Figures]:
     artifact = with_bank(base, draw(patches, bench.banks[0]), patches, extractor)
     turns: dict[str, Turn] = {}
     judges: dict[str, Judge] = {}
-    for runtime, precision in engines(preset):
+    for runtime, precision in engines():
         name = f"{runtime} {precision}"
         served = bench.extractor(preset, runtime, precision)
         detector = Detector(artifact, served)
@@ -190,7 +196,7 @@ def measure_peer(bench: Bench, preset: Preset, peer: Peer, run: Run) -> Figures:
     python = peer.python()
     prepare_environment(python)
     base, patches, usual = bench.stock(preset)
-    served = {" ".join(engine): bench.extractor(preset, *engine) for engine in engines(preset)}
+    served = {" ".join(engine): bench.extractor(preset, *engine) for engine in engines()}
     ours: dict[str, Detector] = {}
     for count in bench.banks:
         artifact = with_bank(base, draw(patches, count), patches, usual)
@@ -210,16 +216,17 @@ def measure_peer(bench: Bench, preset: Preset, peer: Peer, run: Run) -> Figures:
         largest = f", {max(bench.banks)}"
         scores = {n: _scores(d, photos) for n, d in ours.items() if n.endswith(largest)}
         scores |= {n: theirs.scores(q)[1:] for n, q in asked.items() if n.endswith(largest)}
-    first_of_ours = next(iter(ours)).rpartition(", ")[0]
+    by_default = f"ours, {' '.join(serving(preset))}"
     return {
         "preset": preset.name,
+        "served_by": by_default,
         "versions": theirs.versions,
         "rows": [
             {
                 "contender": contender,
                 "bank": int(count),
                 "ms": spread(found[name]),
-                "times_ours": ratio(found[name], found[f"{first_of_ours}, {count}"]),
+                "times_ours": ratio(found[name], found[f"{by_default}, {count}"]),
             }
             for name in found
             for contender, _, count in [name.rpartition(", ")]
@@ -321,7 +328,7 @@ def _peer_tables(peer: Figures) -> list[str]:
     judged = f"{accuracy['n_good']} good, {accuracy['n_defective']} defective photos"
     return [
         *tables.table(
-            ("contender", "bank", "ms a photo", "times ours"),
+            ("contender", "bank", "ms a photo", f"times {peer['served_by']}"),
             [
                 [
                     row["contender"],

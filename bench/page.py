@@ -81,8 +81,9 @@ SECTIONS = (
     Section(
         "precision",
         "What bfloat16 costs",
-        "`precision.py`. Each engine fills its own bank and scores the same test photos; the "
-        "difference is from OpenVINO in float32. *Scores moved by*: the median over the photos.",
+        "`precision.py`. The bank is OpenVINO's in float32; each engine embeds the test photos and "
+        "scores them against it. *Scores moved by*: the median over the photos. *Verdicts* are "
+        "those at the threshold that 5 % of the good photos exceed in float32.",
         precision.markdown,
     ),
     Section(

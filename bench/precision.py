@@ -1,10 +1,12 @@
-"""What a lower precision costs in accuracy, by runtime: whether a network may serve in it unasked.
+"""What a bank of float32 loses where its photos are embedded otherwise: may it be served so?
 
     python -m bench.precision --data data/elpv --category elpv_mono --weights RESNET18.safetensors
 
-Each engine embeds the training photos itself, fills a bank with the same places of them, drawn by
-chance, and scores the test split. AUROC has DeLong's interval; since all score the same photos, the
-difference from OpenVINO in float32 says more: it has an interval of its own, of photos drawn again.
+OpenVINO in float32 embeds the training photos, whose patches, drawn by chance, fill one bank. Each
+engine then embeds the test split and scores it against that bank, as a service does. AUROC has
+DeLong's interval; since all score the same photos, the difference from OpenVINO in float32 says
+more: it has an interval of its own, of photos drawn again. Verdicts are those at the threshold that
+5 % of the good photos exceed in float32.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from app.core import metrics
 from app.core.bank import MemoryBank
 from app.core.dataset import Category, LabelledImage, read_test_split
 from app.core.errors import GoodsGuardError, WeightsNotFound
+from app.core.features import FeatureExtractor
 from app.core.preset import Preset, load_preset
 from app.core.search import PatchSearch
 from bench import tables
@@ -32,28 +35,29 @@ from bench.stock import draw, patches_of_files, spread_over
 
 VECTORS = 2000
 DRAWN_AGAIN = 1000
-REFERENCE = "openvino float32"
+FALSE_ALARMS = 0.05
 
 Scores = npt.NDArray[np.float64]
 
 
 def engine_scores(
-    bench: Bench, preset: Preset, engine: tuple[str, str], test: Sequence[LabelledImage]
+    search: PatchSearch, extractor: FeatureExtractor, test: Sequence[LabelledImage]
 ) -> Scores:
-    """(n,) image scores by one engine, its own bank included; the search is exact."""
-    extractor = bench.extractor(preset, *engine)
-    train = patches_of_files(bench.category.train, extractor)
-    bank = MemoryBank(draw(train, min(VECTORS, sum(map(len, train)))))
-    search = PatchSearch(bank, preset.scoring)
+    """(n,) image scores by one engine against the bank, searched exactly."""
     photos = patches_of_files([image.path for image in test], extractor)
-    return np.array([preset.scoring.image_score(search.patch_scores(p)) for p in photos])
+    return np.array([search.scoring.image_score(search.patch_scores(p)) for p in photos])
 
 
 def measure(bench: Bench, preset: Preset, test: Sequence[LabelledImage]) -> list[Figures]:
-    """A row per engine."""
+    """A row per engine, that of the bank first."""
     labels = np.array([image.is_defective for image in test])
-    found = {" ".join(e): engine_scores(bench, preset, e, test) for e in engines(preset)}
-    reference = found.get(REFERENCE, next(iter(found.values())))
+    extractors = {" ".join(e): bench.extractor(preset, *e) for e in engines()}
+    train = patches_of_files(bench.category.train, next(iter(extractors.values())))
+    bank = MemoryBank(draw(train, min(VECTORS, sum(map(len, train)))))
+    search = PatchSearch(bank, preset.scoring)
+    found = {name: engine_scores(search, e, test) for name, e in extractors.items()}
+    reference = next(iter(found.values()))
+    threshold = np.quantile(reference[~labels], 1 - FALSE_ALARMS)
     rows = []
     for name, scores in found.items():
         good, bad = scores[~labels], scores[labels]
@@ -68,6 +72,9 @@ def measure(bench: Bench, preset: Preset, test: Sequence[LabelledImage]) -> list
                 "difference_ci95": difference_interval(scores, reference, labels),
                 "rank_correlation": float(spearmanr(scores, reference).statistic),
                 "median_deviation": float(np.median(np.abs(scores - reference) / reference)),
+                "largest_deviation": float(np.max(np.abs(scores - reference) / reference)),
+                "verdicts_changed": int(((scores > threshold) != (reference > threshold)).sum()),
+                "false_alarms": float(np.mean(scores[~labels] > threshold)),
             }
         )
     return rows
@@ -99,7 +106,7 @@ def markdown(figures: Figures) -> list[str]:
     return tables.table(
         (
             "preset, engine", "AUROC (95 %)", "difference (95 %)", "rank correlation",
-            "scores moved by",
+            "scores moved by", "at most", "verdicts changed", "false alarms",
         ),
         [
             [
@@ -108,6 +115,9 @@ def markdown(figures: Figures) -> list[str]:
                 "{:+.4f} ({:+.4f} to {:+.4f})".format(row["difference"], *row["difference_ci95"]),
                 f"{row['rank_correlation']:.5f}",
                 f"{row['median_deviation']:.2%}",
+                f"{row['largest_deviation']:.2%}",
+                f"{row['verdicts_changed']} of {figures['n_good'] + figures['n_defective']}",
+                f"{row['false_alarms']:.1%}",
             ]
             for row in figures["rows"]
         ],

@@ -27,6 +27,7 @@ from typing import Annotated, NamedTuple
 
 import httpx
 import numpy as np
+import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
@@ -37,7 +38,8 @@ from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
 from app.core.features import FeatureExtractor
 from app.core.preset import Preset, load_preset
-from app.core.runtimes import choose_device
+from app.networks import SharedNetworks, extractor_loader, faster_engine
+from app.registry import BankSource
 from bench import tables
 from bench.machine import (
     CategoryOption,
@@ -51,6 +53,7 @@ from bench.machine import (
 from bench.rounds import ratio, spread, timed
 from bench.stock import SIZES, draw, jpeg, patches_of_files, small_artifact, spread_over, with_bank
 
+CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 CLIENTS = (1, 2, 8, 32)
 CATEGORIES = 6
@@ -248,7 +251,8 @@ def markdown(figures: Figures) -> list[str]:
         *lines,
         "",
         f"Start with {figures['categories']} categories of {figures['bank'][0]:,} × "
-        f"{figures['bank'][1]} patches until `/readyz` says so: {starts} s. Resident then: "
+        f"{figures['bank'][1]} patches, served by {figures['engine']}, until "
+        f"`/readyz` says so: {starts} s. Resident then: "
         f"{tables.size(figures['resident_started'])}; after all requests: "
         f"{tables.size(figures['resident_after'])}.",
     ]
@@ -257,14 +261,14 @@ def markdown(figures: Figures) -> list[str]:
 def stored(
     models: Path, goods: Category, preset: Preset, weights: Path | None, vectors: int
 ) -> Detector:
-    """Store the banks, and load the first of them."""
-    extractor = FeatureExtractor.load(preset.features, choose_device("cpu"), weights)
+    """Store the banks, and load the first of them as the service does."""
+    extractor = FeatureExtractor.load(preset.features, CPU, weights)
     patches = patches_of_files(spread_over(goods.train, PHOTOS), extractor)
     base = small_artifact(goods, preset, extractor)
     bank = draw(patches, min(vectors, sum(map(len, patches))))
     names = store(models, with_bank(base, bank, patches, extractor))
-    artifact = artifacts.load(models, names[0])
-    return Detector(artifact, extractor.with_spec(artifact.manifest.features))
+    networks = SharedNetworks(extractor_loader(CPU, weights), faster_engine(CPU))
+    return BankSource(models, networks).detector(names[0])
 
 
 def settings(folder: Path, models: Path, weights: Path | None, threads: int) -> dict[str, str]:
@@ -319,6 +323,7 @@ def main(
         "set": category,
         "categories": CATEGORIES,
         "bank": [len(detector.bank), detector.bank.dimensions],
+        "engine": detector.engine,
         "search": detector.manifest.search.method,
         "start_s": started,
         "resident_started": resident_started,

@@ -25,7 +25,6 @@ from app.cli import (
     warn,
 )
 from app.core import artifact as artifacts
-from app.core.backbones import get_backbone
 from app.core.build import MAX_UNREADABLE, Build, build_bank
 from app.core.calibration import Alpha
 from app.core.dataset import list_categories, read_category
@@ -66,8 +65,7 @@ def main(
         threshold = None if alpha is None else Alpha(alpha=alpha)
         names = list_categories(data, wanted=category)
         place = choose_device(device)
-        accurate = get_backbone(method.features.backbone).bfloat16
-        make_runtime = choose_runtime(place, runtime, precision, bfloat16=accurate)
+        make_runtime = choose_runtime(place, runtime, precision)
         extractor = FeatureExtractor.load(method.features, place, weights, make_runtime)
     except ValueError as exc:
         raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc

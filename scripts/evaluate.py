@@ -34,7 +34,8 @@ from app.core.errors import DatasetError, GoodsGuardError
 from app.core.evaluation import Evaluation, EvaluationRun, evaluate
 from app.core.runtimes import choose_device
 from app.core.threads import set_threads
-from app.registry import Registry, extractor_loader, load_registry
+from app.networks import extractor_loader, faster_engine
+from app.registry import Registry, load_registry
 
 
 def main(
@@ -54,8 +55,9 @@ def main(
     """Evaluate banks with the detector and the metrics that the service uses."""
     set_threads(threads)
     try:
-        loader = extractor_loader(choose_device(device), weights, runtime, precision)
-        registry = load_registry(models, loader)
+        place = choose_device(device)
+        loader = extractor_loader(place, weights, runtime, precision)
+        registry = load_registry(models, loader, faster_engine(place, runtime, precision))
         names = _names(registry, data, category)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
@@ -119,6 +121,7 @@ def _run(
         split,
         detector.manifest,
         inspect,
+        engine=detector.engine,
         anomaly_map=detector.anomaly_map,
         progress=lambda done, _: bar.update(task, completed=done),
     )

@@ -42,6 +42,7 @@ def _info(parts: Services, category: str, entry: Detector | Unavailable) -> Cate
         preset=m.preset,
         created_at=m.created_at,
         backbone=m.features.backbone,
+        engine=entry.engine,
         input_size=m.features.preprocess.input_size,
         vectors=m.bank.vectors,
         dimensions=m.bank.dimensions,

@@ -150,6 +150,7 @@ class CategoryInfo(BaseModel):
     preset: str | None = None
     created_at: datetime | None = None
     backbone: str | None = None
+    engine: str | None = Field(default=None, description="runtime and precision that serve it")
     input_size: int | None = None
     vectors: int | None = None
     dimensions: int | None = None

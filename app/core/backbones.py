@@ -32,10 +32,9 @@ class Backbone:
         network: makes the whole network, untrained, as ordered children.
         torchvision_weights: name of torchvision's default weights enum; None: not from torchvision.
         package_file: path of the weights inside an installed package; None: no package has them.
-        bfloat16: whether it is computed in bfloat16 unasked, where the processor can. None is:
-            a photo takes about half as long, but its scores move by 0.6 to 1.2 %, so that such a
-            bank would serve on such processors only. Its AUROC on elpv_mono is lower by 0.0005
-            with ResNet18, by 0.0013 with Lite0 (`bench/precision.py`).
+        bfloat16: whether a bank that was calibrated in float32 may be served in bfloat16 unasked
+            where the processor can and its golden photos agree: for networks on which that was
+            measured (`bench/precision.py`).
         rename: brings the parameter names of the published file to those of `network`.
         source: licence and origin, for people.
     """
@@ -189,6 +188,7 @@ def _resnet_row(name: str, weights: str, widths: tuple[int, int, int, int]) -> B
         std=IMAGENET_STD,
         source=f"torchvision {weights} (BSD-3-Clause; trained on ImageNet-1k)",
         torchvision_weights=weights,
+        bfloat16=name == "resnet18",
     )
 
 

@@ -90,6 +90,11 @@ class Detector:
         )
         self._max_pixels = max_pixels
 
+    @property
+    def engine(self) -> str:
+        """Runtime and precision that serve the bank."""
+        return f"{self.extractor.runtime.name} {self.extractor.runtime.precision}"
+
     def inspect(self, data: bytes) -> Inspection:
         """Judge one photo from its bytes.
 

@@ -73,6 +73,7 @@ class Evaluation(_Frozen):
     category: str
     bank_version: str
     preset: str
+    engine: str | None = Field(default=None, description="runtime and precision that scored")
     evaluated_at: datetime
     n_good: int
     n_defective: int
@@ -155,13 +156,14 @@ def evaluate(
     manifest: Manifest,
     inspect: Callable[[bytes], J],
     *,
+    engine: str | None = None,
     anomaly_map: AnomalyMap[J] = lambda _judgement, _shape: None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> EvaluationRun:
     """Score a category's test split, one photo at a time as the service would.
 
     Args:
-        inspect: `Detector.inspect`, or what routes to it.
+        inspect: `Detector.inspect`, or what routes to it. engine: `Detector.engine`.
         anomaly_map: `Detector.anomaly_map`, for the pixel metrics.
         progress: called with (done, total) after each image.
 
@@ -183,7 +185,12 @@ def evaluate(
             unreadable.append(image.path)
         progress(done, len(category.test))
     evaluation = summarise(
-        scored, manifest, n_unreadable=len(unreadable), seconds=seconds, pixels=pixels
+        scored,
+        manifest,
+        engine=engine,
+        n_unreadable=len(unreadable),
+        seconds=seconds,
+        pixels=pixels,
     )
     return EvaluationRun(evaluation, tuple(scored), tuple(unreadable))
 
@@ -192,6 +199,7 @@ def summarise(
     scored: Sequence[ScoredImage],
     manifest: Manifest,
     *,
+    engine: str | None = None,
     n_unreadable: int,
     seconds: float,
     pixels: _Pixels | None = None,
@@ -214,6 +222,7 @@ def summarise(
         category=manifest.category,
         bank_version=manifest.bank_version,
         preset=manifest.preset,
+        engine=engine,
         evaluated_at=datetime.now(UTC),
         n_good=len(good),
         n_defective=len(defective),

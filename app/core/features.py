@@ -123,13 +123,13 @@ class FeatureExtractor:
         Where the spec names no hash yet (a preset), the one found is written into `self.spec`.
 
         Args:
-            make_runtime: from `choose_runtime`; None takes what is fastest on the device.
+            make_runtime: from `choose_runtime`; None takes what it takes by default.
 
         Raises:
             PresetError, WeightsNotFound, WeightsMismatch.
         """
         backbone = get_backbone(spec.backbone)
-        make_runtime = make_runtime or choose_runtime(device, bfloat16=backbone.bfloat16)
+        make_runtime = make_runtime or choose_runtime(device)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
         network = embedding_network(load_network(backbone, spec.layers, file), spec)
         spec = spec.model_copy(update={"weights_sha256": file.sha256})

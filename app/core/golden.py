@@ -20,10 +20,12 @@ from app.core.search import PatchSearch
 Floats = npt.NDArray[np.float32]
 
 COUNT = 4
-# Share of a normal photo's score by which a golden score may move. Measured on banks of `patch` and
-# `embedded-patch`: float32 on another engine moves it by about 1e-7; bfloat16 in place of float32
-# by 0.6 to 1.2 %, which is refused: the threshold would no longer keep its promise.
-BOUND = 0.005
+# Share of a normal photo's score by which a golden score may move: a tenth of what good photos
+# themselves differ by (their scores' standard deviation is about 11 % of their mean on bottle and
+# elpv_mono), so that the threshold keeps its promise. Measured on such banks: float32 on another
+# engine moves it by less than 1e-5, bfloat16 in place of float32 by 0.2 to 0.5 % with ResNet18, by
+# up to 4 % on single photos with Lite0.
+BOUND = 0.01
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from app.core import artifact as artifacts
 from app.core.features import FeatureExtractor, FeatureSpec
-from app.core.manifest import RuntimeRecord
+from app.core.runtimes import Engine
 from app.main import create_app
 from app.settings import Settings
 from tests.support import ColourRuntime, encode, make_artifact, plain, write_category
@@ -99,7 +99,7 @@ async def serve(
         "log_level": "error",
     }
 
-    def load_extractor(spec: FeatureSpec, _: RuntimeRecord) -> FeatureExtractor:
+    def load_extractor(spec: FeatureSpec, _: Engine) -> FeatureExtractor:
         return FeatureExtractor(spec, runtime.for_spec(spec))
 
     app = create_app(Settings(**(values | overrides)), load_extractor)

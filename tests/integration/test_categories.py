@@ -25,6 +25,7 @@ async def test_a_category_says_what_it_serves_with(service: Service) -> None:
     expected = {
         "preset": "colour",
         "backbone": "colour",
+        "engine": "torch float32",
         "input_size": 32,
         "vectors": len(GREYS),
         "dimensions": 3,

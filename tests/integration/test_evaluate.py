@@ -42,6 +42,7 @@ async def test_waiting_answers_200_with_the_result(service: Service) -> None:
     assert answer.status_code == 200
     result = answer.json()
     assert set(result) >= PROMISED
+    assert result["engine"] == "torch float32"
     assert set(result["at_threshold"]) >= AT_THRESHOLD
     assert (result["auroc"], result["n_defective"]) == (1.0, 3)
 

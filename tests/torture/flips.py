@@ -33,7 +33,8 @@ from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
 from app.core.manifest import Manifest
 from app.core.signing_keys import TrustedKeys, generate_key, key_id
-from app.registry import BankSource, SharedNetworks, extractor_loader
+from app.networks import SharedNetworks, extractor_loader
+from app.registry import BankSource
 from tests.torture import banks
 from tests.torture.service import REPORT, Report, ReportOption, serving
 

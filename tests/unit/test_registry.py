@@ -9,14 +9,14 @@ import pytest
 
 from app.core import artifact as artifacts
 from app.core.errors import (
-    ArtifactError,
     CategoryUnavailable,
     UnknownCategory,
     WeightsNotFound,
 )
 from app.core.features import Extractor, FeatureSpec
-from app.core.manifest import RuntimeRecord
-from app.registry import BankSource, SharedNetworks, Unavailable, load_registry
+from app.core.runtimes import Engine
+from app.networks import SharedNetworks
+from app.registry import BankSource, Unavailable, load_registry
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain
 
 
@@ -27,7 +27,7 @@ class Loader:
         self.calls: list[FeatureSpec] = []
         self._error = error
 
-    def __call__(self, spec: FeatureSpec, built_with: RuntimeRecord) -> Extractor:
+    def __call__(self, spec: FeatureSpec, engine: Engine) -> Extractor:
         self.calls.append(spec)
         if self._error:
             raise self._error
@@ -162,13 +162,6 @@ def test_a_failure_to_load_a_network_is_not_repeated_for_each_category(tmp_path:
     registry = load_registry(tmp_path, loader)
     assert len(loader.calls) == 1
     assert len(registry.entries) == 3
-
-
-def test_a_remembered_failure_is_raised_again() -> None:
-    share = SharedNetworks(Loader(ArtifactError("broken")))
-    for _ in range(2):
-        with pytest.raises(ArtifactError, match="broken"):
-            share.extractor(make_artifact().manifest)
 
 
 def test_the_pixel_limit_reaches_the_detectors(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from app.core.errors import (
     WeightsNotFound,
 )
 from app.core.features import Extractor, FeatureSpec
-from app.core.manifest import RuntimeRecord
-from app.registry import BankSource, Registry, SharedNetworks, Unavailable
+from app.core.runtimes import Engine
+from app.networks import SharedNetworks
+from app.registry import BankSource, Registry, Unavailable
 from app.reloads import Reloaded, Reloads
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain, version_number
 from tests.unit.core.test_signing import OURS, THEIRS, trust
@@ -41,7 +42,7 @@ class Networks:
     error: Exception | None = None
     loaded: list[FeatureSpec] = field(default_factory=list)
 
-    def __call__(self, spec: FeatureSpec, _: RuntimeRecord) -> Extractor:
+    def __call__(self, spec: FeatureSpec, _: Engine) -> Extractor:
         self.loaded.append(spec)
         if self.error:
             raise self.error

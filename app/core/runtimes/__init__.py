@@ -18,17 +18,20 @@ from app.core.runtimes.torch_runtime import TorchRuntime, choose_device
 __all__ = [
     "PRECISIONS",
     "RUNTIMES",
+    "Engine",
     "MakeRuntime",
     "OpenVinoRuntime",
     "Runtime",
     "TorchRuntime",
     "choose_device",
     "choose_runtime",
+    "fastest",
     "supports",
 ]
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Engine = tuple[str, str]  # runtime, precision
 RUNTIMES = ("openvino", "torch")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -69,23 +72,21 @@ def choose_runtime(
     runtime: str = "auto",
     precision: str = "auto",
     *,
-    like: tuple[str, str] | None = None,
-    bfloat16: bool = True,
+    like: Engine | None = None,
 ) -> MakeRuntime:
     """What makes a runtime of a network and its input size.
 
-    Left to itself: torch in float16 on CUDA; on a CPU OpenVINO, in bfloat16 where the processor
-    computes in it and the network stands it; torch in float32 where OpenVINO has no wheel.
+    Left to itself: torch in float16 on CUDA; on a CPU OpenVINO in float32, which every machine
+    computes alike, or torch where OpenVINO has no wheel.
 
     Args:
-        like: (runtime, precision) that calibrated a bank: taken for what is `auto` if this machine
-            can, so that scores are those of the calibration.
-        bfloat16: whether the network is accurate enough in it to be taken unasked.
+        like: what calibrated a bank: taken for what is `auto` if this machine can, or else its
+            precision on another runtime, so that scores are those of the calibration.
 
     Raises:
         PresetError: the machine cannot run what was asked for.
     """
-    for candidate in _candidates(device, like, bfloat16=bfloat16 or precision == "bfloat16"):
+    for candidate in _candidates(device, like):
         name = candidate[0] if runtime == "auto" else runtime
         kind = candidate[1] if precision == "auto" else precision
         if supports(name, kind, device):
@@ -96,13 +97,17 @@ def choose_runtime(
     )
 
 
-def _candidates(
-    device: torch.device, like: tuple[str, str] | None, *, bfloat16: bool
-) -> list[tuple[str, str]]:
-    usual = [("torch", "float16")] if device.type == "cuda" else []
-    usual += [("openvino", "bfloat16")] if bfloat16 else []
-    usual += [("openvino", "float32"), ("torch", "float32")]
-    return ([like] if like else []) + usual
+def fastest(device: torch.device) -> Engine | None:
+    """What computes fastest on this machine though not in float32; None where nothing does."""
+    engine = ("torch", "float16") if device.type == "cuda" else ("openvino", "bfloat16")
+    return engine if supports(*engine, device) else None
+
+
+def _candidates(device: torch.device, like: Engine | None) -> list[Engine]:
+    usual = [("openvino", "float32"), ("torch", "float32")]
+    if device.type != "cuda":
+        return ([like] if like else []) + usual
+    return ([like, ("torch", like[1])] if like else []) + [("torch", "float16"), *usual]
 
 
 def _known(device: torch.device) -> str:

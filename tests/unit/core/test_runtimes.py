@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from app.core.runtimes import (
     TorchRuntime,
     choose_device,
     choose_runtime,
+    fastest,
     supports,
 )
 from app.core.runtimes.openvino_runtime import has_bfloat16, has_openvino
@@ -150,10 +152,35 @@ def test_openvino_does_not_report_its_use(tmp_path: Path) -> None:
 
 
 @needs_openvino
-def test_left_to_itself_a_cpu_takes_openvino_in_its_fastest_precision() -> None:
+def test_left_to_itself_a_cpu_takes_openvino_in_the_precision_that_all_machines_have() -> None:
     made = choose_runtime(CPU)(network(), SIDE)
     assert isinstance(made, OpenVinoRuntime)
-    assert made.precision == ("bfloat16" if has_bfloat16() else "float32")
+    assert made.precision == "float32"
+
+
+def test_the_fastest_of_a_cpu_is_bfloat16_where_it_computes_in_it() -> None:
+    assert fastest(CPU) == (("openvino", "bfloat16") if has_bfloat16() else None)
+
+
+def test_the_fastest_of_a_gpu_is_float16() -> None:
+    assert fastest(torch.device("cuda")) == ("torch", "float16")
+
+
+@pytest.mark.parametrize(
+    ("like", "taken"),
+    [
+        (None, ("torch", "float16")),
+        (("openvino", "float32"), ("torch", "float32")),
+        (("openvino", "bfloat16"), ("torch", "bfloat16")),
+        (("torch", "float16"), ("torch", "float16")),
+    ],
+)
+def test_a_gpu_keeps_the_precision_that_calibrated_a_bank(
+    like: tuple[str, str] | None, taken: tuple[str, str]
+) -> None:
+    made = choose_runtime(torch.device("cuda"), like=like)
+    assert isinstance(made, partial)
+    assert made.args[:2] == taken
 
 
 @pytest.mark.parametrize(("runtime", "precision"), ON_CPU)
@@ -199,8 +226,7 @@ def test_cuda_is_near_the_cpu() -> None:
 
 
 @needs_openvino
-def test_a_network_that_loses_too_much_in_bfloat16_is_computed_in_float32() -> None:
-    assert choose_runtime(CPU, bfloat16=False)(network(), SIDE).precision == "float32"
-    if has_bfloat16():
-        asked = choose_runtime(CPU, precision="bfloat16", bfloat16=False)
-        assert asked(network(), SIDE).precision == "bfloat16"
+@pytest.mark.skipif(not has_bfloat16(), reason="the CPU has no bfloat16")
+def test_a_precision_that_is_asked_for_is_taken() -> None:
+    made = choose_runtime(CPU, precision="bfloat16")(network(), SIDE)
+    assert (made.name, made.precision) == ("openvino", "bfloat16")

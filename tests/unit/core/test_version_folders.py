@@ -12,10 +12,11 @@ from app.core import artifact as artifacts
 from app.core import signing
 from app.core.errors import ArtifactError, NoSuchVersion, NotWritable, SignatureError
 from app.core.features import Extractor, FeatureSpec
-from app.core.manifest import RuntimeRecord
+from app.core.runtimes import Engine
 from app.core.signing_keys import TrustedKeys
 from app.core.version_folders import prune, set_current, writer_lock
-from app.registry import BankSource, SharedNetworks, Unavailable
+from app.networks import SharedNetworks
+from app.registry import BankSource, Unavailable
 from tests.support import colour_extractor, make_artifact, version_number
 from tests.unit.core.test_signing import OURS, THEIRS, trust
 
@@ -31,7 +32,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def source(models: Path, trusted: TrustedKeys | None = None) -> BankSource:
-    def load(spec: FeatureSpec, _: RuntimeRecord) -> Extractor:
+    def load(spec: FeatureSpec, _: Engine) -> Extractor:
         return colour_extractor(spec)
 
     return BankSource(models, SharedNetworks(load), trusted=trusted)
