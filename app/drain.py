@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -36,10 +36,12 @@ class Drain:
 
     Attributes:
         active: whether SIGTERM has come.
+        on_begin: called then, on the loop.
     """
 
     def __init__(self, seconds: float) -> None:
         self.active = False
+        self.on_begin: list[Callable[[], None]] = []
         self._seconds = seconds
         self._entering: set[asyncio.Task[Any]] = set()
 
@@ -55,6 +57,8 @@ class Drain:
                 return
             self.active = True
             log.info("draining", seconds=self._seconds)
+            for tell in self.on_begin:
+                loop.call_soon_threadsafe(tell)
             loop.call_soon_threadsafe(loop.call_later, self._seconds, end)
 
         def end() -> None:

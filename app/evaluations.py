@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from app.core.dataset import Category, read_test_split
 from app.core.detector import Detector, Inspection
-from app.core.errors import GoodsGuardError, NoTestSplit
+from app.core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
 from app.core.evaluation import Evaluation, evaluate
 from app.core.files import write_whole
 from app.core.manifest import Manifest
@@ -95,6 +95,10 @@ class Evaluations:
             log.warning("stored evaluation unreadable", category=manifest.category, reason=str(exc))
             return None
 
+    def stop(self) -> None:
+        """Let the running job end after its current photo, and those behind it at their first."""
+        self._stopping.set()
+
     def close(self) -> None:
         """Stop the running job after its current photo and drop the queued ones."""
         self._stopping.set()
@@ -111,7 +115,7 @@ class Evaluations:
 
         def progress(done: int, total: int) -> None:
             if self._stopping.is_set():
-                raise GoodsGuardError("the service is stopping")
+                raise CategoryUnavailable("the service is stopping")
             self._update(key, state="running", done=done, total=total)
 
         self._update(key, state="running")

@@ -78,6 +78,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = _start(settings, telemetry, drain, load_extractor)
         app.state.services = parts
+        # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
+        drain.on_begin.append(parts.evaluations.stop)
         drain.install(asyncio.get_running_loop())
         watching = asyncio.create_task(_watch(parts))
         try:
@@ -219,7 +221,7 @@ def _read_keys(settings: Settings) -> KeyStore:
     elif settings.allow_anonymous:
         log.warning("access: no API keys, open to everyone who reaches the port")
     else:
-        log.info("access: no API keys, only this machine may ask")
+        log.warning("access: no API keys, only this machine may ask")
     return keys
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from app.core.backbones import BACKBONES
-from app.core.errors import GoodsGuardError
 from app.core.features import Extractor, FeatureExtractor, FeatureSpec
 from app.core.manifest import Manifest, RuntimeRecord
 from app.core.runtimes import Engine, Runtime, choose_runtime, fastest
@@ -28,8 +27,9 @@ class SharedNetworks:
     def __init__(self, load_extractor: LoadExtractor, faster: Faster = never_faster) -> None:
         self._load = load_extractor
         self._faster = faster
-        # A failure is kept too: six categories must not wait six times for a silent network.
-        self._loaded: dict[str, Extractor | GoodsGuardError] = {}
+        # A failure is kept too: six categories must not wait six times for a silent network, nor
+        # compile six times what the engine cannot.
+        self._loaded: dict[str, Extractor | Exception] = {}
 
     def engines(self, manifest: Manifest) -> list[Engine]:
         """What may serve a bank, the one that calibrated it last."""
@@ -41,16 +41,16 @@ class SharedNetworks:
         """The extractor of a bank's features, its network loaded once.
 
         Raises:
-            PresetError, WeightsNotFound, WeightsMismatch.
+            PresetError, WeightsNotFound, WeightsMismatch; what an engine raises.
         """
         key = " ".join((spec.network_key(), *engine))
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(spec, engine)
-            except GoodsGuardError as exc:
+            except Exception as exc:
                 self._loaded[key] = exc
         extractor = self._loaded[key]
-        if isinstance(extractor, GoodsGuardError):
+        if isinstance(extractor, Exception):
             raise extractor
         if extractor.spec != spec and isinstance(extractor, FeatureExtractor):
             return extractor.with_spec(spec)
@@ -62,7 +62,7 @@ class SharedNetworks:
         self._loaded = {
             key: extractor
             for key, extractor in self._loaded.items()
-            if not isinstance(extractor, GoodsGuardError) and id(extractor.runtime) in used
+            if not isinstance(extractor, Exception) and id(extractor.runtime) in used
         }
 
 
@@ -84,7 +84,7 @@ def extractor_loader(
 def faster_engine(device: torch.device, runtime: str = "auto", precision: str = "auto") -> Faster:
     """Says which banks of a float32 calibration may be tried in what is faster here.
 
-    Only where `auto` leaves the choice, and in bfloat16 only networks that stand it.
+    Only where `auto` leaves the choice, and in bfloat16 only patches of networks that stand it.
     """
     engine = fastest(device)
     chosen = precision != "auto" or (engine is not None and runtime not in ("auto", engine[0]))
@@ -93,7 +93,7 @@ def faster_engine(device: torch.device, runtime: str = "auto", precision: str = 
         if engine is None or chosen or built_with.precision != "float32":
             return None
         backbone = BACKBONES.get(spec.backbone)
-        stands = engine[1] != "bfloat16" or (backbone is not None and backbone.bfloat16)
-        return engine if stands else None
+        measured = backbone is not None and backbone.bfloat16 and spec.pooling == "patches"
+        return engine if measured or engine[1] != "bfloat16" else None
 
     return faster

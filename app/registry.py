@@ -19,6 +19,7 @@ from app.core.errors import (
     GoodsGuardError,
     NoSuchVersion,
     UnknownCategory,
+    WeightsError,
 )
 from app.core.images import MAX_PIXELS
 from app.core.runtimes import Engine
@@ -83,12 +84,20 @@ class BankSource:
     trusted: TrustedKeys | None = None
 
     def names(self) -> list[str]:
-        """The categories that are stored, by name."""
-        if not self.models.is_dir():
+        """The categories that are stored, by name.
+
+        Raises:
+            ArtifactError: the folder is there and cannot be read.
+        """
+        try:
+            found = sorted(self.models.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as exc:
+            raise ArtifactError(f"the models folder cannot be read: {exc.strerror}") from exc
         return [
             folder.name
-            for folder in sorted(self.models.iterdir())
+            for folder in found
             if is_category_name(folder.name) and artifacts.is_stored(folder)
         ]
 
@@ -116,7 +125,8 @@ class BankSource:
     def detector(self, category: str, version: str | None = None) -> Detector:
         """Load a version, the current one by default, verify and self-test it.
 
-        It serves on the fastest engine whose self-test it passes.
+        It serves on the fastest engine whose self-test it passes; what a faster one fails of never
+        keeps it from its own.
 
         Raises:
             GoodsGuardError: it cannot serve; the text says why.
@@ -125,8 +135,10 @@ class BankSource:
         *faster, own = self.networks.engines(artifact.manifest)
         for engine in faster:
             try:
-                return self._tested(artifact, engine)
-            except GoodsGuardError as exc:
+                return self._tested(artifact, engine, unasked=True)
+            except WeightsError:  # no engine has what is missing
+                raise
+            except Exception as exc:
                 log.info(
                     "not served faster",
                     category=category,
@@ -136,10 +148,10 @@ class BankSource:
                 )
         return self._tested(artifact, own)
 
-    def _tested(self, artifact: Artifact, engine: Engine) -> Detector:
+    def _tested(self, artifact: Artifact, engine: Engine, *, unasked: bool = False) -> Detector:
         extractor = self.networks.extractor(artifact.manifest.features, engine)
         detector = Detector(artifact, extractor, max_pixels=self.max_pixels)
-        detector.self_test()
+        detector.self_test(unasked=unasked)
         return detector
 
     def previous(self, category: str, serving: str | None) -> str:
@@ -167,7 +179,11 @@ class BankSource:
 
     def load_all(self) -> Registry:
         """Load every category; where the version that `current` names fails, the newest older one
-        that can serves, and where there is none the category is marked. The others serve."""
+        that can serves, and where there is none the category is marked. The others serve.
+
+        Raises:
+            ArtifactError: the models folder cannot be read.
+        """
         entries: dict[str, Detector | Unavailable] = {}
         failures: dict[str, str] = {}
         for name in self.names():

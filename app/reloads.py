@@ -43,8 +43,13 @@ class Reloads:
         self._lock = threading.Lock()
         # The version last seen in `current`: read before it is loaded, so that one which comes
         # meanwhile is seen as new.
-        self._tried = {name: source.fingerprint(name) for name in source.names()}
-        self.registry = source.load_all()
+        self._tried: dict[str, str] = {}
+        self.registry = Registry()
+        try:
+            self._tried = {name: source.fingerprint(name) for name in source.names()}
+            self.registry = source.load_all()
+        except ArtifactError as exc:  # of the folder itself, which may be mended while we run
+            log.error("no bank is loaded", reason=str(exc))
         source.keep_networks(self.registry.detectors.values())
         on_change(self.registry)
 

@@ -75,6 +75,7 @@ class Scheduler:
         self._background: deque[Job] = deque()
         self._waiting = 0
         self._running = 0
+        self._begun: dict[int, float] = {}  # passes under way, by thread
         self._closed = False
         self._changed = threading.Condition()
         self._budget = thread_budget()
@@ -84,6 +85,12 @@ class Scheduler:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """Since when the pass has been under way that began first; 0 where there is none."""
+        begun = list(self._begun.values())
+        return time.monotonic() - min(begun) if begun else 0.0
 
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Queue a job."""
@@ -156,12 +163,15 @@ class Scheduler:
         start = time.perf_counter()
         # Others at work or waiting: a thread each. Alone: all of them.
         at_once = max(1, min(len(self._threads), self._running + self._waiting))
+        self._begun[threading.get_ident()] = time.monotonic()
         try:
             with limited_to(max(1, self._budget // at_once)):
                 outcomes = judge_together([(job.detectors, job.photo) for job in wanted])
         except BaseException as exc:  # a thread that died would leave the service without one
             self._fail(wanted, exc)
             return
+        finally:
+            del self._begun[threading.get_ident()]
         self.failures, self.failure = 0, None
         per_photo = (time.perf_counter() - start) / len(wanted) / at_once
         self.seconds_per_photo += _SMOOTHING * (per_photo - self.seconds_per_photo)

@@ -58,12 +58,13 @@ class Settings(BaseSettings):
         description="seconds in which a body must have arrived, else 408",
     )
     runtime: str = Field(
-        default="auto", description="torch or openvino; auto: as the bank was built, else the best"
+        default="auto",
+        description="torch or openvino; auto: goes with the precision, else as the bank was built",
     )
     precision: str = Field(
         default="auto",
-        description="float32, bfloat16 or float16; auto: the fastest in which the bank's golden "
-        "photos keep their scores",
+        description="float32, bfloat16 or float16; auto: as the bank was built, or a faster one "
+        "that was measured for its network and in which its golden photos keep their scores",
     )
     batch_delay_ms: float = Field(
         default=2.0,

@@ -6,14 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from app.core.anomaly_map import Region
 from app.core.detector import Detector, Inspection, Photo, or_raise
-from app.core.errors import DeadlineExceeded, Overloaded
+from app.core.errors import DeadlineExceeded, OutOfMemory, Overloaded
 from app.core.threads import available_cpus
 from app.scheduler import Job, Outcome, Scheduler
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _NEVER = float("inf")
+_TRIED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Workers:
 
         Raises:
             ImageError: the photo cannot be judged. DeadlineExceeded: too late to begin.
+            OutOfMemory.
         """
         submitted = time.perf_counter()
         held = [data]
@@ -93,6 +95,8 @@ class Workers:
 
         try:
             return await _on(self._decoders, read)
+        except MemoryError as exc:
+            raise OutOfMemory("too little memory to decode this photo now") from exc
         except asyncio.CancelledError:
             held.clear()  # what is cancelled stays in the pool's queue until its turn comes
             raise
@@ -122,7 +126,11 @@ class Workers:
     async def picture(
         self, detector: Detector, data: bytes, inspection: Inspection, *, heatmap: bool
     ) -> Picture:
-        """Regions, and with `heatmap` the overlay, drawn on a decoding thread."""
+        """Regions, and with `heatmap` the overlay, drawn on a decoding thread.
+
+        Raises:
+            OutOfMemory.
+        """
         start = time.perf_counter()
 
         def draw() -> Picture:
@@ -132,7 +140,10 @@ class Workers:
 
         if not heatmap and not inspection.is_anomalous:
             return Picture((), None, 0.0)
-        return await _on(self._decoders, draw)
+        try:
+            return await _on(self._decoders, draw)
+        except MemoryError as exc:
+            raise OutOfMemory("too little memory to draw this photo's map now") from exc
 
     def inspect(self, detector: Detector, data: bytes) -> Inspection:
         """The same for a background job's own thread: one photo at a time, after all requests.
@@ -145,9 +156,14 @@ class Workers:
         return or_raise(done.result()[0])
 
     def try_again(self, detectors: Iterable[Detector]) -> None:
-        """Judge a golden photo of each bank, so that `scheduler.failures` says how it is now."""
+        """Judge a golden photo of each bank, so that `scheduler.failures` says how it is now. A
+        network that hangs is not waited for: `scheduler.busy_s` shows it."""
         for detector in detectors:
-            self.scheduler.submit(Job((detector,), detector.golden_photo())).exception()
+            if self.scheduler.busy_s > _TRIED_S:
+                return
+            job = Job((detector,), detector.golden_photo(), time.monotonic() + _TRIED_S)
+            with suppress(TimeoutError, CancelledError):
+                self.scheduler.submit(job).exception(_TRIED_S)
 
     def close(self) -> None:
         """Let running work finish; drop what has not started."""

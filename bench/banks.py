@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
 from app.core import metrics
-from app.core.bank import InvertedLists, MemoryBank
+from app.core.bank import MemoryBank
 from app.core.coreset import greedy_k_center
 from app.core.dataset import Category, LabelledImage, read_test_split
 from app.core.errors import GoodsGuardError
@@ -153,14 +153,7 @@ def auroc(scores: Scores, test: Sequence[LabelledImage]) -> float:
 def index_bytes(search: PatchSearch) -> dict[str, int]:
     """By what the arrays hold: the bank's vectors, and what the lists keep beside them."""
     lists = search.lists
-    return {"vectors": search.bank.vectors.nbytes, "lists": lists_bytes(lists) if lists else 0}
-
-
-def lists_bytes(lists: InvertedLists) -> int:
-    """FAISS's copy of the vectors with an int64 each, centroids (three times: as stored, FAISS's,
-    and those of the matrix product, counted as float32), and each vector's list."""
-    vectors, dimensions = len(lists.assignments), int(lists.centroids.shape[1])
-    return vectors * (4 * dimensions + 8 + 4) + 3 * 4 * len(lists) * dimensions
+    return {"vectors": search.bank.vectors.nbytes, "lists": lists.nbytes if lists else 0}
 
 
 def resident(search: PatchSearch) -> dict[str, int | None]:

@@ -23,6 +23,7 @@ from app.cli import (
     complain,
     console,
     evaluation_table,
+    logs_to_stderr,
     progress_bar,
     stop,
     warn,
@@ -54,6 +55,7 @@ def main(
 ) -> None:
     """Evaluate banks with the detector and the metrics that the service uses."""
     set_threads(threads)
+    logs_to_stderr()
     try:
         place = choose_device(device)
         loader = extractor_loader(place, weights, runtime, precision)
@@ -63,6 +65,7 @@ def main(
         raise stop(str(exc)) from exc
     done: list[Evaluation] = []
     failed: list[str] = []
+    unwritten: OSError | None = None
     with progress_bar() as bar:
         for name in names:
             try:
@@ -74,15 +77,25 @@ def main(
             done.append(run.evaluation)
             for path in run.unreadable:
                 warn(f"{name}: skipped {path}: it cannot be read")
-            if report is not None:
-                detector = registry.detector(name)
-                reports.write_report(report, run, embeddings, partial(_overlay, detector))
+            if report is not None and unwritten is None:
+                overlay = partial(_overlay, registry.detector(name))
+                try:
+                    reports.write_report(report, run, embeddings, overlay)
+                except OSError as exc:  # the figures are worth the rest of the time
+                    unwritten = exc
     if done:
         console.print(evaluation_table(done))
-        if report is not None:
-            console.print(f"report: {reports.write_summary(report, done)}")
-        if json_file is not None:
-            write_json(json_file, done)
+        try:
+            if report is not None and unwritten is None:
+                console.print(f"report: {reports.write_summary(report, done)}")
+            if json_file is not None:
+                write_json(json_file, done)
+        except OSError as exc:
+            unwritten = unwritten or exc
+    if unwritten is not None:
+        where = unwritten.filename or report or json_file
+        complain(f"not written: {where}: {unwritten.strerror}; the table above is all there is")
+        failed += ["the report"]
     if failed:
         raise stop(f"not evaluated: {', '.join(failed)}")
 

@@ -43,7 +43,7 @@ def main(
     console.print(f"{category}: {old.manifest.bank_version} → {manifest.bank_version}")
     console.print(f"threshold {before.value:.4f} → {after.value:.4f}")
     console.print(f"promised false-alarm rate {before.alpha:.3%} → {after.alpha:.3%}")
-    console.print("the service takes it up at its next start")
+    console.print("a running service takes it up by itself, once it is signed where that is asked")
 
 
 def _rule(

@@ -7,11 +7,12 @@ score can be worked out by hand.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 from PIL import Image
 
@@ -221,3 +223,15 @@ def write_category(root: Path, name: str = "can") -> Path:
     write_photos(folder / "test" / "red_spot", [plain((200, 60, 60)), plain((220, 40, 40))])
     write_photos(folder / "test" / "blue_spot", [plain((60, 60, 200))])
     return folder
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make it a folder that we may not list. (Root may list any.)"""
+    listed = Path.iterdir
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)

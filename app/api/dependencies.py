@@ -75,16 +75,16 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-async def read_photo(request: Request, max_bytes: int) -> Upload:
+async def read_photo(request: Request, max_bytes: int, until: float) -> Upload:
     """One photo: the multipart field `file`, or the body itself with an `image/*` content type.
 
     Raises:
-        BodyTooLarge, BodyTimeout, TooManyUploads, NotAnImageType, BadUpload.
+        BodyTooLarge, BodyTimeout, BodyTooLate, TooManyUploads, NotAnImageType, BadUpload.
     """
     content_type = _content_type(request)
     if content_type.startswith("image/"):
         body = io.BytesIO()  # not a list of chunks, which may be of one byte each
-        async with _receive(request, max_bytes) as stream:
+        async with _receive(request, max_bytes, until) as stream:
             async for chunk in stream:
                 body.write(chunk)
         return Upload(None, body.getvalue())
@@ -93,20 +93,23 @@ async def read_photo(request: Request, max_bytes: int) -> Upload:
             "send the photo as multipart/form-data in the field 'file', or as the body with an "
             "image/* content type"
         )
-    uploads = await _read_multipart(request, "file", max_bytes + _MULTIPART_SLACK, max_files=1)
+    limit = max_bytes + _MULTIPART_SLACK
+    uploads = await _read_multipart(request, "file", limit, until, max_files=1)
     return _within(uploads[0], max_bytes)
 
 
-async def read_photos(request: Request, max_bytes: int, max_files: int) -> list[Upload]:
+async def read_photos(
+    request: Request, max_bytes: int, max_files: int, until: float
+) -> list[Upload]:
     """Several photos: the multipart field `files`, repeated.
 
     Raises:
-        BodyTooLarge, BodyTimeout, TooManyUploads, NotAnImageType, BadUpload.
+        BodyTooLarge, BodyTimeout, BodyTooLate, TooManyUploads, NotAnImageType, BadUpload.
     """
     if _content_type(request) != "multipart/form-data":
         raise NotAnImageType("send the photos as multipart/form-data in the field 'files'")
     limit = max_files * (max_bytes + _MULTIPART_SLACK)
-    return await _read_multipart(request, "files", limit, max_files=max_files)
+    return await _read_multipart(request, "files", limit, until, max_files=max_files)
 
 
 def _within(upload: Upload, max_bytes: int) -> Upload:
@@ -120,10 +123,13 @@ def _content_type(request: Request) -> str:
 
 
 @asynccontextmanager
-async def _receive(request: Request, limit: int) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+async def _receive(
+    request: Request, limit: int, until: float
+) -> AsyncIterator[AsyncGenerator[bytes, None]]:
     parts = services(request)
     with parts.bodies.body(parts.settings.max_upload_bytes) as take:
-        async with aclosing(chunks(request, limit, parts.settings.body_timeout_s, take)) as stream:
+        seconds = parts.settings.body_timeout_s
+        async with aclosing(chunks(request, limit, seconds, until, take)) as stream:
             yield stream
 
 
@@ -133,9 +139,9 @@ class _MemoryMultiPartParser(MultiPartParser):
 
 
 async def _read_multipart(
-    request: Request, form_field: str, limit: int, *, max_files: int
+    request: Request, form_field: str, limit: int, until: float, *, max_files: int
 ) -> list[Upload]:
-    async with _receive(request, limit) as stream:
+    async with _receive(request, limit, until) as stream:
         parser = _MemoryMultiPartParser(
             request.headers, stream, max_files=max_files, max_fields=_MAX_FIELDS
         )

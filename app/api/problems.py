@@ -47,6 +47,10 @@ class BodyTimeout(RequestError):
     """The body did not arrive in time."""
 
 
+class BodyTooLate(errors.DeadlineExceeded):
+    """The request's time was over before its body had arrived."""
+
+
 class TooManyUploads(errors.Overloaded):
     """The bodies that are being received would take more memory than they may together."""
 
@@ -101,6 +105,7 @@ CAUSES: Mapping[type[Exception], Cause] = {
     errors.NoSuchVersion: Cause(409, "no-such-version", "No such bank version"),
     errors.NotWritable: Cause(409, "not-writable", "The banks cannot be changed"),
     errors.ArtifactError: Cause(409, "bank-unusable", "The bank cannot serve"),
+    errors.OutOfMemory: Cause(503, "out-of-memory", "Out of memory"),
     errors.NetworkFailed: Cause(503, "network-failed", "The network failed"),
     errors.DeadlineExceeded: Cause(504, "deadline-exceeded", "The time was over"),
     errors.Overloaded: Cause(429, "overloaded", "Too many photos at once"),
@@ -173,7 +178,7 @@ def refusal(exc: Exception, state: MutableMapping[str, Any]) -> Response:
         headers["Retry-After"] = str(exc.retry_after)
     if isinstance(exc, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(exc, BodyTooLarge | BodyTimeout | TooManyUploads):
+    if isinstance(exc, BodyTooLarge | BodyTimeout | BodyTooLate | TooManyUploads):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     state["problem"] = cause_of(type(exc)).slug
     return problem_response(problem(exc, state["request_id"]), headers)

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
-from app.api.problems import BodyTimeout, BodyTooLarge, TooManyUploads
+from app.api.problems import BodyTimeout, BodyTooLarge, BodyTooLate, TooManyUploads
+
+# Where both limits end at about the same moment, the body's own says more.
+_ABOUT_S = 0.1
 
 
 class BodyMemory:
@@ -44,27 +47,33 @@ class BodyMemory:
 
 
 async def chunks(
-    request: Request, limit: int, seconds: float, take: Callable[[int], None]
+    request: Request, limit: int, seconds: float, deadline: float, take: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
     """The body's chunks, refused as soon as there are more bytes than the limit.
 
+    Args:
+        deadline: when the whole request's time is over, of `time.monotonic()`.
+
     Raises:
         BodyTooLarge: it is announced or becomes too long; what was announced is not read.
-        BodyTimeout: it has not arrived within `seconds`.
+        BodyTimeout: it has not arrived within `seconds`. BodyTooLate: nor by the deadline.
         TooManyUploads: `take` says so.
     """
     too_large = BodyTooLarge(f"the body has more than {limit:,} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large
-    until = asyncio.get_running_loop().time() + seconds
+    until = asyncio.get_running_loop().time() + seconds  # asyncio's clock is time.monotonic()
+    late = deadline < until - _ABOUT_S
     received = 0
     stream = request.stream()
     while True:
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(deadline if late else until):
                 chunk = await anext(stream, None)
         except TimeoutError as exc:
+            if late:
+                raise BodyTooLate("the time was over before the body had arrived") from exc
             raise BodyTimeout(f"the body did not arrive within {seconds:g} s") from exc
         if chunk is None:
             return

@@ -13,6 +13,8 @@ router = APIRouter(tags=["health"])
 
 # One photo may be too much for the memory; several in a row are a device that is gone.
 _FAILURES_IN_A_ROW = 3
+# No photo takes so long: a network at work on one all this time hangs.
+_HANGS_S = 60.0
 
 
 @router.get("/livez", summary="Liveness")
@@ -53,6 +55,8 @@ def _not_ready(parts: Services) -> str | None:
     scheduler = parts.workers.scheduler
     if scheduler.failures >= _FAILURES_IN_A_ROW:
         return f"the network failed on the last {scheduler.failures} photos: {scheduler.failure}"
+    if (busy := scheduler.busy_s) > _HANGS_S:
+        return f"the network has been at work on one photo for {busy:.0f} s"
     return None
 
 

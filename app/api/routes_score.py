@@ -48,6 +48,7 @@ _IMAGE_ERRORS = (
     errors.NonFiniteScore,
     errors.Overloaded,
     errors.DeadlineExceeded,
+    errors.OutOfMemory,
     errors.NetworkFailed,
     BodyTooLarge,
     NotAnImageType,
@@ -93,7 +94,7 @@ async def score(
     detector = parts.registry.detector(category)
     request.state.log = {"category": category}
     parts.workers.check()
-    upload = await read_photo(request, parts.settings.max_bytes)
+    upload = await read_photo(request, parts.settings.max_bytes, until)
     received = ms_since_start(request)
     async with parts.workers.admit():
         work = inspect_one(parts, detector, upload, until, heatmap=heatmap)
@@ -127,7 +128,7 @@ async def score_batch(
     request.state.log = {"category": category}
     parts.workers.check()
     settings = parts.settings
-    uploads = await read_photos(request, settings.max_bytes, settings.max_batch)
+    uploads = await read_photos(request, settings.max_bytes, settings.max_batch, until)
     received = ms_since_start(request)
 
     async def item(upload: Upload) -> BatchItem:
@@ -144,7 +145,13 @@ async def score_batch(
 
     async with parts.workers.admit(len(uploads)):
         results = await while_wanted(request, until, all_of(item(upload) for upload in uploads))
-    request.state.log = {"category": category, "verdicts": [r.verdict for r in results]}
+    judged = [item.result for item in results if item.result]
+    request.state.log = {
+        "category": category,
+        "verdicts": [item.verdict for item in results],
+        "bank_version": detector.manifest.bank_version,
+        "timings_ms": [result.timings_ms.model_dump() for result in judged],
+    }
     return Batch(category=category, results=results, request_id=request.state.request_id)
 
 
@@ -166,10 +173,10 @@ async def score_by_several(
 ) -> Categories:
     """Judge one photo by several banks, for who does not know which goods it shows.
 
-    Categories whose banks share a feature spec share the photo's embedding, too.
+    Categories whose banks share a feature spec and an engine share the embedding, too.
     """
     parts.workers.check()
-    upload = await read_photo(request, parts.settings.max_bytes)
+    upload = await read_photo(request, parts.settings.max_bytes, until)
     received = ms_since_start(request)
     names = list(dict.fromkeys(category))
     found: dict[str, Found | Exception] = {}
@@ -189,7 +196,7 @@ async def score_by_several(
     async def group(detectors: list[Detector]) -> None:
         found.update(await inspect_by(parts, detectors, upload, until, heatmap=heatmap))
 
-    async with parts.workers.admit():
+    async with parts.workers.admit(max(1, len(groups))):
         await while_wanted(request, until, all_of(group(g) for g in groups.values()))
     results = []
     for name in names:
@@ -200,5 +207,11 @@ async def score_by_several(
             continue
         result = answer(request, parts, asked[name], *outcome, received)
         results.append(CategoryItem(category=name, verdict=result.verdict, result=result))
-    request.state.log = {"verdicts": {item.category: item.verdict for item in results}}
+    judged = {item.category: item.result for item in results if item.result}
+    request.state.log = {
+        "category": names,
+        "verdicts": {item.category: item.verdict for item in results},
+        "bank_version": {name: result.bank_version for name, result in judged.items()},
+        "timings_ms": {name: result.timings_ms.model_dump() for name, result in judged.items()},
+    }
     return Categories(results=results, request_id=request.state.request_id)

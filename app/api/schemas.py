@@ -53,7 +53,9 @@ class ImageInfo(BaseModel):
 
 
 class TimingsMs(BaseModel):
-    """Where the time went, in milliseconds. What the stages leave of the total is HTTP and JSON."""
+    """Where the time went, in milliseconds. What the stages leave of the total is HTTP and JSON,
+    and where several categories were asked, the others' share. Of photos that a GPU took together,
+    each has its part of the pass."""
 
     receive: float = Field(description="the request's bytes arriving")
     decode: float = Field(description="bytes to network input")

@@ -87,6 +87,8 @@ def read_test_split(root: Path, name: str) -> Category:
         category = read_category(root, name)
     except DatasetError as exc:
         raise NoTestSplit(f"no test split is stored for {name}") from exc
+    except OSError as exc:
+        raise NoTestSplit(f"the test split of {name} cannot be read: {exc.strerror}") from exc
     defective = sum(image.is_defective for image in category.test)
     if not 0 < defective < len(category.test):
         raise NoTestSplit(

@@ -24,6 +24,7 @@ GoodsGuardError
 │   ├── NoSuchVersion           a bank version that is not stored
 │   └── NotWritable             the folder of the banks is full, read-only or not ours
 ├── SigningKeyError             a key file that cannot be read, written, or is of another kind
+├── OutOfMemory                 too little memory to decode or draw a photo
 ├── NetworkFailed               the network itself failed: out of memory, a fault of the device
 ├── DeadlineExceeded            the time that the caller gave was over before the answer was there
 └── Overloaded                  every place in the queue is taken
@@ -137,6 +138,10 @@ class NotWritable(ArtifactError):
 
 class SigningKeyError(GoodsGuardError):
     """A key file that cannot be read, written, or is of another kind."""
+
+
+class OutOfMemory(GoodsGuardError):
+    """Too little memory to decode or draw a photo."""
 
 
 class NetworkFailed(GoodsGuardError):

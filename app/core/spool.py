@@ -24,7 +24,13 @@ class Spool:
         self._budget = memory_bytes
         self._kept: list[Embedding] = []
         self._places: list[tuple[int, tuple[int, ...]]] = []  # (offset, shape) in the file
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        except OSError as exc:
+            raise DatasetError(
+                f"no temporary file can be made ({exc.strerror}): set TMPDIR to a folder that can "
+                "be written"
+            ) from exc
 
     def __enter__(self) -> Spool:
         return self

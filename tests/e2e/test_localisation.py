@@ -7,6 +7,7 @@ import json
 import pytest
 
 from app.core.evaluation import Evaluation
+from app.core.runtimes.openvino_runtime import has_bfloat16
 from scripts import build_bank, evaluate
 from tests.e2e.test_scripts import call
 from tests.support import SHARED
@@ -30,6 +31,12 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     assert done.exit_code == 0, done.stderr
     (figures,) = json.loads((folder / "figures.json").read_text())
     return Evaluation.model_validate(figures)
+
+
+def test_it_was_served_in_the_fastest_precision_that_keeps_its_scores(
+    evaluation: Evaluation,
+) -> None:
+    assert evaluation.engine == f"openvino {'bfloat16' if has_bfloat16() else 'float32'}"
 
 
 def test_defective_bottles_score_higher(evaluation: Evaluation) -> None:

@@ -23,7 +23,7 @@ from tests.unit.core.test_evaluation import AT_THRESHOLD, PROMISED
 
 KINDS = ("hist", "good_defect_pair", "roc", "confusion", "tsne")
 # What an evaluation object holds beyond what is promised.
-MORE = {"preset", "evaluated_at", "n_unreadable", "threshold", "f1_max"}
+MORE = {"preset", "engine", "evaluated_at", "n_unreadable", "threshold", "f1_max"}
 
 
 def call(main: Callable[..., None], *arguments: str | Path) -> Result:
@@ -76,6 +76,7 @@ def test_an_object_holds_what_is_promised_and_no_surprises(
 ) -> None:
     found = evaluated.objects[index]
     assert set(found) == PROMISED | MORE
+    assert found["engine"].endswith(" float32")  # Lite0 is not served in less
     assert set(found["at_threshold"]) == AT_THRESHOLD | {"false_alarm_rate_ci95"}
     assert set(found["per_defect"]) == {"defective"}
     assert set(found["per_defect"]["defective"]) == {"n", "auroc", "recall"}
@@ -136,6 +137,22 @@ def test_evaluate_of_a_category_without_a_split_fails_and_does_the_others(
     assert result.exit_code == 1
     assert "not evaluated: elpv_mono" in messages(result)
     assert [e["category"] for e in json.loads(target.read_text())] == ["elpv_poly"]
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+def test_figures_that_cannot_be_written_are_printed(
+    elpv: Elpv, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = call(
+        evaluate.main,
+        *("--data", elpv.few, "--models", elpv.models, "--category", "elpv_mono"),
+        *(option, tmp_path / "file" / "figures"),
+    )
+    assert result.exit_code == 1
+    assert "elpv_mono" in result.stdout  # the table
+    assert "not written" in messages(result)
+    assert isinstance(result.exception, SystemExit)  # no traceback
 
 
 def test_evaluate_of_an_unknown_category_names_those_there_are(elpv: Elpv) -> None:
@@ -269,6 +286,7 @@ def test_set_threshold_makes_a_new_version_of_the_same_bank(
     before = artifacts.load(stored, "can")
     result = call(set_threshold.main, "--category", "can", "--models", stored, *arguments)
     assert result.exit_code == 0, result.stderr
+    assert "running service takes it up" in result.stdout
     after = artifacts.load(stored, "can")
     assert after.manifest.threshold.value == pytest.approx(value)
     assert after.calibration.alpha == pytest.approx(alpha)

@@ -113,6 +113,24 @@ async def busy_for_longer(service: Service, gate: Gate) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("path", PATHS)
+async def test_a_body_that_comes_too_late_is_504_in_time(tmp_path: Path, path: str) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"--x"
+        await asyncio.sleep(20)
+
+    async with gated(tmp_path) as (service, gate):
+        headers = {
+            "X-Request-Timeout": "0.3",
+            "Content-Type": "multipart/form-data; boundary=x",
+        }
+        asking = service.client.post(path, content=slow(), headers=headers)
+        answer = await asyncio.wait_for(asking, 10)
+        assert_problem(answer, 504, "deadline-exceeded")
+        assert answer.headers["connection"] == "close"  # the rest of the body is not wanted
+        assert gate.passes == 0
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("seconds", ["20", "0.9e1", "1e300"])
 async def test_in_time_is_as_ever(service: Service, path: str, seconds: str) -> None:
     assert (await ask(service, path, seconds)).status_code == 200

@@ -65,6 +65,29 @@ async def test_a_category_that_cannot_serve(
     assert_problem(answer, status, slug)
 
 
+async def test_an_evaluation_ends_when_the_service_begins_to_stop(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async with serve(tmp_path_factory.mktemp("stopping")) as service:
+        passing, free = threading.Event(), threading.Event()
+
+        def before() -> None:
+            passing.set()
+            assert free.wait(20)
+
+        service.network.before = before
+        waiting = service.client.post("/evaluate/can", params={"wait": "true"})
+        asked = asyncio.create_task(waiting)
+        assert await asyncio.to_thread(passing.wait, 20)
+        for tell in service.app.state.services.drain.on_begin:
+            tell()
+        free.set()
+        body = assert_problem(await asked, 503, "category-unavailable")
+        assert body["detail"] == "the service is stopping"
+        job = (await service.client.get("/evaluate/can")).json()
+        assert (job["state"], job["error"]) == ("failed", "the service is stopping")
+
+
 async def test_no_stored_test_split_is_409(service: Service) -> None:
     assert_problem(await service.client.post("/evaluate/box"), 409, "no-test-split")
 

@@ -14,8 +14,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.core import artifact as artifacts
+from app.core.manifest import VERSION_PATTERN
 from tests.integration.service import DEFECTIVE, GOOD, Json, Service, serve
 from tests.integration.test_queue import until_depth
+from tests.integration.test_readiness import STAGES
 from tests.support import ROOT, make_artifact, version_number
 
 pytestmark = pytest.mark.anyio
@@ -112,8 +114,15 @@ async def test_a_batch_and_several_categories_have_all_verdicts(service: Service
     await service.batch(GOOD, DEFECTIVE, b"no image")
     await service.client.post("/score", params={"category": ["can", "torn"]}, files={"file": GOOD})
     batch, several = log.lines()
+    assert batch["category"] == "can"
     assert batch["verdicts"] == ["normal", "anomalous", "unusable"]
+    version = batch["bank_version"]
+    assert re.fullmatch(VERSION_PATTERN, version)
+    assert [set(timings) for timings in batch["timings_ms"]] == [STAGES | {"total"}] * 2
+    assert several["category"] == ["can", "torn"]
     assert several["verdicts"] == {"can": "normal", "torn": "unusable"}
+    assert several["bank_version"] == {"can": version}
+    assert set(several["timings_ms"]) == {"can"}
 
 
 async def test_a_photo_refused_by_the_queue_is_a_warning(service: Service, log: Log) -> None:

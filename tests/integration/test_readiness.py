@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.core import artifact as artifacts
 from tests.integration.service import CURSED, DEFECTIVE, GOOD, Json, Service, assert_problem, serve
+from tests.support import make_artifact
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +23,11 @@ def failing(error: BaseException) -> Callable[[], None]:
         raise error
 
     return before
+
+
+async def versions(service: Service) -> dict[str, str]:
+    listed = (await service.client.get("/categories")).json()["categories"]
+    return {info["category"]: info["bank_version"] for info in listed}
 
 
 async def readiness(service: Service) -> tuple[int, str | None]:
@@ -62,6 +69,57 @@ async def test_a_photo_now_and_then_that_is_too_much_leaves_it_ready(tmp_path: P
             service.network.before = sound
             assert (await service.score(GOOD)).status_code == 200
             assert await readiness(service) == (200, None)
+
+
+async def test_too_little_memory_for_a_photo_is_503_and_the_service_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first big allocation of a decoder: there is no way to make a small one fail."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    async with serve(tmp_path, watch_s=0) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr("app.core.images._load", exhausted)
+            assert_problem(await service.score(GOOD), 503, "out-of-memory")
+        with monkeypatch.context() as patched:
+            patched.setattr("app.core.detector.Detector.regions", exhausted)
+            assert_problem(await service.score(DEFECTIVE), 503, "out-of-memory")
+        assert (await service.score(GOOD)).status_code == 200
+        assert await readiness(service) == (200, None)
+
+
+async def test_a_network_that_hangs_is_not_ready_and_new_banks_are_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.routes_health._HANGS_S", 0.2)
+    monkeypatch.setattr("app.workers._TRIED_S", 0.1)
+    held, free = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        if not held.is_set():
+            held.set()
+            assert free.wait(20)
+
+    async with serve(tmp_path, watch_s=0.05) as service:
+        service.network.before = hang
+        asked = asyncio.create_task(service.score(GOOD))
+        assert await asyncio.to_thread(held.wait, 20)
+        try:
+            await asyncio.sleep(0.3)
+            status, reason = await readiness(service)
+            assert status == 503
+            assert "at work on one photo" in (reason or "")
+            scheduler = service.app.state.services.workers.scheduler
+            scheduler.failures = 1  # so that the watch would try a photo, too
+            new = artifacts.save(service.models, make_artifact("can")).bank_version
+            while (await versions(service))["can"] != new:
+                await asyncio.sleep(0.01)
+        finally:
+            free.set()
+        assert (await asked).status_code == 200
+        assert await readiness(service) == (200, None)
 
 
 async def test_photos_that_cannot_be_judged_leave_it_ready(tmp_path: Path) -> None:

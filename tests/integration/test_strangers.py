@@ -135,7 +135,7 @@ async def test_administration(
 @pytest.mark.parametrize(
     ("settings", "level", "word"),
     [
-        ({}, "info", "only this machine"),
+        ({}, "warning", "only this machine"),
         ({"allow_anonymous": True}, "warning", "everyone"),
         ({"api_keys": ("a key that is long enough",)}, "info", "holders"),
         ({"api_keys": ("a key that is long enough",), "allow_anonymous": True}, "info", "holders"),

@@ -175,7 +175,7 @@ def main(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         models = folder / "models"
-        banks.store_bank(models, banks.make_bank(folder / "data", CATEGORY))
+        banks.store_bank(models, banks.make_bank(folder / "data", CATEGORY, preset=banks.PATCH))
         with serving(folder, models, log_level="error") as server:
             attack = Attack(port_of(server), seed)
             if only is not None:

@@ -9,7 +9,10 @@ import typer
 from tests.torture.service import REPORT, ReportOption
 
 # In the order in which one would ask; what is not named here follows.
-_ORDER = ("hostile_inputs", "openapi", "flips", "kills", "reloads", "drain", "overload", "soak")
+_ORDER = (
+    "hostile_inputs", "openapi", "decoding_cost", "flips", "kills", "reloads", "drain", "overload",
+    "soak",
+)  # fmt: skip
 _PAGE = "README.md"
 
 

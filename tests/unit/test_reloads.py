@@ -28,7 +28,15 @@ from app.core.runtimes import Engine
 from app.networks import SharedNetworks
 from app.registry import BankSource, Registry, Unavailable
 from app.reloads import Reloaded, Reloads
-from tests.support import SPEC, colour_extractor, encode, make_artifact, plain, version_number
+from tests.support import (
+    SPEC,
+    closed,
+    colour_extractor,
+    encode,
+    make_artifact,
+    plain,
+    version_number,
+)
 from tests.unit.core.test_signing import OURS, THEIRS, trust
 
 PHOTO = encode(plain(120))
@@ -91,6 +99,31 @@ def serving(reloads: Reloads, category: str = "can") -> str:
 
 def outcomes(results: list[Reloaded]) -> dict[str, str]:
     return {result.category: result.outcome for result in results}
+
+
+def test_a_models_folder_that_cannot_be_read_is_taken_up_when_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        closed(patched, store.models)
+        reloads = store.open()
+        assert dict(reloads.registry.entries) == {}
+        with pytest.raises(ArtifactError, match="cannot be read: Permission denied") as caught:
+            reloads.refresh()
+        assert str(store.models) not in caught.value.public
+    assert outcomes(reloads.watch()) == {"can": "loaded", "box": "loaded"}
+
+
+def test_a_models_folder_that_cannot_be_read_for_a_while_takes_nothing_out_of_service(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloads = store.open()
+    with monkeypatch.context() as patched:
+        closed(patched, store.models)
+        for ask in (reloads.refresh, reloads.watch):
+            with pytest.raises(ArtifactError):
+                ask()
+    assert sorted(reloads.registry.detectors) == ["box", "can"]
 
 
 def test_all_there_is_serves_from_the_start(store: Store) -> None:

@@ -14,7 +14,7 @@ from app.core.dataset import (
     read_test_split,
 )
 from app.core.errors import DatasetError, NoTestSplit
-from tests.support import write_category
+from tests.support import closed, write_category
 
 
 def touch(*paths: Path) -> None:
@@ -72,6 +72,15 @@ def test_an_image_without_a_mask_has_none(tmp_path: Path) -> None:
     touch(tmp_path / "can" / "test" / "dent" / "007.jpg")
     touch(tmp_path / "can" / "ground_truth" / "dent" / "008_mask.png")
     assert read_category(tmp_path, "can").test[0].mask is None
+
+
+def test_a_test_split_that_cannot_be_read_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "can" / "test" / "dent" / "007.jpg")
+    closed(monkeypatch, tmp_path / "can" / "test")
+    with pytest.raises(NoTestSplit, match="cannot be read: Permission denied"):
+        read_test_split(tmp_path, "can")
 
 
 def test_what_is_missing_is_empty(tmp_path: Path) -> None:

@@ -91,6 +91,30 @@ def rounding(bank: MemoryBank, queries: Floats) -> Floats:
     return np.asarray(2 * (beyond + rounded) * (1 + 1e-4), dtype=np.float32)
 
 
+def test_the_bytes_of_a_query_are_those_of_the_same_vector_in_a_list() -> None:
+    """FAISS finds each vector of the bank in its own list at a distance, in bytes, of nothing."""
+    bank = MemoryBank(clustered(3, 2000, 37))
+    lists = InvertedLists.of(bank, 64, 0)
+    view = lists._view(1, parallel=False)
+    codes = lists._bytes.of(bank.vectors)
+    own = lists.assignments.astype(np.int64)[:, None]
+    distances, _ = view.search_preassigned(codes, 1, own, None)
+    assert not distances.any()
+    assert np.array_equal(codes, np.floor(codes))
+    assert (codes.min(), codes.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("away", [0.0, 30.0])
+def test_one_list_has_a_vector_about_as_near_as_the_nearest_wherever_the_bank_lies(
+    away: float,
+) -> None:
+    bank = MemoryBank(clustered(3, 3000, 64) + np.float32(away))
+    lists = InvertedLists.of(bank, 64, 0)
+    queries = clustered(9, 300, 64) + np.float32(away)
+    found = lists.nearest(queries, lists.nearness(queries), 1)
+    assert np.mean(found / exact_scores(bank, queries)) < 1.1
+
+
 @given(bank=banks, number=st.integers(2, 64), probes=st.integers(1, 64), seed=st.integers(0, 99))
 def test_a_distance_from_lists_is_never_too_small(
     bank: MemoryBank, number: int, probes: int, seed: int

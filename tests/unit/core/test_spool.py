@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.errors import DatasetError
 from app.core.spool import Spool
 
 shapes = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=12)
@@ -32,3 +36,11 @@ def test_what_changes_outside_does_not_change_inside(memory: int) -> None:
         spool.append(photo)
         photo[:] = 7
         assert (spool[0] == 1).all()
+
+
+def test_no_temporary_folder_is_an_error_that_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(DatasetError, match="TMPDIR"):
+        Spool()
