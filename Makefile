@@ -2,7 +2,7 @@
 #   make demo    the main job on real images        make test    every fast check of behaviour
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-slow lint format bench torture openapi container clean
-.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy page)
+.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy batch page)
 # Benches must not run side by side.
 .NOTPARALLEL:
 
@@ -62,6 +62,10 @@ bench-data: $(STAMP)
 
 bench-latency bench-precision bench-build: bench-%: bench-data
 	$(BIN)/python -m bench.$* $(WITH_ELPV) $(WITH_WEIGHTS) $(TRIAL)
+
+# Needs a GPU, and is not among the others for that.
+bench-batch: $(STAMP)
+	$(BIN)/python -m bench.batch $(WITH_WEIGHTS) $(TRIAL)
 
 # These two measure one preset: without a ResNet's weights that which brings its own.
 bench-banks bench-service: bench-%: bench-data

@@ -18,19 +18,31 @@ from app.core.features import BATCH_SIZE, FeatureSpec
 from app.core.runtimes.openvino_runtime import has_openvino
 from app.core.weights import find_weights, load_network
 
+CPU = torch.device("cpu")
+
 
 class BareBackbone:
     """`one()` passes one photo with all threads, `many(n)` so many as fast as it goes."""
 
     def __init__(
-        self, spec: FeatureSpec, weights: Path | None, runtime: str, precision: str, threads: int
+        self,
+        spec: FeatureSpec,
+        weights: Path | None,
+        runtime: str,
+        precision: str,
+        threads: int,
+        device: torch.device = CPU,
+        batch: int = BATCH_SIZE,
     ) -> None:
         backbone = get_backbone(spec.backbone)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
         network = load_network(backbone, spec.layers, file)
         side = spec.preprocess.input_size
-        engine = _OpenVino if runtime == "openvino" else _Torch
-        self._engine = engine(network, precision, side, threads)
+        self._engine = (
+            _OpenVino(network, precision, side, threads)
+            if runtime == "openvino"
+            else _Torch(network, precision, side, device, batch)
+        )
 
     def one(self) -> None:
         self._engine.one()
@@ -71,19 +83,31 @@ class _OpenVino:
 
 
 class _Torch:
-    def __init__(self, network: torch.nn.Module, precision: str, side: int, _: int) -> None:
-        self._network = network.to(memory_format=torch.channels_last)
-        self._dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-        self._input = torch.randn(BATCH_SIZE, 3, side, side).to(memory_format=torch.channels_last)
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        precision: str,
+        side: int,
+        device: torch.device,
+        batch: int,
+    ) -> None:
+        self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dtype = getattr(torch, precision)
+        pixels = torch.randn(batch, 3, side, side, device=device)
+        self._input = pixels.to(memory_format=torch.channels_last)
 
     def one(self) -> None:
         self._pass(self._input[:1])
 
     def many(self, count: int) -> None:
-        for first in range(0, count, BATCH_SIZE):
-            self._pass(self._input[: min(BATCH_SIZE, count - first)])
+        batch = len(self._input)
+        for first in range(0, count, batch):
+            self._pass(self._input[: min(batch, count - first)])
 
     @torch.inference_mode()
     def _pass(self, batch: torch.Tensor) -> None:
-        with torch.autocast("cpu", dtype=self._dtype, enabled=self._dtype != torch.float32):
+        lower = self._dtype != torch.float32
+        with torch.autocast(batch.device.type, dtype=self._dtype, enabled=lower):
             self._network(batch)
+        if batch.device.type == "cuda":
+            torch.cuda.synchronize(batch.device)  # it has only been asked for until then

@@ -16,7 +16,19 @@ import typer
 
 from app.cli import console
 from app.core.files import write_whole
-from bench import accuracy, banks, build, coreset, latency, plots, precision, service, sweep, tables
+from bench import (
+    accuracy,
+    banks,
+    batch,
+    build,
+    coreset,
+    latency,
+    plots,
+    precision,
+    service,
+    sweep,
+    tables,
+)
 from bench.machine import RESULTS, Figures
 
 PAGE = Path(__file__).parent / "README.md"
@@ -102,6 +114,13 @@ SECTIONS = (
         "`service.py`. The real service and wrk, each a process of its own on the same cores. "
         "Percentiles are of requests that got a score; *429*: refused because the queue was full.",
         service.markdown,
+    ),
+    Section(
+        "batch",
+        "Batches on a GPU",
+        "`batch.py`. The whole pass, from bytes in the host's memory and back, beside the network "
+        "alone, whose numbers lie on the device.",
+        batch.markdown,
     ),
     Section(
         "build",
