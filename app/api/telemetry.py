@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, get_args
 
 import structlog
+from h11 import LocalProtocolError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -22,6 +25,8 @@ from app.reloads import Outcome
 
 log = structlog.get_logger()
 
+_GONE = 499  # nginx's status for a client that went away first
+_CLOSES_S = 5.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -156,13 +161,22 @@ class RequestContext:
                 headers["X-Request-ID"] = request_id
                 if self._drain.active:
                     headers["Connection"] = "close"
-            await send(message)
+            try:
+                await send(message)
+            except LocalProtocolError as exc:
+                # What came behind the request was no HTTP: the server has answered that, 400, and
+                # is about to close the connection.
+                status = _GONE
+                log.info("answer not sent", reason=str(exc))
+                raise ClientDisconnect from exc
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
             except ClientDisconnect:
-                status = status or 499  # nobody is left to answer
+                if status == _GONE:
+                    await _until_closed(receive)
+                status = status or _GONE  # nobody is left to answer
             except Exception as exc:
                 log.exception("unforeseen error", path=scope["path"])
                 if status is None:
@@ -187,6 +201,14 @@ class RequestContext:
             ms=round(seconds * 1000, 1),
             **state.get("log", {}),
         )
+
+
+async def _until_closed(receive: Receive) -> None:
+    """The server takes an answer that is not complete for our fault until it has noticed itself."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSES_S):
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 def _level(route: str, status: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from h11 import LocalProtocolError
 from starlette.types import Message, Scope
 
 from tests.integration.service import GOOD, Service, assert_problem, serve
@@ -240,6 +241,28 @@ async def test_a_client_that_goes_while_it_sends_is_no_error_of_ours(tmp_path: P
         assert await gone_away(service) == 1
         assert await service.metric("goodsguard_problems_total", type="internal") == 0
         await until_depth(service, 0)
+
+
+async def test_an_answer_that_the_connection_does_not_take_any_more_is_no_error_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when the server has answered what came behind the request, which was no HTTP."""
+
+    class Closed(Client):
+        async def send(self, message: Message) -> None:
+            self.got.append(message)
+            self.gone.set()
+            raise LocalProtocolError("can't handle event type Response")
+
+    async with serve(tmp_path, watch_s=0, log_level="info") as service:
+        client = Closed(whole())
+        await asyncio.wait_for(client.ask(service, "/score/can"), 20)
+        assert len(client.got) == 1
+        assert await gone_away(service) == 1
+        assert (await service.score(GOOD)).status_code == 200
+    logged = capsys.readouterr().err
+    assert "answer not sent" in logged
+    assert "Traceback" not in logged
 
 
 async def test_the_first_failure_of_a_batch_ends_the_rest_of_its_work(tmp_path: Path) -> None:
