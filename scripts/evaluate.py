@@ -94,10 +94,11 @@ def main(
             unwritten = unwritten or exc
     if unwritten is not None:
         where = unwritten.filename or report or json_file
-        complain(f"not written: {where}: {unwritten.strerror}; the table above is all there is")
-        failed += ["the report"]
+        complain(f"not written: {where}: {unwritten.strerror}; the table above has the figures")
     if failed:
         raise stop(f"not evaluated: {', '.join(failed)}")
+    if unwritten is not None:
+        raise typer.Exit(1)
 
 
 def _overlay(detector: Detector, photo: bytes) -> bytes | None:
