@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.core.evaluation import Evaluation
-from app.core.files import write_whole
+from .core.evaluating.evaluation import Evaluation
+from .core.files import write_whole
 
 # Tables are wider than the 80 columns that rich takes for a pipe or a log file.
 _WIDTH = None if Console().is_terminal else 140

@@ -13,12 +13,12 @@ from typing import Literal
 import structlog
 from pydantic import ValidationError
 
-from app.core.dataset import Category, read_test_split
-from app.core.detector import Detector, Inspection
-from app.core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
-from app.core.evaluation import Evaluation, evaluate
-from app.core.files import write_whole
-from app.core.manifest import Manifest
+from .core.detector import Detector, Inspection
+from .core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
+from .core.evaluating.evaluation import Evaluation, evaluate
+from .core.files import write_whole
+from .core.photo.dataset import Category, read_test_split
+from .core.store.manifest import Manifest
 
 log = structlog.get_logger()
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.core.dataset import GOOD, Category, LabelledImage, groups
-from app.core.errors import ImageError
-from app.core.files import write_whole
-from app.core.images import FORMATS, decode
-from app.core.metrics import auroc
+from .core.errors import ImageError
+from .core.evaluating.metrics import auroc
+from .core.files import write_whole
+from .core.photo.dataset import GOOD, Category, LabelledImage, groups
+from .core.photo.images import FORMATS, decode
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
 SIDE = 128  # photos are squashed to this square before their pixels are measured

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from app.core.files import whole_file
-from app.core.images import decode
-from app.exploration import GROUPS, Exploration, Photo, by_area, read_mask, spread
+from .core.files import whole_file
+from .core.photo.images import decode
+from .exploration import GROUPS, Exploration, Photo, by_area, read_mask, spread
 
 _COLOURS = dict(zip(GROUPS, ("#2e8b57", "#2f6db5", "#c8373b"), strict=True))
 _INK, _GREY, _OUTLINE = "#222222", "#8a8a8a", "#ff2bd6"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from app.core.files import read_at_most
-from app.keys import ApiKey, KeysError, hashed, keys_of_setting, together
-from app.keys_file import read_keys
+from .core.files import read_at_most
+from .keys import ApiKey, KeysError, hashed, keys_of_setting, together
+from .keys_file import read_keys
 
 log = structlog.get_logger()
 

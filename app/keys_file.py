@@ -21,8 +21,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.files import whole_file
-from app.keys import ApiKey, KeysError
+from .core.files import whole_file
+from .keys import ApiKey, KeysError
 
 
 def read_keys(content: bytes) -> tuple[ApiKey, ...]:

@@ -13,8 +13,8 @@ from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from app import __version__
-from app.api import (
+from . import __version__
+from .api import (
     problems,
     routes_admin,
     routes_categories,
@@ -22,27 +22,27 @@ from app.api import (
     routes_health,
     routes_score,
 )
-from app.api.admission import RefuseEarly
-from app.api.dependencies import Services
-from app.api.headers import SecurityHeaders
-from app.api.local import OwnMachineOnly
-from app.api.security import require_admin, require_score
-from app.api.telemetry import RequestContext, Telemetry
-from app.core.features import BATCH_SIZE
-from app.core.runtimes import choose_device
-from app.core.signing_keys import load_trusted
-from app.core.threads import set_threads
-from app.drain import Drain
-from app.evaluations import Evaluations
-from app.key_store import KeyStore
-from app.keys import KeysError
-from app.logs import configure_logs
-from app.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
-from app.rate_limit import RateLimiter
-from app.registry import BankSource, Registry
-from app.reloads import Reloads
-from app.settings import Settings
-from app.workers import Workers
+from .api.admission import RefuseEarly
+from .api.dependencies import Services
+from .api.headers import SecurityHeaders
+from .api.local import OwnMachineOnly
+from .api.security import require_admin, require_score
+from .api.telemetry import RequestContext, Telemetry
+from .core.features.extractor import BATCH_SIZE
+from .core.features.runtimes import choose_device
+from .core.store.signing_keys import load_trusted
+from .core.threads import set_threads
+from .drain import Drain
+from .evaluations import Evaluations
+from .key_store import KeyStore
+from .keys import KeysError
+from .logs import configure_logs
+from .networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
+from .rate_limit import RateLimiter
+from .registry import BankSource, Registry
+from .reloads import Reloads
+from .settings import Settings
+from .workers import Workers
 
 log = structlog.get_logger()
 

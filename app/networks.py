@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from app.core.backbones import BACKBONES
-from app.core.features import Extractor, FeatureExtractor, FeatureSpec
-from app.core.manifest import Manifest, RuntimeRecord
-from app.core.runtimes import Engine, Runtime, choose_runtime, fastest
+from .core.features.backbones import BACKBONES
+from .core.features.extractor import Extractor, FeatureExtractor, FeatureSpec
+from .core.features.runtimes import Engine, Runtime, choose_runtime, fastest
+from .core.store.manifest import Manifest, RuntimeRecord
 
 LoadExtractor = Callable[[FeatureSpec, Engine], Extractor]
 # features and what calibrated the bank -> a faster engine that may serve it, if there is one

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
 
-from app.core.dataset import GOOD
-from app.core.evaluation import Evaluation, EvaluationRun, ScoredImage
-from app.core.images import decode
+from .core.evaluating.evaluation import Evaluation, EvaluationRun, ScoredImage
+from .core.photo.dataset import GOOD
+from .core.photo.images import decode
 
 _GREEN, _RED, _INK, _GREY = "#2e8b57", "#c8373b", "#222222", "#8a8a8a"
 _DEFECT_COLOURS = (

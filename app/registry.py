@@ -9,11 +9,8 @@ from types import MappingProxyType
 
 import structlog
 
-from app.core import artifact as artifacts
-from app.core.artifact import Artifact
-from app.core.dataset import is_category_name
-from app.core.detector import Detector
-from app.core.errors import (
+from .core.detector import Detector
+from .core.errors import (
     ArtifactError,
     CategoryUnavailable,
     GoodsGuardError,
@@ -21,11 +18,14 @@ from app.core.errors import (
     UnknownCategory,
     WeightsError,
 )
-from app.core.images import MAX_PIXELS
-from app.core.runtimes import Engine
-from app.core.signing import SIGNATURE
-from app.core.signing_keys import TrustedKeys
-from app.networks import Faster, LoadExtractor, SharedNetworks, never_faster
+from .core.features.runtimes import Engine
+from .core.photo.dataset import is_category_name
+from .core.photo.images import MAX_PIXELS
+from .core.store import artifact as artifacts
+from .core.store.artifact import Artifact
+from .core.store.signing import SIGNATURE
+from .core.store.signing_keys import TrustedKeys
+from .networks import Faster, LoadExtractor, SharedNetworks, never_faster
 
 log = structlog.get_logger()
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 import structlog
 
-from app.core.detector import Detector
-from app.core.errors import ArtifactError, GoodsGuardError, UnknownCategory
-from app.registry import BankSource, Registry, Unavailable
+from .core.detector import Detector
+from .core.errors import ArtifactError, GoodsGuardError, UnknownCategory
+from .registry import BankSource, Registry, Unavailable
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app import pictures
-from app.core.evaluation import Evaluation, EvaluationRun
-from app.core.files import whole_file, write_whole
+from . import pictures
+from .core.evaluating.evaluation import Evaluation, EvaluationRun
+from .core.files import whole_file, write_whole
 
 
 def write_report(

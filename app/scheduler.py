@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app.core.detector import Detector, Inspection, Photo, judge_together
-from app.core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
-from app.core.threads import limited_to, thread_budget
+from .core.detector import Detector, Inspection, Photo, judge_together
+from .core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
+from .core.threads import limited_to, thread_budget
 
 log = structlog.get_logger()
 

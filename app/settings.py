@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.core.images import MAX_PIXELS
+from .core.photo.images import MAX_PIXELS
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 

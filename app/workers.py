@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
-from app.core.anomaly_map import Region
-from app.core.detector import Detector, Inspection, Photo, or_raise
-from app.core.errors import DeadlineExceeded, OutOfMemory, Overloaded
-from app.core.threads import available_cpus
-from app.scheduler import Job, Outcome, Scheduler
+from .core.detector import Detector, Inspection, Photo, or_raise
+from .core.errors import DeadlineExceeded, OutOfMemory, Overloaded
+from .core.judging.anomaly_map import Region
+from .core.threads import available_cpus
+from .scheduler import Job, Outcome, Scheduler
 
 T = TypeVar("T")
 P = ParamSpec("P")

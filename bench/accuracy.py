@@ -42,22 +42,22 @@ from rich.table import Table
 from scipy.stats import betabinom
 
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console, stop
-from app.core.artifact import training_files_sha256
-from app.core.backbones import get_backbone
-from app.core.build import build_bank
-from app.core.calibration import Alpha, Scores
-from app.core.dataset import Category, list_categories, read_test_split
+from app.core.building.build import build_bank
+from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector
 from app.core.errors import CalibrationError, GoodsGuardError
-from app.core.evaluation import EvaluationRun, evaluate
-from app.core.features import FeatureExtractor
+from app.core.evaluating.evaluation import EvaluationRun, evaluate
+from app.core.evaluating.metrics import binomial_interval
+from app.core.features.backbones import get_backbone
+from app.core.features.extractor import FeatureExtractor
+from app.core.features.runtimes import choose_device
+from app.core.features.weights import WeightsFile, find_weights
 from app.core.files import whole_file
-from app.core.images import decode
-from app.core.metrics import binomial_interval
-from app.core.preset import Preset, load_preset
-from app.core.runtimes import choose_device
+from app.core.judging.calibration import Alpha, Scores
+from app.core.photo.dataset import Category, list_categories, read_test_split
+from app.core.photo.images import decode
+from app.core.store.artifact import training_files_sha256
 from app.core.threads import set_threads
-from app.core.weights import WeightsFile, find_weights
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -31,11 +31,11 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from app.cli import CategoryOption, ThreadsOption, console, stop, warn
-from app.core.dataset import Category, LabelledImage, list_categories, read_test_split
 from app.core.errors import DatasetError, GoodsGuardError, ImageError
+from app.core.evaluating.metrics import auroc, auroc_interval
 from app.core.files import whole_file, write_whole
-from app.core.images import decode
-from app.core.metrics import auroc, auroc_interval
+from app.core.photo.dataset import Category, LabelledImage, list_categories, read_test_split
+from app.core.photo.images import decode
 from app.core.threads import set_threads
 
 HERE = Path(__file__).parent

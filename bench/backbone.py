@@ -1,7 +1,7 @@
 """A backbone alone: the convolutions up to the last layer used, and nothing around them.
 
 What a whole pass costs beyond it is what normalising, pooling, and moving numbers cost. It is
-compiled as `app.core.runtimes` compiles the pass, and gets ready-made float32 input; its feature
+compiled as `app.core.features.extractor.runtimes` compiles the pass, and gets ready-made float32 input; its feature
 maps are left where the engine puts them.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from app.core.backbones import get_backbone
-from app.core.features import BATCH_SIZE, FeatureSpec
-from app.core.runtimes.openvino_runtime import has_openvino
-from app.core.weights import find_weights, load_network
+from app.core.features.backbones import get_backbone
+from app.core.features.extractor import BATCH_SIZE, FeatureSpec
+from app.core.features.runtimes.openvino_runtime import has_openvino
+from app.core.features.weights import find_weights, load_network
 
 CPU = torch.device("cpu")
 

@@ -26,16 +26,16 @@ import typer
 from scipy.stats import spearmanr
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
-from app.core import metrics
-from app.core.bank import MemoryBank
-from app.core.coreset import greedy_k_center
-from app.core.dataset import Category, LabelledImage, read_test_split
+from app.core.building.preset import load_preset
 from app.core.errors import GoodsGuardError
-from app.core.features import FeatureExtractor
-from app.core.images import decode
-from app.core.preprocess import PreparedImage
-from app.core.preset import load_preset
-from app.core.search import PatchSearch, plan_search
+from app.core.evaluating import metrics
+from app.core.features.extractor import FeatureExtractor
+from app.core.methods.knn.bank import MemoryBank
+from app.core.methods.knn.coreset import greedy_k_center
+from app.core.methods.knn.search import PatchSearch, plan_search
+from app.core.photo.dataset import Category, LabelledImage, read_test_split
+from app.core.photo.images import decode
+from app.core.photo.preprocess import PreparedImage
 from bench import tables
 from bench.latency import balanced
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run

@@ -17,10 +17,10 @@ import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
+from app.core.building.preset import load_preset
 from app.core.errors import GoodsGuardError
-from app.core.features import FeatureExtractor
-from app.core.preset import load_preset
-from app.core.runtimes import PRECISIONS, choose_device, choose_runtime, supports
+from app.core.features.extractor import FeatureExtractor
+from app.core.features.runtimes import PRECISIONS, choose_device, choose_runtime, supports
 from bench import tables
 from bench.backbone import BareBackbone
 from bench.machine import Figures, OutOption, QuickOption, Run

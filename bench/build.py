@@ -21,14 +21,14 @@ import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop, warn
-from app.core.build import build_bank
-from app.core.calibration import Alpha
-from app.core.dataset import Category, read_category
+from app.core.building.build import build_bank
+from app.core.building.preset import Preset, load_preset
+from app.core.building.reading import read_batches
 from app.core.errors import GoodsGuardError, WeightsNotFound
-from app.core.features import BATCH_SIZE, FeatureExtractor, patches_of
-from app.core.preset import Preset, load_preset
-from app.core.reading import read_batches
-from app.core.spool import Spool
+from app.core.features.extractor import BATCH_SIZE, FeatureExtractor, patches_of
+from app.core.features.spool import Spool
+from app.core.judging.calibration import Alpha
+from app.core.photo.dataset import Category, read_category
 from bench import tables
 from bench.backbone import BareBackbone
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run

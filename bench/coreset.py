@@ -1,4 +1,4 @@
-"""The textbook greedy k-centre loop against `app.core.coreset`, on patch features of real images.
+"""The textbook greedy k-centre loop against `app.core.methods.knn.coreset`, on patch features of real images.
 
     python bench/coreset.py --images FOLDER --weights RESNET18.safetensors
     python bench/coreset.py --images FOLDER --weights RESNET18.safetensors --stream 4000
@@ -36,8 +36,8 @@ from safetensors.torch import load_file
 from sklearn.random_projection import SparseRandomProjection
 from torchvision.models import resnet18
 
-from app.core.coreset import Vectors, covering_radius, greedy_k_center
-from app.core.streaming_coreset import StreamingCoreset
+from app.core.methods.knn.coreset import Vectors, covering_radius, greedy_k_center
+from app.core.methods.knn.streaming_coreset import StreamingCoreset
 
 INPUT = 224
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]

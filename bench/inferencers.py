@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.cli import console, stop
-from app.core.preset import Preset
-from app.core.weights import WeightsFile
+from app.core.building.preset import Preset
+from app.core.features.weights import WeightsFile
 from bench.rounds import Turn
 
 ROOT = Path(__file__).parents[1]

@@ -28,18 +28,18 @@ import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop, warn
-from app.core import metrics
-from app.core.artifact import Artifact
-from app.core.backbones import get_backbone
-from app.core.dataset import Category, LabelledImage, read_test_split
+from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector, Photo
 from app.core.errors import GoodsGuardError, WeightsNotFound
-from app.core.features import FeatureExtractor
-from app.core.images import decode
-from app.core.manifest import RuntimeRecord
-from app.core.preset import Preset, load_preset
-from app.core.runtimes import PRECISIONS, RUNTIMES, Engine, choose_runtime, supports
-from app.core.weights import find_weights
+from app.core.evaluating import metrics
+from app.core.features.backbones import get_backbone
+from app.core.features.extractor import FeatureExtractor
+from app.core.features.runtimes import PRECISIONS, RUNTIMES, Engine, choose_runtime, supports
+from app.core.features.weights import find_weights
+from app.core.photo.dataset import Category, LabelledImage, read_test_split
+from app.core.photo.images import decode
+from app.core.store.artifact import Artifact
+from app.core.store.manifest import RuntimeRecord
 from app.networks import faster_engine
 from bench import tables
 from bench.accuracy import ENVIRONMENT, REQUIREMENTS, Peer

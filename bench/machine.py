@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.core.build import library_versions
+from app.core.building.build import library_versions
 from app.core.files import write_whole
 from app.core.threads import available_cpus, set_threads
 

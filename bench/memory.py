@@ -17,9 +17,9 @@ import numpy as np
 import typer
 
 from app.cli import ThreadsOption, console
-from app.core.bank_rule import BankRule
-from app.core.patch_banks import bank_of_patches
-from app.core.spool import Spool
+from app.core.features.spool import Spool
+from app.core.methods.knn.bank_rule import BankRule
+from app.core.methods.knn.patch_banks import bank_of_patches
 from app.core.threads import set_threads
 
 RESULTS = Path(__file__).parent / "results"

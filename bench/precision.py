@@ -21,13 +21,13 @@ import typer
 from scipy.stats import spearmanr
 
 from app.cli import ThreadsOption, WeightsOption, console, stop, warn
-from app.core import metrics
-from app.core.bank import MemoryBank
-from app.core.dataset import Category, LabelledImage, read_test_split
+from app.core.building.preset import Preset, load_preset
 from app.core.errors import GoodsGuardError, WeightsNotFound
-from app.core.features import FeatureExtractor
-from app.core.preset import Preset, load_preset
-from app.core.search import PatchSearch
+from app.core.evaluating import metrics
+from app.core.features.extractor import FeatureExtractor
+from app.core.methods.knn.bank import MemoryBank
+from app.core.methods.knn.search import PatchSearch
+from app.core.photo.dataset import Category, LabelledImage, read_test_split
 from bench import tables
 from bench.latency import Bench, balanced, engines
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from app.core.bank import InvertedLists, MemoryBank
+from app.core.methods.knn.bank import InvertedLists, MemoryBank
 from bench.machine import resident_bytes
 
 

@@ -31,13 +31,13 @@ import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
-from app.core import artifact as artifacts
-from app.core.artifact import Artifact
-from app.core.dataset import Category, read_test_split
+from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
-from app.core.features import FeatureExtractor
-from app.core.preset import Preset, load_preset
+from app.core.features.extractor import FeatureExtractor
+from app.core.photo.dataset import Category, read_test_split
+from app.core.store import artifact as artifacts
+from app.core.store.artifact import Artifact
 from app.networks import SharedNetworks, extractor_loader, faster_engine
 from app.registry import BankSource
 from bench import tables

@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.core.artifact import Artifact, new_version
-from app.core.bank import MemoryBank
-from app.core.bank_rule import BankRule
-from app.core.build import build_bank
-from app.core.calibration import Alpha
-from app.core.dataset import Category
-from app.core.features import FeatureExtractor, patches_of
-from app.core.golden import Golden
-from app.core.manifest import BankShape
-from app.core.preset import Preset
-from app.core.reading import read_batches
-from app.core.search import plan_search
+from app.core.building.build import build_bank
+from app.core.building.preset import Preset
+from app.core.building.reading import read_batches
+from app.core.features.extractor import FeatureExtractor, patches_of
+from app.core.judging.calibration import Alpha
+from app.core.judging.golden import Golden
+from app.core.methods.knn.bank import MemoryBank
+from app.core.methods.knn.bank_rule import BankRule
+from app.core.methods.knn.search import plan_search
+from app.core.photo.dataset import Category
+from app.core.store.artifact import Artifact, new_version
+from app.core.store.manifest import BankShape
 
 Floats = npt.NDArray[np.float32]
 

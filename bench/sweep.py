@@ -22,16 +22,16 @@ import typer
 from scipy.ndimage import gaussian_filter
 
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console
-from app.core import metrics
-from app.core.bank import MemoryBank
-from app.core.bank_rule import BankRule
-from app.core.dataset import Category, read_category
-from app.core.features import FeatureExtractor, FeatureSpec
-from app.core.patch_banks import bank_of_patches
-from app.core.preset import load_preset
-from app.core.reading import read_batches
-from app.core.runtimes import choose_device
-from app.core.spool import Spool
+from app.core.building.preset import load_preset
+from app.core.building.reading import read_batches
+from app.core.evaluating import metrics
+from app.core.features.extractor import FeatureExtractor, FeatureSpec
+from app.core.features.runtimes import choose_device
+from app.core.features.spool import Spool
+from app.core.methods.knn.bank import MemoryBank
+from app.core.methods.knn.bank_rule import BankRule
+from app.core.methods.knn.patch_banks import bank_of_patches
+from app.core.photo.dataset import Category, read_category
 from app.core.threads import set_threads
 
 RESULTS = Path(__file__).parent / "results"

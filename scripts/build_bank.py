@@ -24,14 +24,14 @@ from app.cli import (
     stop,
     warn,
 )
-from app.core import artifact as artifacts
-from app.core.build import MAX_UNREADABLE, Build, build_bank
-from app.core.calibration import Alpha
-from app.core.dataset import list_categories, read_category
+from app.core.building.build import MAX_UNREADABLE, Build, build_bank
+from app.core.building.preset import load_preset
 from app.core.errors import DatasetError, GoodsGuardError
-from app.core.features import FeatureExtractor
-from app.core.preset import load_preset
-from app.core.runtimes import choose_device, choose_runtime
+from app.core.features.extractor import FeatureExtractor
+from app.core.features.runtimes import choose_device, choose_runtime
+from app.core.judging.calibration import Alpha
+from app.core.photo.dataset import list_categories, read_category
+from app.core.store import artifact as artifacts
 from app.core.threads import set_threads
 
 

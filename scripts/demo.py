@@ -21,8 +21,8 @@ import typer
 from rich.progress import Progress
 
 from app.cli import console, errors, evaluation_table, stop, write_json
-from app.core.dataset import list_categories, read_test_split
-from app.core.evaluation import Evaluation
+from app.core.evaluating.evaluation import Evaluation
+from app.core.photo.dataset import list_categories, read_test_split
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 180

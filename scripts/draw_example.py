@@ -16,13 +16,13 @@ import typer
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from app.cli import console
-from app.core.build import build_bank
-from app.core.calibration import Alpha
-from app.core.dataset import read_category
+from app.core.building.build import build_bank
+from app.core.building.preset import load_preset
 from app.core.detector import Detector
-from app.core.features import FeatureExtractor
-from app.core.preset import load_preset
-from app.core.runtimes import choose_device
+from app.core.features.extractor import FeatureExtractor
+from app.core.features.runtimes import choose_device
+from app.core.judging.calibration import Alpha
+from app.core.photo.dataset import read_category
 
 _SIZE = (360, 480)
 

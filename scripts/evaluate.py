@@ -29,11 +29,11 @@ from app.cli import (
     warn,
     write_json,
 )
-from app.core.dataset import list_categories, read_test_split
 from app.core.detector import Detector, Inspection
 from app.core.errors import DatasetError, GoodsGuardError
-from app.core.evaluation import Evaluation, EvaluationRun, evaluate
-from app.core.runtimes import choose_device
+from app.core.evaluating.evaluation import Evaluation, EvaluationRun, evaluate
+from app.core.features.runtimes import choose_device
+from app.core.photo.dataset import list_categories, read_test_split
 from app.core.threads import set_threads
 from app.networks import extractor_loader, faster_engine
 from app.registry import Registry, load_registry

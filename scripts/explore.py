@@ -12,15 +12,9 @@ import typer
 from rich.table import Table
 
 from app.cli import CategoryOption, console, progress_bar, stop, warn
-from app.core.dataset import list_categories, read_category
 from app.core.errors import GoodsGuardError
-from app.exploration import (
-    GROUPS,
-    Exploration,
-    explore,
-    warnings,
-    write_page,
-)
+from app.core.photo.dataset import list_categories, read_category
+from app.exploration import GROUPS, Exploration, explore, warnings, write_page
 from app.exploration_pictures import write_pictures
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from app.cli import ModelsOption, console, stop
-from app.core import artifact as artifacts
-from app.core.calibration import Alpha, Fixed, MeanStd, Quantile
 from app.core.errors import GoodsGuardError
+from app.core.judging.calibration import Alpha, Fixed, MeanStd, Quantile
+from app.core.store import artifact as artifacts
 
 
 def main(

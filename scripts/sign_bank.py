@@ -20,12 +20,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli import CategoryOption, ModelsOption, complain, console, stop
-from app.core import artifact as artifacts
-from app.core import signing, signing_keys
-from app.core.dataset import is_category_name
 from app.core.errors import GoodsGuardError
-from app.core.manifest import Manifest
-from app.core.signing_keys import TrustedKeys
+from app.core.photo.dataset import is_category_name
+from app.core.store import artifact as artifacts
+from app.core.store import signing, signing_keys
+from app.core.store.manifest import Manifest
+from app.core.store.signing_keys import TrustedKeys
 
 VARIABLE = "GOODSGUARD_KEY_PASSPHRASE"
 CURRENT = "current"

@@ -26,17 +26,17 @@ import pytest
 import torch
 from PIL import Image
 
-from app.core import artifact as artifacts
-from app.core.bank import MemoryBank
-from app.core.build import build_bank
-from app.core.calibration import Calibration
-from app.core.dataset import read_category
+from app.core.building.build import build_bank
+from app.core.building.preset import Preset
 from app.core.detector import Detector
-from app.core.features import FeatureExtractor, FeatureSpec, embedding_network
-from app.core.golden import Golden
-from app.core.preprocess import Preprocess
-from app.core.preset import Preset
-from app.core.search import PatchSearch
+from app.core.features.extractor import FeatureExtractor, FeatureSpec, embedding_network
+from app.core.judging.calibration import Calibration
+from app.core.judging.golden import Golden
+from app.core.methods.knn.bank import MemoryBank
+from app.core.methods.knn.search import PatchSearch
+from app.core.photo.dataset import read_category
+from app.core.photo.preprocess import Preprocess
+from app.core.store import artifact as artifacts
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODSGUARD_SHARED", ROOT.parent / "shared"))

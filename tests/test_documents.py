@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.api.problems import CAUSES
-from app.core.manifest import Manifest
-from app.core.tensors import Tensors
+from app.core.store.manifest import Manifest
+from app.core.store.tensors import Tensors
 from app.settings import Settings
 from tests.promql import rules
 from tests.support import ROOT

@@ -10,9 +10,9 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.dependencies import Services
-from app.api.problems import refusal
-from app.core.errors import Overloaded
+from ..core.errors import Overloaded
+from .dependencies import Services
+from .problems import refusal
 
 _PHOTOS = re.compile(r"/score(?:/(?P<category>[^/]+)(?P<batch>/batch)?)?")
 

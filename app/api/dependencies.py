@@ -13,17 +13,17 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType
-from app.api.receiving import BodyMemory, chunks
-from app.api.telemetry import Telemetry
-from app.drain import Drain
-from app.evaluations import Evaluations
-from app.key_store import KeyStore
-from app.rate_limit import RateLimiter
-from app.registry import Registry
-from app.reloads import Reloads
-from app.settings import Settings
-from app.workers import Workers
+from ..drain import Drain
+from ..evaluations import Evaluations
+from ..key_store import KeyStore
+from ..rate_limit import RateLimiter
+from ..registry import Registry
+from ..reloads import Reloads
+from ..settings import Settings
+from ..workers import Workers
+from .problems import BadUpload, BodyTooLarge, NotAnImageType
+from .receiving import BodyMemory, chunks
+from .telemetry import Telemetry
 
 # Multipart's own lines around each file; generous, since only the photos may be large.
 _MULTIPART_SLACK = 64 << 10

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from app.api import schemas
-from app.api.dependencies import Services, Upload
-from app.api.problems import BodyTooLarge
-from app.api.schemas import ImageInfo, Score, TimingsMs
-from app.core import errors
-from app.core.anomaly_map import Region
-from app.core.detector import Detector, Inspection, or_raise
-from app.workers import Picture
+from ..core import errors
+from ..core.detector import Detector, Inspection, or_raise
+from ..core.judging.anomaly_map import Region
+from ..workers import Picture
+from . import schemas
+from .dependencies import Services, Upload
+from .problems import BodyTooLarge
+from .schemas import ImageInfo, Score, TimingsMs
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)

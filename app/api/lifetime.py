@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Request
 from starlette.requests import ClientDisconnect
 
-from app.api.dependencies import ServicesDep
-from app.core.errors import DeadlineExceeded
+from ..core.errors import DeadlineExceeded
+from .dependencies import ServicesDep
 
 T = TypeVar("T")
 

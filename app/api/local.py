@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import Forbidden, refusal
+from .problems import Forbidden, refusal
 
 # An orchestrator's probes may come from anywhere, and learn nothing worth hiding.
 _PROBES = ("/livez", "/readyz")

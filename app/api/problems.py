@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from app.core import errors
+from ..core import errors
 
 MEDIA_TYPE = "application/problem+json"
 

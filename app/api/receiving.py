@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
-from app.api.problems import BodyTimeout, BodyTooLarge, BodyTooLate, TooManyUploads
+from .problems import BodyTimeout, BodyTooLarge, BodyTooLate, TooManyUploads
 
 # Where both limits end at about the same moment, the body's own says more.
 _ABOUT_S = 0.1

@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.dependencies import Services, ServicesDep
-from app.api.problems import Forbidden, responses
-from app.api.routes_score import CategoryName
-from app.api.schemas import ReloadedCategory, ReloadReport, VersionInfo, VersionList
-from app.core import artifact as artifacts
-from app.core import errors
-from app.core.detector import Detector
-from app.registry import Unavailable
-from app.reloads import Reloaded
+from ..core import errors
+from ..core.detector import Detector
+from ..core.store import artifact as artifacts
+from ..registry import Unavailable
+from ..reloads import Reloaded
+from .dependencies import Services, ServicesDep
+from .problems import Forbidden, responses
+from .routes_score import CategoryName
+from .schemas import ReloadedCategory, ReloadReport, VersionInfo, VersionList
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.dependencies import Services, ServicesDep
-from app.api.problems import responses
-from app.api.routes_score import CategoryName
-from app.api.schemas import CategoryInfo, CategoryList
-from app.core.detector import Detector
-from app.core.errors import UnknownCategory
-from app.registry import Unavailable
+from ..core.detector import Detector
+from ..core.errors import UnknownCategory
+from ..registry import Unavailable
+from .dependencies import Services, ServicesDep
+from .problems import responses
+from .routes_score import CategoryName
+from .schemas import CategoryInfo, CategoryList
 
 router = APIRouter(prefix="/categories", tags=["categories"])
 

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.dependencies import Services, ServicesDep
-from app.api.problems import responses
-from app.api.routes_score import CategoryName
-from app.api.schemas import EvaluationList, EvaluationStatus, Progress
-from app.api.security import require_scope
-from app.core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
-from app.core.evaluation import Evaluation
-from app.core.manifest import Manifest
+from ..core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
+from ..core.evaluating.evaluation import Evaluation
+from ..core.store.manifest import Manifest
+from .dependencies import Services, ServicesDep
+from .problems import responses
+from .routes_score import CategoryName
+from .schemas import EvaluationList, EvaluationStatus, Progress
+from .security import require_scope
 
 router = APIRouter(prefix="/evaluate", tags=["evaluate"])
 

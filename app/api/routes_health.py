@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.dependencies import Services, ServicesDep
-from app.api.schemas import Liveness, Readiness
-from app.registry import Unavailable
+from ..registry import Unavailable
+from .dependencies import Services, ServicesDep
+from .schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
 

@@ -6,8 +6,10 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 
-from app.api.dependencies import ServicesDep, Upload, read_photo, read_photos
-from app.api.inspections import (
+from ..core import errors
+from ..core.detector import Detector
+from .dependencies import ServicesDep, Upload, read_photo, read_photos
+from .inspections import (
     UNUSABLE,
     Found,
     all_of,
@@ -17,17 +19,9 @@ from app.api.inspections import (
     ms_since_start,
     unusable,
 )
-from app.api.lifetime import DeadlineDep, while_wanted
-from app.api.problems import BadUpload, BodyTooLarge, NotAnImageType, problem, responses
-from app.api.schemas import (
-    Batch,
-    BatchItem,
-    Categories,
-    CategoryItem,
-    Score,
-)
-from app.core import errors
-from app.core.detector import Detector
+from .lifetime import DeadlineDep, while_wanted
+from .problems import BadUpload, BodyTooLarge, NotAnImageType, problem, responses
+from .schemas import Batch, BatchItem, Categories, CategoryItem, Score
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from app.api.problems import Problem
-from app.core.evaluation import Evaluation
-from app.evaluations import State
+from ..core.evaluating.evaluation import Evaluation
+from ..evaluations import State
+from .problems import Problem
 
 _SCORE_EXAMPLE: JsonDict = {
     "category": "drink_can",

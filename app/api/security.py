@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.dependencies import Services, ServicesDep
-from app.api.local import stranger
-from app.api.problems import Forbidden, RateLimited, Unauthorised
-from app.keys import ApiKey, Scope
+from ..keys import ApiKey, Scope
+from .dependencies import Services, ServicesDep
+from .local import stranger
+from .problems import Forbidden, RateLimited, Unauthorised
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
 _bearer = HTTPBearer(auto_error=False)

@@ -17,11 +17,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import CAUSES, unforeseen
-from app.core.detector import Verdict
-from app.drain import Drain
-from app.registry import Registry, Unavailable
-from app.reloads import Outcome
+from ..core.detector import Verdict
+from ..drain import Drain
+from ..registry import Registry, Unavailable
+from ..reloads import Outcome
+from .problems import CAUSES, unforeseen
 
 log = structlog.get_logger()
 

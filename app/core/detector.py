@@ -10,18 +10,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.core.anomaly_map import Region, find_regions, overlay_png, place
-from app.core.artifact import Artifact
-from app.core.bank import MemoryBank
-from app.core.calibration import Calibration
-from app.core.errors import ArtifactError, GoodsGuardError, NonFiniteScore
-from app.core.features import Embedding, Extractor, patches_of
-from app.core.golden import SHARE_OF_SPREAD
-from app.core.images import MAX_PIXELS, decode
-from app.core.manifest import Manifest
-from app.core.preprocess import PreparedImage
-from app.core.scoring import Map
-from app.core.search import PatchSearch
+from .errors import ArtifactError, GoodsGuardError, NonFiniteScore
+from .features.extractor import Embedding, Extractor, patches_of
+from .judging.anomaly_map import Region, find_regions, overlay_png, place
+from .judging.calibration import Calibration
+from .judging.golden import SHARE_OF_SPREAD
+from .methods.knn.bank import MemoryBank
+from .methods.knn.search import PatchSearch
+from .methods.scoring import Map
+from .photo.images import MAX_PIXELS, decode
+from .photo.preprocess import PreparedImage
+from .store.artifact import Artifact
+from .store.manifest import Manifest
 
 Verdict = Literal["normal", "anomalous", "unusable"]
 

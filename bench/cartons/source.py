@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.core.images import EXTENSIONS
+from app.core.photo.images import EXTENSIONS
 from bench.cartons.errors import CartonsError
 from bench.cartons.pixels import Photo
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import artifact as artifacts
-from app.core.dataset import LabelledImage, read_test_split
+from app.core.photo.dataset import LabelledImage, read_test_split
+from app.core.store import artifact as artifacts
 from scripts import prepare_elpv
 from tests.e2e.process import Server, run_script, running
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from app.core.evaluation import Evaluation
-from app.core.runtimes.openvino_runtime import has_bfloat16
+from app.core.evaluating.evaluation import Evaluation
+from app.core.features.runtimes.openvino_runtime import has_bfloat16
 from scripts import build_bank, evaluate
 from tests.e2e.test_scripts import call
 from tests.support import SHARED

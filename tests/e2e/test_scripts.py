@@ -12,14 +12,14 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from app.core import artifact as artifacts
-from app.core.dataset import list_categories, read_category
-from app.core.preset import preset_names
+from app.core.building.preset import preset_names
+from app.core.photo.dataset import list_categories, read_category
+from app.core.store import artifact as artifacts
 from scripts import build_bank, evaluate, prepare_elpv, set_threshold
 from tests.e2e.conftest import N_TEST, Elpv
 from tests.e2e.process import Server
 from tests.support import GREYS, encode, make_artifact, plain, textured, write_photos
-from tests.unit.core.test_evaluation import AT_THRESHOLD, PROMISED
+from tests.unit.core.evaluating.test_evaluation import AT_THRESHOLD, PROMISED
 
 KINDS = ("hist", "good_defect_pair", "roc", "confusion", "tsne")
 # What an evaluation object holds beyond what is promised.

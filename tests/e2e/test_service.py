@@ -15,8 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from app.core import artifact as artifacts
 from app.core.detector import Detector
+from app.core.store import artifact as artifacts
 from app.networks import extractor_loader
 from app.registry import load_registry
 from tests.e2e.conftest import Elpv

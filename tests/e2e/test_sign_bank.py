@@ -13,9 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from app.core import artifact as artifacts
-from app.core import signing
-from app.core.signing_keys import key_id, load_private
+from app.core.store import artifact as artifacts
+from app.core.store import signing
+from app.core.store.signing_keys import key_id, load_private
 from scripts import sign_bank as script
 from tests.support import ROOT, make_artifact, version_number
 

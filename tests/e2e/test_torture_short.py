@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core import artifact as artifacts
-from app.core import signing
 from app.core.errors import ArtifactError
-from app.core.signing_keys import TrustedKeys, generate_key, key_id
+from app.core.store import artifact as artifacts
+from app.core.store import signing
+from app.core.store.signing_keys import TrustedKeys, generate_key, key_id
 from tests.e2e.process import Server
 from tests.torture import banks, drain, flips, kills, overload, reloads, soak
 from tests.torture.kills import Builder

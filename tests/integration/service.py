@@ -15,9 +15,9 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 
-from app.core import artifact as artifacts
-from app.core.features import FeatureExtractor, FeatureSpec
-from app.core.runtimes import Engine
+from app.core.features.extractor import FeatureExtractor, FeatureSpec
+from app.core.features.runtimes import Engine
+from app.core.store import artifact as artifacts
 from app.main import create_app
 from app.settings import Settings
 from tests.support import ColourRuntime, encode, make_artifact, plain, write_category

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.core import artifact as artifacts
+from app.core.store import artifact as artifacts
 from tests.integration.service import DEFECTIVE, GOOD, Json, Service, assert_problem, serve
 from tests.support import make_artifact, version_number
 

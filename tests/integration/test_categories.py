@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.core import artifact as artifacts
+from app.core.store import artifact as artifacts
 from tests.integration.service import GOOD, Service, assert_problem, serve
 from tests.support import GREYS, SPEC, THRESHOLD, make_artifact
 

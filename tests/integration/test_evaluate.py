@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.service import Service, assert_problem, serve
-from tests.unit.core.test_evaluation import AT_THRESHOLD, PROMISED
+from tests.unit.core.evaluating.test_evaluation import AT_THRESHOLD, PROMISED
 
 pytestmark = pytest.mark.anyio
 

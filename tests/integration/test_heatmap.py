@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 from PIL import Image
 
-from app.core import artifact as artifacts
+from app.core.store import artifact as artifacts
 from tests.integration.service import Service, serve
 from tests.support import encode
-from tests.unit.core.test_patches import CellRuntime, built, spotted, striped
+from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
 
 pytestmark = pytest.mark.anyio
 

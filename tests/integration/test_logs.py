@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core import artifact as artifacts
-from app.core.manifest import VERSION_PATTERN
+from app.core.store import artifact as artifacts
+from app.core.store.manifest import VERSION_PATTERN
 from tests.integration.service import DEFECTIVE, GOOD, Json, Service, serve
 from tests.integration.test_queue import until_depth
 from tests.integration.test_readiness import STAGES

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import artifact as artifacts
+from app.core.store import artifact as artifacts
 from tests.integration.service import CURSED, DEFECTIVE, GOOD, Json, Service, assert_problem, serve
 from tests.support import make_artifact
 
@@ -81,7 +81,7 @@ async def test_too_little_memory_for_a_photo_is_503_and_the_service_lives_on(
 
     async with serve(tmp_path, watch_s=0) as service:
         with monkeypatch.context() as patched:
-            patched.setattr("app.core.images._load", exhausted)
+            patched.setattr("app.core.photo.images._load", exhausted)
             assert_problem(await service.score(GOOD), 503, "out-of-memory")
         with monkeypatch.context() as patched:
             patched.setattr("app.core.detector.Detector.regions", exhausted)

@@ -6,14 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.service import (
-    CURSED,
-    DEFECTIVE,
-    GOOD,
-    Service,
-    assert_problem,
-    serve,
-)
+from tests.integration.service import CURSED, DEFECTIVE, GOOD, Service, assert_problem, serve
 from tests.support import GREYS, THRESHOLD, encode, plain, png, textured
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.core import artifact as artifacts
+from app.core.store import artifact as artifacts
 from tests.integration.service import (
     CURSED,
     DEFECTIVE,

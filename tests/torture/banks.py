@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from app.core import artifact as artifacts
-from app.core.artifact import Artifact
-from app.core.build import build_bank
-from app.core.calibration import Alpha
-from app.core.dataset import read_category
-from app.core.features import FeatureExtractor
-from app.core.preset import load_preset
+from app.core.building.build import build_bank
+from app.core.building.preset import load_preset
+from app.core.features.extractor import FeatureExtractor
+from app.core.judging.calibration import Alpha
+from app.core.photo.dataset import read_category
+from app.core.store import artifact as artifacts
+from app.core.store.artifact import Artifact
 from app.core.threads import set_threads
 from scripts.draw_example import draw_can
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from app.core.errors import ImageError
-from app.core.images import decode
-from app.core.preprocess import Preprocess
+from app.core.photo.images import decode
+from app.core.photo.preprocess import Preprocess
 from tests.torture.bombs import LARGE, STRUCTURES
 from tests.torture.service import REPORT, Report, ReportOption
 

@@ -19,15 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from tests.e2e.process import Server
 from tests.torture import banks
 from tests.torture.generator import Plan, Request, Results, Sent
-from tests.torture.service import (
-    REPORT,
-    Load,
-    Report,
-    ReportOption,
-    port_of,
-    requests_of,
-    serving,
-)
+from tests.torture.service import REPORT, Load, Report, ReportOption, port_of, requests_of, serving
 
 CATEGORY = "knn"
 DRAIN_S = 1.0

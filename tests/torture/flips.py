@@ -26,13 +26,13 @@ import torch
 import typer
 from matplotlib.figure import Figure
 
-from app.core import artifact as artifacts
-from app.core import signing
-from app.core.artifact import Artifact
 from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
-from app.core.manifest import Manifest
-from app.core.signing_keys import TrustedKeys, generate_key, key_id
+from app.core.store import artifact as artifacts
+from app.core.store import signing
+from app.core.store.artifact import Artifact
+from app.core.store.manifest import Manifest
+from app.core.store.signing_keys import TrustedKeys, generate_key, key_id
 from app.networks import SharedNetworks, extractor_loader
 from app.registry import BankSource
 from tests.torture import banks

@@ -23,16 +23,7 @@ from matplotlib.figure import Figure
 
 from tests.torture import banks
 from tests.torture.requests import CATEGORY, HostileRequest, prepare, request
-from tests.torture.service import (
-    REPORT,
-    Report,
-    ReportOption,
-    Use,
-    Watch,
-    port_of,
-    serving,
-    use_of,
-)
+from tests.torture.service import REPORT, Report, ReportOption, Use, Watch, port_of, serving, use_of
 
 # The worst photo takes 3 s of CPU. With five others beside it, on a machine with other work, a
 # request may take this long; the service's own limit is 30 s.

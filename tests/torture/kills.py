@@ -21,9 +21,9 @@ from typing import Annotated, Literal, Protocol, Self
 import typer
 from matplotlib.figure import Figure
 
-from app.core import artifact as artifacts
 from app.core.errors import GoodsGuardError
 from app.core.files import PARTIAL
+from app.core.store import artifact as artifacts
 from tests.e2e.process import Server
 from tests.support import ROOT
 from tests.torture import banks

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 from matplotlib.figure import Figure
 
-from app.core import artifact as artifacts
 from app.core.files import PARTIAL
+from app.core.store import artifact as artifacts
 from tests.e2e.process import Server
 from tests.torture import banks
 from tests.torture.generator import Plan, Results

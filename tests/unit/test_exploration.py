@@ -9,7 +9,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from app.core.dataset import read_category
+from app.core.photo.dataset import read_category
 from app.exploration import SAMPLE, Exploration, explore, spread, warnings, write_page
 from app.exploration_pictures import sheet
 from scripts import explore as script

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.core import artifact as artifacts
 from app.core.errors import ArtifactError, WeightsNotFound
-from app.core.features import Extractor, FeatureExtractor, FeatureSpec
-from app.core.manifest import RuntimeRecord
-from app.core.runtimes import Engine, choose_runtime
+from app.core.features.extractor import Extractor, FeatureExtractor, FeatureSpec
+from app.core.features.runtimes import Engine, choose_runtime
+from app.core.store import artifact as artifacts
+from app.core.store.manifest import RuntimeRecord
 from app.main import _networks
 from app.networks import SharedNetworks, faster_engine
 from app.registry import BankSource, Unavailable, load_registry
 from app.settings import Settings
 from tests.support import SPEC, encode, make_artifact, plain
-from tests.unit.core.test_golden import FAR, Scaled
+from tests.unit.core.judging.test_golden import FAR, Scaled
 
 OWN, FAST = ("torch", "float32"), ("openvino", "bfloat16")
 
@@ -182,7 +182,7 @@ def test_a_bank_of_a_lower_precision_is_served_in_it() -> None:
 def test_a_cpu_without_bfloat16_or_openvino_has_nothing_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.core.runtimes.has_openvino", lambda: False)
+    monkeypatch.setattr("app.core.features.extractor.runtimes.has_openvino", lambda: False)
     assert faster_engine(CPU)(STANDS_IT, BUILT_WITH) is None
     made = choose_runtime(CPU)
     assert isinstance(made, partial)

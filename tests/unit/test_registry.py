@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.core import artifact as artifacts
-from app.core.errors import (
-    CategoryUnavailable,
-    UnknownCategory,
-    WeightsNotFound,
-)
-from app.core.features import Extractor, FeatureSpec
-from app.core.runtimes import Engine
+from app.core.errors import CategoryUnavailable, UnknownCategory, WeightsNotFound
+from app.core.features.extractor import Extractor, FeatureSpec
+from app.core.features.runtimes import Engine
+from app.core.store import artifact as artifacts
 from app.networks import SharedNetworks
 from app.registry import BankSource, Unavailable, load_registry
 from tests.support import SPEC, colour_extractor, encode, make_artifact, plain

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from app.core import artifact as artifacts
-from app.core import signing
 from app.core.detector import Detector
 from app.core.errors import (
     ArtifactError,
@@ -23,8 +21,10 @@ from app.core.errors import (
     UnknownCategory,
     WeightsNotFound,
 )
-from app.core.features import Extractor, FeatureSpec
-from app.core.runtimes import Engine
+from app.core.features.extractor import Extractor, FeatureSpec
+from app.core.features.runtimes import Engine
+from app.core.store import artifact as artifacts
+from app.core.store import signing
 from app.networks import SharedNetworks
 from app.registry import BankSource, Registry, Unavailable
 from app.reloads import Reloaded, Reloads
@@ -37,7 +37,7 @@ from tests.support import (
     plain,
     version_number,
 )
-from tests.unit.core.test_signing import OURS, THEIRS, trust
+from tests.unit.core.store.test_signing import OURS, THEIRS, trust
 
 PHOTO = encode(plain(120))
 OTHER_WEIGHTS = SPEC.model_copy(update={"weights_sha256": "1" * 64})

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core.dataset import read_test_split
-from app.core.evaluation import Evaluation, EvaluationRun, evaluate
+from app.core.evaluating.evaluation import Evaluation, EvaluationRun, evaluate
+from app.core.photo.dataset import read_test_split
 from app.reports import write_report, write_summary
 from tests.support import make_detector, write_category
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.core.detector import Detector, Inspection, Photo
 from app.core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
-from app.core.features import FeatureExtractor
+from app.core.features.extractor import FeatureExtractor
 from app.core.threads import set_threads, thread_budget
 from app.scheduler import Job, Outcome, Scheduler
 from tests.integration.service import CURSED, Network

@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from app.core.dataset import read_category
+from app.core.photo.dataset import read_category
 from bench.autoencoder import SIDE, Autoencoder, fit, main, measure, read_pixels, redraw
 from tests.support import write_photos
 

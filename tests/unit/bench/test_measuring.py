@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core.dataset import LabelledImage
-from app.core.metrics import auroc
+from app.core.evaluating.metrics import auroc
+from app.core.photo.dataset import LabelledImage
 from bench import plots, tables
 from bench.banks import agreement
 from bench.build import STEPS, Steps

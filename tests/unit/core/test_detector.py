@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.detector import Detector
 from app.core.errors import ArtifactError, NonFiniteScore, NotAnImage, TooManyPixels
-from app.core.features import FeatureExtractor
+from app.core.features.extractor import FeatureExtractor
 from tests.support import (
     GREYS,
     SPEC,

@@ -1,0 +1,216 @@
+"""Good images -> bank, calibration, artifact: the offline half, through the same functions."""
+
+from __future__ import annotations
+
+import platform
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ... import __version__
+from ..errors import CalibrationError, DatasetError, TooManyUnreadable
+from ..features.extractor import FeatureExtractor, patches_of
+from ..features.spool import Spool
+from ..judging.calibration import Alpha, Calibration, Rule
+from ..judging.golden import BOUND, COUNT, Golden
+from ..methods.knn.bank_making import Made, Progress, global_bank, patch_bank
+from ..photo.dataset import Category, groups
+from ..photo.preprocess import PreparedImage
+from ..store import artifact as artifacts
+from ..store import manifest as manifests
+from .preset import Preset
+from .reading import Unreadable, read_batches
+
+# A folder of photos has the odd broken file; more than this share means that something is wrong.
+MAX_UNREADABLE = 0.05
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A bank that is not on disk yet, and what a person wants to know of it.
+
+    Attributes:
+        unreadable: files that were skipped.
+        warnings: sentences for the person who builds.
+    """
+
+    artifact: artifacts.Artifact
+    unreadable: tuple[Unreadable, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def images_per_second(self) -> float:
+        return self.artifact.manifest.counts.images / self.artifact.manifest.wall_time_s
+
+
+def build_bank(
+    category: Category,
+    preset: Preset,
+    extractor: FeatureExtractor,
+    *,
+    threshold: Rule | None = None,
+    limit: int | None = None,
+    max_unreadable: float = MAX_UNREADABLE,
+    progress: Progress = lambda _step, _done, _total: None,
+) -> Build:
+    """Build one category's bank from its good training images.
+
+    Args:
+        extractor: made from the preset's features; its spec carries the weights' hash.
+        threshold: a rule in place of the preset's.
+        limit: take that many images only, evenly spread over the sorted list.
+        max_unreadable: the share of broken files above which the build is refused.
+
+    Raises:
+        DatasetError: no images. TooManyUnreadable. CalibrationError: too few images.
+        NonFiniteScore: the network answered with NaN or infinity.
+    """
+    start = time.perf_counter()
+    rule = threshold or preset.threshold
+    paths = _spread(category.train, limit)
+    if not paths:
+        raise DatasetError(f"no images in {category.name}/train/good")
+    _check_promise(rule, len(paths))
+    with Spool() as spool:
+        read, unreadable, golden = _embed(paths, extractor, spool, progress)
+        _check_unreadable(unreadable, len(paths), max_unreadable, category.name)
+        names = groups(read) if preset.calibration.keep_groups else [p.name for p in read]
+        make = global_bank if extractor.grid == (1, 1) else patch_bank
+        made = make(spool, names, preset, progress)
+    calibration = Calibration.from_rule(made.held_out.scores, rule)
+    if made.columns is not None:
+        columns = tuple(made.columns.tolist())
+        extractor = extractor.with_spec(
+            extractor.spec.model_copy(update={"selected_dimensions": columns})
+        )
+    manifest = _manifest(
+        preset,
+        extractor,
+        made,
+        golden=manifests.GoldenRecord(photos=len(golden), bound=BOUND),
+        category=category.name,
+        threshold=manifests.ThresholdRecord(
+            rule=rule, value=calibration.threshold, alpha=calibration.alpha
+        ),
+        counts=manifests.Counts(
+            images=len(read),
+            unreadable=len(unreadable),
+            ignored=category.ignored,
+            calibration_scores=len(calibration.scores),
+        ),
+        training_files_sha256=artifacts.training_files_sha256(read),
+        wall_time_s=round(time.perf_counter() - start, 3),
+    )
+    built = artifacts.Artifact(
+        manifest,
+        made.search.bank,
+        calibration,
+        made.held_out.peaks,
+        Golden.measure(golden, extractor, made.search),
+        made.search.lists,
+    )
+    return Build(built, tuple(unreadable), tuple(made.warnings))
+
+
+def _manifest(
+    preset: Preset,
+    extractor: FeatureExtractor,
+    made: Made,
+    *,
+    threshold: manifests.ThresholdRecord,
+    counts: manifests.Counts,
+    **facts: Any,
+) -> manifests.Manifest:
+    bank = made.search.bank
+    return manifests.Manifest(
+        bank_version=artifacts.new_version(),
+        created_at=datetime.now(UTC),
+        preset=preset.name,
+        features=extractor.spec,
+        bank=manifests.BankShape(vectors=len(bank), dimensions=bank.dimensions),
+        coreset=manifests.Coreset(rule=preset.bank, ratio=len(bank) / made.patches),
+        scoring=made.search.scoring,
+        search=made.search.plan,
+        threshold=threshold,
+        anomaly_map=manifests.MapScale(
+            low=float(np.median(made.held_out.medians)),
+            threshold=threshold.rule.value(made.held_out.peaks),
+        ),
+        counts=counts,
+        runtime=manifests.RuntimeRecord(
+            name=extractor.runtime.name,
+            precision=extractor.runtime.precision,
+            device=extractor.runtime.device.type,
+        ),
+        libraries=library_versions(),
+        **facts,
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    names = ("torch", "torchvision", "openvino", "timm", "faiss-cpu", "numpy", "pillow", "scipy")
+    versions = {"goodsguard": __version__, "python": platform.python_version()}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):  # OpenVINO has no wheels for some platforms
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _embed(
+    paths: list[Path], extractor: FeatureExtractor, spool: Spool, progress: Progress
+) -> tuple[list[Path], list[Unreadable], list[PreparedImage]]:
+    """Fill the spool with each readable photo's patches, those of the padding left out; keep the
+    few prepared photos that become the golden ones."""
+    read: list[Path] = []
+    unreadable: list[Unreadable] = []
+    golden: list[PreparedImage] = []
+    wanted = set(_spread(tuple(paths), COUNT))
+    for photos, broken in read_batches(paths, extractor):
+        unreadable += broken
+        if photos:
+            embeddings = extractor.embed([prepared for _, prepared in photos])  # (B, P, D)
+            for (path, prepared), embedding in zip(photos, embeddings, strict=True):
+                spool.append(patches_of(embedding, prepared, extractor.grid))
+                read.append(path)
+                if path in wanted or not golden:  # the wanted ones may all be broken
+                    golden.append(prepared)
+        progress("embed", len(read) + len(unreadable), len(paths))
+    return read, unreadable, golden
+
+
+def _check_promise(rule: Rule, images: int) -> None:
+    """Refuse an alpha that so few images cannot carry before an hour goes into the build."""
+    if isinstance(rule, Alpha):
+        rule.value(np.zeros(images, dtype=np.float32))
+    if images < 2:
+        raise CalibrationError("a bank needs 2 good images or more")
+
+
+def _check_unreadable(unreadable: list[Unreadable], images: int, share: float, name: str) -> None:
+    if len(unreadable) == images:
+        raise TooManyUnreadable(f"none of the {images} images can be read: {_names(unreadable)}")
+    if len(unreadable) > share * images:
+        raise TooManyUnreadable(
+            f"{len(unreadable)} of {images} images of {name} cannot be read, more than "
+            f"{share:.0%}: {_names(unreadable)}. Replace them, or raise --max-unreadable."
+        )
+
+
+def _spread(items: tuple[T, ...], limit: int | None) -> list[T]:
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def _names(unreadable: list[Unreadable]) -> str:
+    shown = [f"{u.path.name} ({u.reason})" for u in unreadable[:3]]
+    return "; ".join(shown) + ("; …" if unreadable[3:] else "")

@@ -1,0 +1,184 @@
+"""FeatureSpec and FeatureExtractor: from photo to embedding, for build and serve alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..errors import NonFiniteScore, PresetError
+from ..photo.images import DecodedImage
+from ..photo.preprocess import PreparedImage, Preprocess
+from .backbones import get_backbone
+from .embedding import EmbeddingNetwork
+from .runtimes import MakeRuntime, Runtime, choose_runtime
+from .weights import find_weights, load_network
+
+Embedding = npt.NDArray[np.float32]  # (P, D), or (B, P, D) for a batch
+
+# Photos per forward pass: beyond 16 a CPU gains nothing, and 16 fit the smallest GPU.
+BATCH_SIZE = 16
+
+
+class FeatureSpec(BaseModel):
+    """Everything that decides what a feature is.
+
+    Attributes:
+        weights_sha256: of the weights file; empty in a preset, filled in by the build.
+        layers: the backbone's layers, concatenated in this order.
+        pooling: `global_mean` averages each layer over the photo (P = 1); `patches` keeps one
+            feature per place of the finest layer's grid (P = h·w), coarser layers interpolated.
+        neighbourhood: each place is averaged with its neighbours in a square of that side, in
+            its own layer, before (`patches` only; Roth et al. 2022, sec. 3.1, p = 3).
+        selected_dimensions: the columns kept, of the concatenated features; None keeps all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    backbone: str
+    weights_sha256: str = ""
+    layers: tuple[str, ...] = Field(min_length=1)
+    preprocess: Preprocess
+    pooling: Literal["global_mean", "patches"] = "global_mean"
+    neighbourhood: int = Field(default=1, ge=1, le=15)
+    selected_dimensions: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> FeatureSpec:
+        if self.neighbourhood % 2 == 0:
+            raise ValueError("neighbourhood must be odd, so that it has a centre")
+        if self.pooling == "global_mean" and self.neighbourhood != 1:
+            raise ValueError("neighbourhood belongs to pooling = patches")
+        return self
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) of the patches: the finest layer's map, or (1, 1) for a global method.
+
+        Raises:
+            PresetError: a backbone or layer that is not in the table.
+        """
+        if self.pooling == "global_mean":
+            return 1, 1
+        known = get_backbone(self.backbone).layers
+        if unknown := [name for name in self.layers if name not in known]:
+            raise PresetError(f"{self.backbone} has no layer {unknown}; there are {list(known)}")
+        stride = min(known[name].stride for name in self.layers)
+        side = -(-self.preprocess.input_size // stride)
+        return side, side
+
+    def network_key(self) -> str:
+        """Equal for specs that can share one network: all but the selection of columns."""
+        shared = self.model_dump(mode="json", exclude={"selected_dimensions"})
+        return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+class Extractor(Protocol):
+    """What build, detector and tests ask of a feature extractor.
+
+    Attributes:
+        grid: (h, w) of the patches, P = h·w; (1, 1) for a global method.
+        runtime: the engine; extractors that share it can embed together.
+    """
+
+    spec: FeatureSpec
+    grid: tuple[int, int]
+    runtime: Runtime
+
+    def prepare(self, image: DecodedImage) -> PreparedImage: ...
+
+    def embed(self, images: Sequence[PreparedImage]) -> Embedding: ...
+
+    def select(self, features: Embedding) -> Embedding: ...
+
+
+class FeatureExtractor:
+    """Photos -> embeddings, by a feature spec, on a runtime."""
+
+    def __init__(self, spec: FeatureSpec, runtime: Runtime) -> None:
+        self.spec = spec
+        self.runtime = runtime
+        self.grid = spec.grid
+        self._columns = (
+            None if spec.selected_dimensions is None else np.array(spec.selected_dimensions)
+        )
+
+    @classmethod
+    def load(
+        cls,
+        spec: FeatureSpec,
+        device: torch.device,
+        weights: Path | None,
+        make_runtime: MakeRuntime | None = None,
+    ) -> FeatureExtractor:
+        """Find the weights, check them against the spec's hash, build the network.
+
+        Where the spec names no hash yet (a preset), the one found is written into `self.spec`.
+
+        Args:
+            make_runtime: from `choose_runtime`; None takes what it takes by default.
+
+        Raises:
+            PresetError, WeightsNotFound, WeightsMismatch.
+        """
+        backbone = get_backbone(spec.backbone)
+        make_runtime = make_runtime or choose_runtime(device)
+        file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
+        network = embedding_network(load_network(backbone, spec.layers, file), spec)
+        spec = spec.model_copy(update={"weights_sha256": file.sha256})
+        return cls(spec, make_runtime(network, spec.preprocess.input_size))
+
+    def with_spec(self, spec: FeatureSpec) -> FeatureExtractor:
+        """The same network under a spec that differs in its selected dimensions only."""
+        assert spec.network_key() == self.spec.network_key()
+        return FeatureExtractor(spec, self.runtime)
+
+    def prepare(self, image: DecodedImage) -> PreparedImage:
+        """Resize, crop or pad one photo to the network's input."""
+        return self.spec.preprocess.prepare(image)
+
+    def embed(self, images: Sequence[PreparedImage]) -> Embedding:
+        """Embed a batch: B photos -> (B, P, D) float32.
+
+        Raises:
+            NonFiniteScore: the network answered with NaN or infinity.
+        """
+        return self.select(self.runtime.embed(np.stack([image.pixels for image in images])))
+
+    def select(self, features: Embedding) -> Embedding:
+        """The network's features (…, D') -> those of the spec, (…, D) float32.
+
+        Raises:
+            NonFiniteScore: NaN or infinity among them.
+        """
+        if self._columns is not None:
+            features = features[..., self._columns]
+        if not np.isfinite(features).all():
+            raise NonFiniteScore("the network's features for this photo are not finite")
+        return np.ascontiguousarray(features)
+
+
+def patches_of(embedding: Embedding, photo: PreparedImage, grid: tuple[int, int]) -> Embedding:
+    """(P, D) of one photo -> (h, w, D): the patches that lie on the photo, not on its padding."""
+    rows, columns = photo.cells(grid)
+    return np.ascontiguousarray(embedding.reshape(*grid, -1)[rows, columns])
+
+
+def embedding_network(
+    network: Callable[[torch.Tensor], Sequence[torch.Tensor]], spec: FeatureSpec
+) -> EmbeddingNetwork:
+    """The spec's pass around a network that answers feature maps."""
+    return EmbeddingNetwork(
+        network,
+        mean=spec.preprocess.mean,
+        std=spec.preprocess.std,
+        grid=None if spec.pooling == "global_mean" else spec.grid,
+        neighbourhood=spec.neighbourhood,
+    )

@@ -1,0 +1,185 @@
+"""The grid's patch scores -> a map over the photo as it was sent, its regions, an overlay.
+
+Geometry: cell (i, j) of a grid over an input of S pixels covers `[j, j + 1) · S / w` across; the
+part of the input that shows the photo and the part of the photo it shows come from the resize rule.
+The map is interpolated between cell centres and continued flat beyond the outermost ones.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.ndimage import binary_erosion, find_objects, label
+
+from ..methods.scoring import Map
+from ..photo.images import MAX_PIXELS, decode
+from ..photo.preprocess import PreparedImage
+
+# Regions are found on a map of this many pixels on its longer side: an eighth of a patch or finer.
+_REGION_SIDE = 256
+# Overlays of larger photos are reduced to this side: a screen shows no more.
+OVERLAY_SIDE = 1024
+_MAX_REGIONS = 50
+
+# Colours by score: from calm to the threshold, and from the threshold to twice its excess.
+_CALM, _NEAR = (30, 136, 229), (67, 160, 71)
+_ABOVE, _FAR = (255, 179, 0), (211, 47, 47)
+_OUTLINE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A connected place of the photo whose map exceeds the threshold.
+
+    Attributes:
+        left, top, right, bottom: pixels of the upright photo, right and bottom exclusive.
+        peak: the highest score inside.
+        area: pixels of the photo.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    peak: float
+    area: int
+
+
+def place(
+    score_map: Map,
+    grid: tuple[int, int],
+    placement: PreparedImage,
+    photo: tuple[int, int],
+    shape: tuple[int, int],
+) -> npt.NDArray[np.float32]:
+    """The anomaly map over the whole photo.
+
+    Args:
+        score_map: (h, w) float32, the cells that lie on the photo.
+        grid: cells of the whole input, those of the padding included.
+        placement: the prepared photo, for its geometry.
+        photo: (width, height) of the upright photo, pixels.
+        shape: (height, width) wanted.
+
+    Returns:
+        shape float32; 0 where a crop kept the network from looking.
+    """
+    rows, columns = placement.cells(grid)
+    full = np.pad(
+        score_map,
+        ((rows.start, grid[0] - rows.stop), (columns.start, grid[1] - columns.stop)),
+        mode="edge",
+    )
+    height, width = shape
+    to_x, to_y = width / photo[0], height / photo[1]
+    source, content = placement.source, placement.content
+    left, right = round(source.left * to_x), round(source.right * to_x)
+    top, bottom = round(source.top * to_y), round(source.bottom * to_y)
+    input_height, input_width = placement.pixels.shape[:2]
+    to_column, to_row = grid[1] / input_width, grid[0] / input_height
+    # Pillow takes the box in the source's own units, centres at half-integers, as cells have them.
+    seen = Image.fromarray(full).resize(
+        (max(1, right - left), max(1, bottom - top)),
+        Image.Resampling.BILINEAR,
+        box=(
+            content.left * to_column,
+            content.top * to_row,
+            content.right * to_column,
+            content.bottom * to_row,
+        ),
+    )
+    canvas = np.zeros(shape, dtype=np.float32)
+    inside = np.asarray(seen)[: height - top, : width - left]
+    canvas[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return canvas
+
+
+def find_regions(
+    score_map: Map,
+    grid: tuple[int, int],
+    placement: PreparedImage,
+    photo: tuple[int, int],
+    threshold: float,
+) -> list[Region]:
+    """The places that exceed the map's threshold, highest peak first, at most 50."""
+    if not score_map.max() > threshold:
+        return []
+    width, height = photo
+    scale = _REGION_SIDE / max(width, height)
+    shape = max(1, round(height * scale)), max(1, round(width * scale))
+    canvas = place(score_map, grid, placement, photo, shape)
+    # Interpolation may pass just below the one cell that exceeds: the highest place stands for it.
+    above = canvas > min(threshold, float(canvas.max()) * (1 - 1e-6))
+    labels, _ = label(above)
+    to_x, to_y = width / shape[1], height / shape[0]
+    regions = []
+    for index, (rows, columns) in enumerate(find_objects(labels), start=1):
+        own = labels[rows, columns] == index
+        regions.append(
+            Region(
+                left=int(columns.start * to_x),
+                top=int(rows.start * to_y),
+                right=min(width, int(np.ceil(columns.stop * to_x))),
+                bottom=min(height, int(np.ceil(rows.stop * to_y))),
+                peak=float(canvas[rows, columns][own].max()),
+                area=max(1, round(int(own.sum()) * to_x * to_y)),
+            )
+        )
+    return sorted(regions, key=lambda region: -region.peak)[:_MAX_REGIONS]
+
+
+def overlay_png(
+    data: bytes,
+    score_map: Map,
+    grid: tuple[int, int],
+    placement: PreparedImage,
+    *,
+    scale: tuple[float, float],
+    max_pixels: int = MAX_PIXELS,
+) -> bytes:
+    """The photo as it was sent, upright, with its anomaly map on a scale fixed by the bank.
+
+    Up to `low` (the median patch of held-out good photos) nothing is drawn; from there to the
+    threshold a faint blue to green; above the threshold yellow to red, outlined in white. So a
+    normal photo looks calm, whatever its own highest score.
+
+    Args:
+        data: the uploaded bytes; decoded again at the overlay's size.
+        scale: the map's low and threshold.
+
+    Returns:
+        a PNG whose longer side is at most 1024 pixels.
+    """
+    low, threshold = scale
+    image = decode(data, max_pixels=max_pixels, at_least=(OVERLAY_SIDE, OVERLAY_SIDE))
+    photo = (image.width, image.height)
+    shrink = min(1.0, OVERLAY_SIDE / max(photo))
+    size = max(1, round(photo[0] * shrink)), max(1, round(photo[1] * shrink))
+    canvas = place(score_map, grid, placement, photo, (size[1], size[0]))
+    base = np.asarray(image.rgb.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
+    colour, opacity = _colours(canvas, low, threshold)
+    blended = base * (1 - opacity[..., None]) + colour * opacity[..., None]
+    above = canvas > threshold
+    blended[above & ~binary_erosion(above, iterations=2)] = _OUTLINE
+    buffer = io.BytesIO()
+    Image.fromarray(blended.round().astype(np.uint8)).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _colours(
+    canvas: npt.NDArray[np.float32], low: float, threshold: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(H, W, 3) colours and (H, W) opacities of a map."""
+    span = max(threshold - low, 1e-6)
+    below = np.clip((canvas - low) / span, 0, 1)[..., None]
+    beyond = np.clip((canvas - threshold) / span, 0, 1)[..., None]
+    calm = (1 - below) * _CALM + below * _NEAR
+    alarm = (1 - beyond) * _ABOVE + beyond * _FAR
+    above = canvas[..., None] > threshold
+    colour = np.where(above, alarm, calm).astype(np.float32)
+    opacity = np.where(above, 0.45 + 0.2 * beyond, 0.22 * below)[..., 0]
+    return colour, opacity.astype(np.float32)

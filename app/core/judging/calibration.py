@@ -1,0 +1,208 @@
+"""Held-out scores -> threshold, p-value, verdict.
+
+Calibration scores are scores of good images against a bank that does not hold them: an image whose
+own embedding is in the bank scores about 0, and a threshold from such scores would be worthless.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import norm
+
+from ..errors import CalibrationError
+from ..methods.knn.bank import MemoryBank
+from ..methods.scoring import Scoring
+
+Scores = npt.NDArray[np.float32]
+
+
+class MeanStd(BaseModel):
+    """threshold = mean + k · std of the calibration scores (std with n − 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rule: Literal["mean_std"] = "mean_std"
+    k: float = Field(default=3.0, ge=0.0, le=20.0)
+
+    def value(self, scores: Scores) -> float:
+        return float(np.mean(scores, dtype=np.float64) + self.k * np.std(scores, ddof=1))
+
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        """The false-alarm rate this rule promises if good scores are normally distributed."""
+        return float(norm.sf(self.k))
+
+
+class Quantile(BaseModel):
+    """threshold = the q-quantile of the calibration scores (linear interpolation)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rule: Literal["quantile"] = "quantile"
+    q: float = Field(default=0.99, gt=0.0, lt=1.0)
+
+    def value(self, scores: Scores) -> float:
+        return float(np.quantile(scores.astype(np.float64), self.q))
+
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        """The false-alarm rate this rule aims at."""
+        return round(1.0 - self.q, 12)  # 0.01, not 0.010000000000000009
+
+
+class Alpha(BaseModel):
+    """The smallest threshold above which a score's conformal p-value is at most alpha.
+
+    Scores above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
+    good photos to come are exchangeable with the calibration photos, at most alpha of them raise
+    a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rule: Literal["alpha"] = "alpha"
+    alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
+
+    def value(self, scores: Scores) -> float:
+        n = len(scores)
+        # Less a hair: 300 · 0.99 is 297.00000000000006 in floating point.
+        rank = math.ceil((n + 1) * (1 - self.alpha) - 1e-9)
+        if rank > n:
+            smallest = smallest_alpha(n)
+            needed = math.ceil(1 / self.alpha - 1 - 1e-9)
+            raise CalibrationError(
+                f"{n} calibration scores cannot carry a false-alarm rate of {self.alpha:g}: the "
+                f"smallest they can is {smallest:.4g}. Ask for at least that, or add good photos "
+                f"until there are {needed}."
+            )
+        return float(np.partition(scores, rank - 1)[rank - 1])
+
+    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        """alpha itself."""
+        return self.alpha
+
+
+class Fixed(BaseModel):
+    """A threshold set by hand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rule: Literal["fixed"] = "fixed"
+    threshold: float = Field(ge=0.0, allow_inf_nan=False)
+
+    def value(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+        return self.threshold
+
+    def promise(self, scores: Scores) -> float:
+        """The conformal bound: the p-value of a score just above the threshold."""
+        return (1 + int((scores > self.threshold).sum())) / (len(scores) + 1)
+
+
+Rule = MeanStd | Quantile | Alpha | Fixed
+ThresholdRule = Annotated[Rule, Field(discriminator="rule")]
+
+
+def smallest_alpha(n: int) -> float:
+    """The smallest false-alarm rate that n scores can promise: 1/(n + 1), rounded up."""
+    return math.ceil(1e6 / (n + 1)) / 1e6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns a score into a verdict.
+
+    Attributes:
+        scores: (n,) float32, calibration scores.
+        threshold: scores strictly above it are anomalous.
+        alpha: the promised false-alarm rate.
+    """
+
+    scores: Scores
+    threshold: float
+    alpha: float
+
+    @classmethod
+    def from_rule(cls, scores: Scores, rule: Rule) -> Calibration:
+        """Apply a threshold rule to calibration scores.
+
+        Raises:
+            CalibrationError: fewer than 2 scores, or too few for the rule; NaN or infinity.
+        """
+        if len(scores) < 2:
+            raise CalibrationError(f"{len(scores)} calibration scores; a threshold needs 2 or more")
+        if not np.isfinite(scores).all():
+            raise CalibrationError("the calibration scores have NaN or infinite values")
+        return cls(scores=scores, threshold=rule.value(scores), alpha=rule.promise(scores))
+
+    @cached_property
+    def _sorted(self) -> Scores:
+        return np.sort(self.scores)
+
+    def p_value(self, score: float) -> float:
+        """Conformal p-value `(1 + #{calibration ≥ score}) / (n + 1)`.
+
+        Vovk, Gammerman, Shafer: Algorithmic Learning in a Random World (2005), ch. 2.
+        """
+        n = len(self.scores)
+        at_least = n - int(np.searchsorted(self._sorted, np.float32(score), side="left"))
+        return (1 + at_least) / (n + 1)
+
+    def is_anomalous(self, score: float) -> bool:
+        """The verdict: strictly above the threshold."""
+        return score > self.threshold
+
+
+def leave_one_out_scores(bank: MemoryBank, groups: Sequence[str], scoring: Scoring) -> Scores:
+    """Score each image of a global bank (P = 1) against the bank without its own group.
+
+    Args:
+        bank: (N, D), one vector per image.
+        groups: N names; images of one group (a SKU) are near copies and leave together.
+
+    Returns:
+        (N,) float32. Where fewer than k vectors remain, their mean is taken.
+
+    Raises:
+        CalibrationError: all images are of one group.
+    """
+    names = np.asarray(groups)
+    assert len(names) == len(bank)
+    _, sizes = np.unique(names, return_counts=True)
+    if len(sizes) < 2:
+        raise CalibrationError("leave-one-out needs good images of at least 2 groups")
+    distances, neighbours = bank.search(bank.vectors, scoring.k + int(sizes.max()))
+    foreign = names[neighbours] != names[:, None]  # (N, k') bool
+    scores = np.empty(len(bank), dtype=np.float32)
+    for image in range(len(bank)):
+        kept = distances[image, foreign[image]][: scoring.k]
+        scores[image] = scoring.image_score(scoring.patch_scores(kept[None, :]))
+    return scores
+
+
+def assign_folds(groups: Sequence[str], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """The fold of each image: groups stay together, folds are about equal in images.
+
+    Groups go in seeded order, each to the fold that has the fewest images so far.
+
+    Returns:
+        (N,) int64, values below min(folds, number of groups).
+
+    Raises:
+        CalibrationError: fewer than 2 groups.
+    """
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise CalibrationError("calibration needs good images of at least 2 groups")
+    sizes = np.bincount(members)
+    images = np.zeros(min(folds, len(names)), dtype=np.int64)
+    fold_of = np.empty(len(names), dtype=np.int64)
+    for group in np.random.default_rng(seed).permutation(len(names)):
+        fold_of[group] = images.argmin()
+        images[fold_of[group]] += sizes[group]
+    return fold_of[members]

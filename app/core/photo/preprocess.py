@@ -1,0 +1,174 @@
+"""RGB images -> (B, 3, H, W) float32, and where each photo's pixels went.
+
+Three resize rules:
+
+    squash               both sides to the input size; the aspect is lost
+    shorter_side_crop    the shorter side to `resize_size`, then the centre square of the input size
+    letterbox            the longer side to the input size, the rest padded; nothing is cut or bent
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .images import DecodedImage
+
+ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
+Interpolation = Literal["bilinear", "bicubic"]
+
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle `[left, right) × [top, bottom)`, in pixels of whatever it lies in."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """One photo at the network's input size.
+
+    Attributes:
+        pixels: (H, W, 3) uint8.
+        content: where in `pixels` the photo lies; the rest is padding.
+        source: which part of the upright photo `content` shows, in the photo's own pixels.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    content: Box
+    source: Box
+
+    def cells(self, grid: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of a patch grid over `pixels` whose centres lie on the photo.
+
+        Patches of the padding are never scored and never enter a bank.
+        """
+        rows, columns = grid
+        height, width = self.pixels.shape[:2]
+        return (
+            _centres_within(rows, height / rows, self.content.top, self.content.bottom),
+            _centres_within(columns, width / columns, self.content.left, self.content.right),
+        )
+
+
+def _centres_within(count: int, step: float, low: float, high: float) -> slice:
+    first, last = math.ceil(low / step - 0.5), math.ceil(high / step - 0.5)
+    if first >= last:  # a sliver of a photo, narrower than a patch: the one patch it lies in
+        first = min(int((low + high) / 2 / step), count - 1)
+        last = first + 1
+    return slice(first, last)
+
+
+class Preprocess(BaseModel):
+    """How a photo becomes the network's input; part of the feature spec.
+
+    Attributes:
+        input_size: H = W of the network's input, pixels.
+        resize: the rule, see the top of this file.
+        resize_size: the shorter side before the crop (`shorter_side_crop` only), pixels.
+        interpolation: always antialiased.
+        mean, std: per channel, of RGB in [0, 1].
+        draft_margin: 0 decodes JPEGs in full; m > 0 lets them be decoded at 1/2, 1/4 or 1/8 as
+            long as both sides stay at least m times what the resize asks for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    input_size: int = Field(ge=32, le=2048)
+    resize: ResizeRule
+    resize_size: int | None = Field(default=None, ge=32, le=4096)
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    draft_margin: float = Field(default=0.0, ge=0.0, le=8.0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Preprocess:
+        cropped = self.resize == "shorter_side_crop"
+        if cropped != (self.resize_size is not None):
+            raise ValueError("resize_size belongs to shorter_side_crop, and only to it")
+        if self.resize_size is not None and self.resize_size < self.input_size:
+            raise ValueError("resize_size must be at least input_size")
+        if min(self.std) <= 0:
+            raise ValueError("std must be positive")
+        return self
+
+    def at_least(self) -> tuple[int, int] | None:
+        """The (width, height) below which a reduced decode must not fall; None: decode in full."""
+        if self.draft_margin == 0:
+            return None
+        side = round((self.resize_size or self.input_size) * self.draft_margin)
+        return side, side
+
+    def prepare(self, image: DecodedImage) -> PreparedImage:
+        """Resize (and crop or pad) one photo to `(input_size, input_size, 3) uint8`."""
+        if self.resize == "squash":
+            return self._squash(image)
+        if self.resize == "shorter_side_crop":
+            return self._shorter_side_crop(image)
+        return self._letterbox(image)
+
+    def _resized(self, image: DecodedImage, width: int, height: int) -> Image.Image:
+        return image.rgb.resize((width, height), _FILTERS[self.interpolation])
+
+    def _squash(self, image: DecodedImage) -> PreparedImage:
+        size = self.input_size
+        return PreparedImage(
+            pixels=np.asarray(self._resized(image, size, size)),
+            content=Box(0, 0, size, size),
+            source=Box(0, 0, image.width, image.height),
+        )
+
+    def _shorter_side_crop(self, image: DecodedImage) -> PreparedImage:
+        assert self.resize_size is not None
+        size, shorter = self.input_size, min(image.width, image.height)
+        # The longer side is truncated and the crop's corner rounded, as torchvision does.
+        width = int(self.resize_size * image.width / shorter)
+        height = int(self.resize_size * image.height / shorter)
+        left, top = round((width - size) / 2), round((height - size) / 2)
+        resized = self._resized(image, width, height)
+        to_x, to_y = image.width / width, image.height / height
+        return PreparedImage(
+            pixels=np.asarray(resized.crop((left, top, left + size, top + size))),
+            content=Box(0, 0, size, size),
+            source=Box(left * to_x, top * to_y, (left + size) * to_x, (top + size) * to_y),
+        )
+
+    def _letterbox(self, image: DecodedImage) -> PreparedImage:
+        size = self.input_size
+        scale = size / max(image.width, image.height)
+        width = max(1, round(image.width * scale))
+        height = max(1, round(image.height * scale))
+        left, top = (size - width) // 2, (size - height) // 2
+        # Padded with the photo's own edge pixels: a flat bar would put a hard edge next to the
+        # photo, and the patches along it would carry that edge.
+        pixels = np.pad(
+            np.asarray(self._resized(image, width, height)),
+            ((top, size - height - top), (left, size - width - left), (0, 0)),
+            mode="edge",
+        )
+        return PreparedImage(
+            pixels=pixels,
+            content=Box(left, top, left + width, top + height),
+            source=Box(0, 0, image.width, image.height),
+        )

@@ -1,0 +1,281 @@
+"""A bank on disk: manifest.json + bank.safetensors, written whole or not at all, verified on load.
+
+models/<category>/<bank version>/manifest.json
+models/<category>/<bank version>/bank.safetensors      its numbers: see tensors.py
+models/<category>/current                              text: the version that serves
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, UnknownCategory
+from ..files import PARTIAL
+from ..judging.calibration import Calibration, Fixed, Quantile, Rule
+from ..judging.golden import Golden
+from ..methods.knn.bank import InvertedLists, MemoryBank
+from . import signing
+from .manifest import SCHEMA_VERSION, Manifest, ThresholdRecord
+from .signing_keys import TrustedKeys
+from .tensors import Tensors
+from .version_folders import (
+    CURRENT,
+    current_version,
+    is_stored,
+    prune,
+    read,
+    set_current,
+    sweep,
+    sync_folder,
+    versions,
+    write_synced,
+    writer_lock,
+)
+
+__all__ = [
+    "BANK",
+    "CURRENT",
+    "KEPT_VERSIONS",
+    "MANIFEST",
+    "Artifact",
+    "activate",
+    "current_version",
+    "is_stored",
+    "load",
+    "new_version",
+    "read_manifest",
+    "save",
+    "training_files_sha256",
+    "versions",
+    "with_threshold",
+]
+
+KEPT_VERSIONS = 5
+
+MANIFEST, BANK = "manifest.json", "bank.safetensors"
+
+# A manifest is a few KiB; what is larger is none.
+_MAX_MANIFEST_BYTES = 4 << 20
+
+
+class _AnySchema(BaseModel):
+    schema_version: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One bank version in memory.
+
+    Attributes:
+        peaks: (n,) float32, the highest patch scores of the calibration maps.
+        golden: photos with known scores. lists: the bank's, where it is searched by lists.
+    """
+
+    manifest: Manifest
+    bank: MemoryBank
+    calibration: Calibration
+    peaks: npt.NDArray[np.float32] = field(repr=False)
+    golden: Golden = field(repr=False)
+    lists: InvertedLists | None = field(default=None, repr=False)
+
+    def tensors(self) -> Tensors:
+        """The numbers, as they are stored."""
+        return Tensors(
+            bank=self.bank.vectors,
+            calibration_scores=self.calibration.scores,
+            calibration_peaks=self.peaks,
+            golden_pixels=self.golden.pixels,
+            golden_content=self.golden.content,
+            golden_scores=self.golden.scores,
+            centroids=self.lists.centroids if self.lists else None,
+            list_of=self.lists.assignments if self.lists else None,
+        )
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version that sorts by time: `20261122T101500Z-3fa9c1`."""
+    return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def training_files_sha256(paths: Sequence[Path]) -> str:
+    """Hash of the sorted list of training file names and sizes."""
+    lines = sorted(f"{path.name}\t{path.stat().st_size}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Manifest:
+    """Write a version beside its final name, sync, rename it, then let `current` name it.
+
+    Dying at any point leaves what served before; the rest is swept up by the next save.
+
+    Returns:
+        the manifest as written, with the bank's hash.
+
+    Raises:
+        ArtifactError: the folder cannot be written (full, read-only).
+    """
+    data = artifact.tensors().render()
+    digest = hashlib.sha256(data).hexdigest()
+    manifest = artifact.manifest.model_copy(update={"bank_sha256": digest, "bank_bytes": len(data)})
+    written = manifest.render()
+    folder = models / manifest.category
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with writer_lock(folder):
+            sweep(folder)
+            partial = folder / f"{PARTIAL}{manifest.bank_version}"
+            try:
+                partial.mkdir()
+                write_synced(partial / BANK, data)
+                write_synced(partial / MANIFEST, written)
+                sync_folder(partial)
+                partial.rename(folder / manifest.bank_version)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            sync_folder(folder)
+            set_current(folder, manifest.bank_version)
+            prune(folder, keep)
+    except OSError as exc:
+        raise NotWritable(
+            f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
+            "does; free some space or fix the folder's permissions and build again."
+        ) from exc
+    return _parse_manifest(written)
+
+
+def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
+    """The same bank under another threshold rule, as a new version.
+
+    Raises:
+        CalibrationError: the calibration scores cannot carry the rule.
+    """
+    calibration = Calibration.from_rule(artifact.calibration.scores, rule)
+    record = ThresholdRecord(rule=rule, value=calibration.threshold, alpha=calibration.alpha)
+    # A threshold set by hand speaks of scores, not of the map: its promise is kept there instead.
+    map_rule = Quantile(q=1 - calibration.alpha) if isinstance(rule, Fixed) else rule
+    scale = artifact.manifest.anomaly_map
+    changes = {
+        "anomaly_map": scale.model_copy(update={"threshold": map_rule.value(artifact.peaks)}),
+        "bank_version": new_version(),
+        "created_at": datetime.now(UTC),
+        "threshold": record,
+    }
+    manifest = artifact.manifest.model_copy(update=changes)
+    return replace(artifact, manifest=manifest, calibration=calibration)
+
+
+def activate(models: Path, category: str, version: str) -> None:
+    """Let `current` name another version that is stored.
+
+    Raises:
+        NoSuchVersion: it is not. NotWritable: the folder cannot be written.
+    """
+    folder = models / category
+    try:
+        with writer_lock(folder):
+            if version not in versions(folder):
+                raise NoSuchVersion(f"{category} has no version {version}")
+            set_current(folder, version)
+    except OSError as exc:
+        raise NotWritable(f"cannot write to {category}'s folder: {exc.strerror or exc}") from exc
+
+
+def load(
+    models: Path,
+    category: str,
+    version: str | None = None,
+    *,
+    trusted: TrustedKeys | None = None,
+) -> Artifact:
+    """Read and verify one version, the current one by default.
+
+    Signature, size and hash are checked before anything is parsed that they cover.
+
+    Args:
+        trusted: keys of which one must have signed the bank; None: it need not be signed.
+
+    Raises:
+        UnknownCategory: nothing is stored under that name. NoSuchVersion. SignatureError.
+        ArtifactError: missing or damaged files, another schema, contents that do not match.
+    """
+    folder = models / category
+    if not folder.is_dir():
+        raise UnknownCategory(f"no bank is stored for {category}")
+    version = version or current_version(folder)
+    if version not in versions(folder):
+        raise NoSuchVersion(f"{category} has no version {version}")
+    written = read(folder / version / MANIFEST, limit=_MAX_MANIFEST_BYTES)
+    if trusted is not None:
+        signing.check(folder / version, written, trusted)
+    manifest = _parse_manifest(written)
+    if (manifest.category, manifest.bank_version) != (category, version):
+        raise ArtifactError(
+            f"the manifest says {manifest.category}/{manifest.bank_version}, "
+            f"but lies in {category}/{version}"
+        )
+    data = read(folder / version / BANK, limit=manifest.bank_bytes)
+    if len(data) != manifest.bank_bytes or hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
+        raise ArtifactError(f"{BANK} does not match the size and sha256 in its manifest")
+    return _assemble(manifest, Tensors.parse(data))
+
+
+def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
+    if tensors.bank.shape != (manifest.bank.vectors, manifest.bank.dimensions):
+        raise ArtifactError(f"the bank's shape {tensors.bank.shape} is not the manifest's")
+    scores = tensors.calibration_scores
+    if len(scores) != manifest.counts.calibration_scores:
+        raise ArtifactError(f"{len(scores)} calibration scores are not the manifest's number")
+    golden = Golden(tensors.golden_pixels, tensors.golden_content, tensors.golden_scores)
+    side = manifest.features.preprocess.input_size
+    if golden.pixels.shape != (manifest.golden.photos, side, side, 3):
+        raise ArtifactError(f"golden photos of {golden.pixels.shape} are not the manifest's")
+    if (tensors.centroids is not None) != (manifest.search.method == "lists"):
+        raise ArtifactError("the bank's lists are not as its manifest says")
+    try:
+        bank, lists = MemoryBank(tensors.bank), None
+        if tensors.centroids is not None and tensors.list_of is not None:
+            lists = InvertedLists(bank, tensors.centroids, tensors.list_of)
+    except BankError as exc:
+        raise ArtifactError(str(exc)) from exc
+    calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
+    return Artifact(manifest, bank, calibration, tensors.calibration_peaks, golden, lists)
+
+
+def read_manifest(models: Path, category: str, version: str) -> Manifest:
+    """What a version's manifest says; its bank is not looked at.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    path = models / category / version / MANIFEST
+    return _parse_manifest(read(path, limit=_MAX_MANIFEST_BYTES))
+
+
+def _parse_manifest(data: bytes) -> Manifest:
+    try:
+        # Asked first: another schema's fields would only be called invalid, one by one.
+        schema = _AnySchema.model_validate_json(data).schema_version
+        if schema != SCHEMA_VERSION:
+            raise ArtifactError(
+                f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
+                "build the bank again"
+            )
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
+    if not manifest.is_seal_of(data):
+        raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
+    return manifest

@@ -1,0 +1,128 @@
+"""manifest.json: everything about one bank version but its numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..features.extractor import FeatureSpec
+from ..judging.calibration import ThresholdRule
+from ..methods.knn.bank_rule import BankRule
+from ..methods.knn.search import SearchPlan
+from ..methods.scoring import Scoring
+
+SCHEMA_VERSION = 3
+VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+# The digest's place while it is taken: of the file's bytes, with this in its stead.
+UNSEALED = "0" * 64
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BankShape(_Frozen):
+    """`(vectors, dimensions) float32`."""
+
+    vectors: int = Field(ge=1)
+    dimensions: int = Field(ge=1)
+
+
+class Coreset(_Frozen):
+    """How the bank's vectors were chosen: the rule with its seed, and the share that was kept."""
+
+    rule: BankRule
+    ratio: float = Field(gt=0.0)
+
+
+class ThresholdRecord(_Frozen):
+    """The rule, the value it gave, and the false-alarm rate it promises."""
+
+    rule: ThresholdRule
+    value: float = Field(allow_inf_nan=False)
+    alpha: float = Field(ge=0.0, le=1.0)
+
+
+class MapScale(_Frozen):
+    """The anomaly map's fixed scale, from the maps of held-out good photos.
+
+    Attributes:
+        low: their median patch score; what lies below is drawn as calm.
+        threshold: the threshold rule applied to their highest patch scores; what lies above it
+            is outlined.
+    """
+
+    low: float = Field(ge=0.0)
+    threshold: float = Field(allow_inf_nan=False)
+
+
+class Counts(_Frozen):
+    """Files of `train/good`: used, unreadable, ignored (no image by its extension)."""
+
+    images: int = Field(ge=1)
+    unreadable: int = Field(ge=0)
+    ignored: int = Field(ge=0)
+    calibration_scores: int = Field(ge=0)
+
+
+class GoldenRecord(_Frozen):
+    """Golden photos in bank.safetensors, and how far their scores may move (see `golden.py`)."""
+
+    photos: int = Field(ge=1)
+    bound: float = Field(gt=0.0, le=1.0)
+
+
+class RuntimeRecord(_Frozen):
+    """What computed the bank and its calibration."""
+
+    name: str
+    precision: str
+    device: str
+
+
+class Manifest(_Frozen):
+    """Everything about one bank version but its numbers."""
+
+    schema_version: int = SCHEMA_VERSION
+    category: str
+    bank_version: str = Field(pattern=rf"^{VERSION_PATTERN.pattern}$")
+    created_at: datetime
+    preset: str
+    features: FeatureSpec
+    bank: BankShape
+    coreset: Coreset
+    scoring: Scoring
+    search: SearchPlan
+    threshold: ThresholdRecord
+    anomaly_map: MapScale
+    counts: Counts
+    runtime: RuntimeRecord
+    golden: GoldenRecord
+    bank_sha256: str = ""
+    bank_bytes: int = Field(default=0, ge=0)
+    training_files_sha256: str
+    manifest_sha256: str = Field(default=UNSEALED, pattern=r"^[0-9a-f]{64}$")
+    libraries: dict[str, str]
+    wall_time_s: float
+
+    def render(self) -> bytes:
+        """manifest.json, sealed: a changed byte of it, wherever it is, shows."""
+        unsealed = self.model_copy(update={"manifest_sha256": UNSEALED})
+        data = (unsealed.model_dump_json(indent=2) + "\n").encode()
+        return data.replace(_seal(UNSEALED), _seal(hashlib.sha256(data).hexdigest()))
+
+    def is_seal_of(self, data: bytes) -> bool:
+        """Whether these bytes are those that `render` gave."""
+        seal = _seal(self.manifest_sha256)
+        unsealed = data.replace(seal, _seal(UNSEALED))
+        digest = hashlib.sha256(unsealed).hexdigest()
+        return data.count(seal) == 1 and digest == self.manifest_sha256
+
+
+def _seal(digest: str) -> bytes:
+    return f'"manifest_sha256": "{digest}"'.encode()

@@ -1,0 +1,126 @@
+"""A category's folder: its versions, the one that `current` names, and who may write there.
+
+models/<category>/<bank version>/       a version, complete and never changed
+models/<category>/current               text: the version that serves
+models/<category>/.partial-*            what is being written, or was when its writer died
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ArtifactError
+from ..files import PARTIAL
+from .manifest import VERSION_PATTERN
+from .signing import SIGNATURE
+
+CURRENT = "current"
+
+
+def current_version(folder: Path) -> str:
+    """The version that a category's `current` names.
+
+    Raises:
+        ArtifactError: no such file, or what it holds is no version.
+    """
+    text = read(folder / CURRENT)[:64].decode("ascii", errors="replace").strip()
+    if not VERSION_PATTERN.fullmatch(text):
+        raise ArtifactError(f"{CURRENT} names no bank version")
+    return text
+
+
+def is_stored(folder: Path) -> bool:
+    """Whether a folder is a category's: it names a version, or holds one. One that cannot be
+    looked into counts as well, so that whoever loads it is told."""
+    try:
+        return folder.is_dir() and ((folder / CURRENT).exists() or bool(versions(folder)))
+    except (OSError, ArtifactError):
+        return True
+
+
+def versions(folder: Path) -> list[str]:
+    """A category's complete versions, oldest first.
+
+    Raises:
+        ArtifactError: the folder cannot be read.
+    """
+    try:
+        named = [p for p in folder.iterdir() if VERSION_PATTERN.fullmatch(p.name)]
+        return sorted(p.name for p in named if p.is_dir())
+    except OSError as exc:
+        raise ArtifactError(f"{folder.name} cannot be read: {exc.strerror}") from exc
+
+
+def read(path: Path, limit: int | None = None) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        ArtifactError: it cannot be read, or has more than `limit` bytes.
+    """
+    try:
+        if limit is not None and path.stat().st_size > limit:
+            raise ArtifactError(f"{path.name} is larger than {limit} bytes")
+        return path.read_bytes()
+    except OSError as exc:
+        raise ArtifactError(f"{path.name} cannot be read: {exc.strerror}") from exc
+
+
+@contextmanager
+def writer_lock(folder: Path) -> Iterator[None]:
+    """One writer per category at a time; the kernel drops the lock of a process that dies."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed save left; safe, since the lock says that nobody is writing."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def set_current(folder: Path, version: str) -> None:
+    """Let `current` name a version, by an atomic rename. Under the writer's lock."""
+    partial = folder / f"{PARTIAL}{CURRENT}"
+    write_synced(partial, f"{version}\n".encode())
+    partial.replace(folder / CURRENT)
+    sync_folder(folder)
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the newest versions, the one that serves and the newest that is signed: where
+    only signed ones may serve, it is what serves until a newer one is. Under the writer's lock."""
+    stored = versions(folder)
+    signed = [version for version in stored if (folder / version / SIGNATURE).exists()]
+    spared = {current_version(folder), *signed[-1:]}
+    for version in stored[:-keep]:
+        if version not in spared:
+            # Renamed first: half of a version must not be listed, and the next save sweeps it up.
+            doomed = folder / f"{PARTIAL}{version}"
+            (folder / version).rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file, to the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's entries to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

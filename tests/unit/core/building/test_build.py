@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.building.build import Build, build_bank
+from app.core.building.preset import Preset
+from app.core.detector import Detector
+from app.core.errors import CalibrationError, DatasetError, TooManyUnreadable
+from app.core.judging.calibration import MeanStd
+from app.core.methods.scoring import Scoring
+from app.core.photo.dataset import Category, read_category
+from tests.support import (
+    GREYS,
+    METHOD,
+    colour_extractor,
+    encode,
+    plain,
+    write_category,
+    write_photos,
+)
+
+STEP = 5 * np.sqrt(3) / 255  # between neighbouring greys
+
+
+def built(root: Path, preset: Preset = METHOD, **options: object) -> Build:
+    write_category(root)
+    return build_bank(read_category(root, "can"), preset, colour_extractor(), **options)  # type: ignore[arg-type]
+
+
+def keeping(dimensions: int) -> Preset:
+    rule = {"highest_std_dimensions": dimensions}
+    return Preset.model_validate(METHOD.model_dump() | {"bank": rule})
+
+
+def good_photos(root: Path, files: dict[str, bytes]) -> Category:
+    folder = root / "can" / "train" / "good"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return read_category(root, "can")
+
+
+def test_bank_holds_one_vector_per_good_photo(tmp_path: Path) -> None:
+    vectors = built(tmp_path).artifact.bank.vectors
+    np.testing.assert_allclose(vectors, np.repeat(np.array(GREYS)[:, None] / 255, 3, 1), atol=1e-5)
+
+
+def test_calibration_leaves_each_photo_out_of_its_own_bank(tmp_path: Path) -> None:
+    scores = built(tmp_path).artifact.calibration.scores
+    np.testing.assert_allclose(scores, STEP, atol=1e-5)
+
+
+def test_threshold_is_the_rules(tmp_path: Path) -> None:
+    artifact = built(tmp_path).artifact
+    assert artifact.manifest.threshold.value == pytest.approx(STEP, abs=1e-5)
+    assert artifact.manifest.threshold.value == artifact.calibration.threshold
+    assert artifact.manifest.threshold.alpha == pytest.approx(0.1)
+
+
+def test_mean_std_threshold_is_recorded_with_its_promise(tmp_path: Path) -> None:
+    preset = METHOD.model_copy(update={"threshold": MeanStd(k=2)})
+    assert built(tmp_path, preset).artifact.manifest.threshold.alpha == pytest.approx(
+        0.02275, rel=0.01
+    )
+
+
+def test_a_built_bank_judges_as_calibrated(tmp_path: Path) -> None:
+    detector = Detector(built(tmp_path).artifact, colour_extractor())
+    assert detector.inspect(encode(plain(GREYS[0]))).verdict == "normal"
+    assert detector.inspect(encode(plain((200, 60, 60)))).verdict == "anomalous"
+
+
+def test_two_builds_of_the_same_photos_are_equal(tmp_path: Path) -> None:
+    first, second = built(tmp_path).artifact, built(tmp_path).artifact
+    np.testing.assert_array_equal(first.bank.vectors, second.bank.vectors)
+    np.testing.assert_array_equal(first.calibration.scores, second.calibration.scores)
+    assert first.manifest.training_files_sha256 == second.manifest.training_files_sha256
+
+
+def test_other_training_files_have_another_hash(tmp_path: Path) -> None:
+    first = built(tmp_path / "a").artifact.manifest
+    write_photos(tmp_path / "b" / "can" / "train" / "good", [plain(7)], first=90)
+    second = built(tmp_path / "b").artifact.manifest
+    assert first.training_files_sha256 != second.training_files_sha256
+
+
+@pytest.mark.parametrize("limit", [2, 5, 9])
+def test_a_limit_takes_that_many_spread_evenly(tmp_path: Path, limit: int) -> None:
+    vectors = built(tmp_path, limit=limit).artifact.bank.vectors
+    greys = np.rint(vectors[:, 0] * 255).astype(int).tolist()
+    assert len(greys) == limit
+    assert greys[0] == GREYS[0]
+    assert max(np.diff(greys)) - min(np.diff(greys)) <= 5
+
+
+def test_a_limit_above_what_there_is_takes_all(tmp_path: Path) -> None:
+    assert len(built(tmp_path, limit=500).artifact.bank) == len(GREYS)
+
+
+def test_a_k_beyond_the_bank_is_clipped_and_said(tmp_path: Path) -> None:
+    build = built(tmp_path, METHOD.model_copy(update={"scoring": Scoring(k=50)}))
+    assert build.artifact.manifest.scoring.k == len(GREYS)
+    assert any("clipped to 10" in warning for warning in build.warnings)
+
+
+def test_selected_dimensions_are_recorded_and_used(tmp_path: Path) -> None:
+    colours = [(100, 10, 50), (110, 90, 50), (120, 170, 50), (130, 250, 50)]
+    category = good_photos(tmp_path, {f"{c[0]}.png": encode(plain(c)) for c in colours})
+    preset = keeping(2)
+    artifact = build_bank(category, preset, colour_extractor()).artifact
+    assert artifact.manifest.features.selected_dimensions == (0, 1)
+    assert artifact.bank.dimensions == 2
+    detector = Detector(artifact, colour_extractor().with_spec(artifact.manifest.features))
+    other_blue = encode(plain((100, 10, 255)))
+    assert detector.inspect(other_blue).score == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kept", "columns"), [(1, (1,)), (2, (0, 1)), (3, (0, 1, 2)), (9, (0, 1, 2))]
+)
+def test_the_dimensions_kept_are_those_of_highest_deviation(
+    tmp_path: Path, kept: int, columns: tuple[int, ...]
+) -> None:
+    colours = [(100, 10, 50), (110, 90, 51), (120, 170, 52), (130, 250, 53)]
+    category = good_photos(tmp_path, {f"{c[0]}.png": encode(plain(c)) for c in colours})
+    manifest = build_bank(category, keeping(kept), colour_extractor()).artifact.manifest
+    assert manifest.features.selected_dimensions == columns
+
+
+def test_few_unreadable_files_are_skipped_and_counted(tmp_path: Path) -> None:
+    files = {f"{i:02d}.png": encode(plain(100 + i)) for i in range(39)} | {"zz.png": b"broken"}
+    build = build_bank(good_photos(tmp_path, files), METHOD, colour_extractor())
+    counts = build.artifact.manifest.counts
+    assert (counts.images, counts.unreadable) == (39, 1)
+    assert [u.path.name for u in build.unreadable] == ["zz.png"]
+
+
+def test_a_larger_share_of_unreadable_files_stops_the_build(tmp_path: Path) -> None:
+    files = {f"{i:02d}.png": encode(plain(100 + i)) for i in range(9)} | {"zz.png": b"broken"}
+    category = good_photos(tmp_path, files)
+    with pytest.raises(TooManyUnreadable, match=r"1 of 10 .* 5%.*zz\.png.*--max-unreadable"):
+        build_bank(category, METHOD, colour_extractor())
+    build = build_bank(category, METHOD, colour_extractor(), max_unreadable=0.1)
+    assert build.artifact.manifest.counts.images == 9
+
+
+def test_nothing_readable_stops_the_build_whatever_is_accepted(tmp_path: Path) -> None:
+    category = good_photos(tmp_path, {"a.png": b"broken", "b.png": b"broken"})
+    with pytest.raises(TooManyUnreadable, match="none of the 2"):
+        build_bank(category, METHOD, colour_extractor(), max_unreadable=1.0)
+
+
+def test_no_images_stop_the_build(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="train/good"):
+        build_bank(good_photos(tmp_path, {}), METHOD, colour_extractor())
+
+
+def test_one_photo_is_too_few_to_calibrate(tmp_path: Path) -> None:
+    category = good_photos(tmp_path, {"a.png": encode(plain(9))})
+    with pytest.raises(CalibrationError):
+        build_bank(category, METHOD, colour_extractor())
+
+
+def test_ignored_files_are_counted_in_the_manifest(tmp_path: Path) -> None:
+    write_category(tmp_path)
+    (tmp_path / "can" / "train" / "good" / "notes.txt").write_text("x")
+    category = replace(read_category(tmp_path, "can"))
+    build = build_bank(category, METHOD, colour_extractor())
+    assert build.artifact.manifest.counts.ignored == 1
+
+
+def test_progress_adds_up_to_the_number_of_files(tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    built(tmp_path, progress=lambda *at: seen.append(at))
+    assert ("embed", len(GREYS), len(GREYS)) in seen
+
+
+def test_the_manifest_names_what_decides_the_numbers(tmp_path: Path) -> None:
+    libraries = built(tmp_path).artifact.manifest.libraries
+    assert {"goodsguard", "python", "torch", "numpy", "pillow", "faiss-cpu"} <= set(libraries)

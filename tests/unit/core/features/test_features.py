@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.building.preset import load_preset
+from app.core.errors import NonFiniteScore, PresetError, WeightsNotFound
+from app.core.features.extractor import Embedding, FeatureExtractor, FeatureSpec
+from app.core.features.runtimes import choose_runtime
+from app.core.photo.images import decode
+from tests.support import SPEC, ColourRuntime, colour_extractor, encode, plain, textured
+
+CPU = torch.device("cpu")
+
+# Features of `textured(224, 224)` by place, computed once on a CPU in float32. Most are 0 behind
+# the last ReLU, so that the highest are pinned, and some at the start.
+GOLDEN = {0: 0.0, 1: 0.00160, 7: 0.02636, 714: 4.16763, 897: 4.11408, 113: 3.88876, 778: 3.23867}
+GOLDEN_MEAN = 0.06695
+
+
+@pytest.fixture(scope="module")
+def lite0() -> FeatureExtractor:
+    exact = choose_runtime(CPU, precision="float32")
+    return FeatureExtractor.load(load_preset("embedded-knn").features, CPU, None, exact)
+
+
+def embed(extractor: FeatureExtractor, *files: bytes) -> Embedding:
+    return extractor.embed([extractor.prepare(decode(data)) for data in files])
+
+
+def test_lite0s_features_are_those_pinned(lite0: FeatureExtractor) -> None:
+    features = embed(lite0, encode(textured(224, 224)))
+    assert features.shape == (1, 1, 1280)
+    np.testing.assert_allclose(features[0, 0, list(GOLDEN)], list(GOLDEN.values()), atol=1e-3)
+    assert features.mean() == pytest.approx(GOLDEN_MEAN, abs=1e-4)
+
+
+def test_loading_writes_the_weights_hash_into_the_spec(lite0: FeatureExtractor) -> None:
+    assert len(lite0.spec.weights_sha256) == 64
+    again = FeatureExtractor.load(lite0.spec, CPU, None)
+    assert again.spec == lite0.spec
+
+
+def test_a_hash_that_no_file_has_is_refused() -> None:
+    spec = load_preset("embedded-knn").features.model_copy(update={"weights_sha256": "f" * 64})
+    with pytest.raises(WeightsNotFound, match="ffffffffffff"):
+        FeatureExtractor.load(spec, CPU, None)
+
+
+@pytest.mark.parametrize("change", [{"backbone": "vgg16"}, {"layers": ("blocks.9",)}])
+def test_what_the_table_does_not_have_is_refused(change: dict[str, object]) -> None:
+    spec = load_preset("embedded-knn").features.model_copy(update=change)
+    with pytest.raises(PresetError):
+        FeatureExtractor.load(spec, CPU, None)
+
+
+def test_a_batch_of_real_photos_equals_them_one_by_one(lite0: FeatureExtractor) -> None:
+    files = [encode(textured(w, h)) for w, h in ((224, 224), (300, 200), (97, 180))]
+    together = embed(lite0, *files)
+    alone = np.concatenate([embed(lite0, data) for data in files])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+@given(colours=st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=5))
+def test_global_features_are_the_maps_means(colours: list[tuple[int, int, int]]) -> None:
+    features = embed(colour_extractor(), *(encode(plain(c)) for c in colours))
+    assert features.shape == (len(colours), 1, 3)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features[:, 0], np.array(colours) / 255, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [(0,), (2, 0), (0, 1, 2)])
+def test_selected_dimensions_are_taken_in_their_order(columns: tuple[int, ...]) -> None:
+    spec = SPEC.model_copy(update={"selected_dimensions": columns})
+    colour = (51, 102, 204)
+    features = embed(colour_extractor(spec), encode(plain(colour)))
+    np.testing.assert_allclose(features[0, 0], [colour[c] / 255 for c in columns], atol=1e-5)
+
+
+def test_one_network_serves_specs_that_differ_in_selected_dimensions() -> None:
+    extractor = colour_extractor()
+    other = SPEC.model_copy(update={"selected_dimensions": (1,)})
+    shared = extractor.with_spec(other)
+    assert shared.spec == other
+    assert shared.runtime is extractor.runtime
+
+
+def test_layers_are_concatenated_in_order() -> None:
+    class TwoLayers(ColourRuntime):
+        def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return batch[:, :1], batch[:, 1:] * 10
+
+    features = embed(FeatureExtractor(SPEC, TwoLayers()), encode(plain((51, 102, 204))))
+    np.testing.assert_allclose(features[0, 0], [0.2, 4.0, 8.0], atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_features_that_are_not_finite_are_refused(value: float) -> None:
+    class Broken(ColourRuntime):
+        def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (torch.where(torch.rand_like(batch) < 0.5, value, batch),)
+
+    with pytest.raises(NonFiniteScore):
+        embed(FeatureExtractor(SPEC, Broken()), encode(plain(9)))
+
+
+def keys(*changes: dict[str, object]) -> set[str]:
+    return {FeatureSpec.model_validate(SPEC.model_dump() | c).network_key() for c in changes}
+
+
+def test_specs_share_a_network_whatever_their_selected_dimensions() -> None:
+    assert len(keys({}, {"selected_dimensions": (0,)}, {"selected_dimensions": (1, 2)})) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backbone": "resnet18"},
+        {"weights_sha256": "1" * 64},
+        {"layers": ("layer2",)},
+        {"preprocess": SPEC.preprocess.model_copy(update={"input_size": 64})},
+    ],
+)
+def test_specs_that_differ_otherwise_do_not(change: dict[str, object]) -> None:
+    assert len(keys({}, change)) == 2
