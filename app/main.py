@@ -14,35 +14,33 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from . import __version__
-from .api import (
-    problems,
-    routes_admin,
-    routes_categories,
-    routes_evaluate,
-    routes_health,
-    routes_score,
-)
-from .api.admission import RefuseEarly
-from .api.dependencies import Services
-from .api.headers import SecurityHeaders
-from .api.local import OwnMachineOnly
+from .access.key_store import KeyStore
+from .access.keys import KeysError
+from .access.rate_limit import RateLimiter
+from .api import problems
+from .api.intake.dependencies import Services
+from .api.middleware.admission import RefuseEarly
+from .api.middleware.headers import SecurityHeaders
+from .api.middleware.local import OwnMachineOnly
+from .api.middleware.telemetry import RequestContext, Telemetry
+from .api.routes import admin as routes_admin
+from .api.routes import categories as routes_categories
+from .api.routes import evaluate as routes_evaluate
+from .api.routes import health as routes_health
+from .api.routes import score as routes_score
 from .api.security import require_admin, require_score
-from .api.telemetry import RequestContext, Telemetry
 from .core.features.extractor import BATCH_SIZE
 from .core.features.runtimes import choose_device
 from .core.store.signing_keys import load_trusted
 from .core.threads import set_threads
-from .drain import Drain
-from .evaluations import Evaluations
-from .key_store import KeyStore
-from .keys import KeysError
 from .logs import configure_logs
-from .networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
-from .rate_limit import RateLimiter
-from .registry import BankSource, Registry
-from .reloads import Reloads
+from .service.drain import Drain
+from .service.evaluations import Evaluations
+from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
+from .service.registry import BankSource, Registry
+from .service.reloads import Reloads
+from .service.workers import Workers
 from .settings import Settings
-from .workers import Workers
 
 log = structlog.get_logger()
 

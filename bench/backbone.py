@@ -1,8 +1,8 @@
 """A backbone alone: the convolutions up to the last layer used, and nothing around them.
 
 What a whole pass costs beyond it is what normalising, pooling, and moving numbers cost. It is
-compiled as `app.core.features.extractor.runtimes` compiles the pass, and gets ready-made float32 input; its feature
-maps are left where the engine puts them.
+compiled as `app.core.features.runtimes` compiles the pass, and gets ready-made float32 input; its
+feature maps are left where the engine puts them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The textbook greedy k-centre loop against `app.core.methods.knn.coreset`, on patch features of real images.
+"""The textbook greedy k-centre loop against `app/core/methods/knn/coreset.py`, on real patches.
 
     python bench/coreset.py --images FOLDER --weights RESNET18.safetensors
     python bench/coreset.py --images FOLDER --weights RESNET18.safetensors --stream 4000

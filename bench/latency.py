@@ -40,7 +40,7 @@ from app.core.photo.dataset import Category, LabelledImage, read_test_split
 from app.core.photo.images import decode
 from app.core.store.artifact import Artifact
 from app.core.store.manifest import RuntimeRecord
-from app.networks import faster_engine
+from app.service.networks import faster_engine
 from bench import tables
 from bench.accuracy import ENVIRONMENT, REQUIREMENTS, Peer
 from bench.backbone import BareBackbone

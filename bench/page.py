@@ -101,9 +101,10 @@ SECTIONS = (
     Section(
         "banks",
         "Banks of 1,000 to 262,000 patches",
-        "`banks.py`. *Lists*: `app/core/methods/knn/search.py`, planned on training photos as a build does it; "
-        "compared with the exact search on test photos that no plan has seen. *Lists, read, "
-        "thoroughly*: how many there are, how many are read for each patch and for the highest. "
+        "`banks.py`. *Lists*: `app/core/methods/knn/search.py`, planned on training photos as a "
+        "build does it; compared with the exact search on test photos that no plan has seen. "
+        "*Lists, read, thoroughly*: how many there are, how many are read for each patch and for "
+        "the highest. "
         "*Lists beside them*: what the index holds beside the bank's vectors; *resident*: both as "
         "seen from outside, of a process of its own.",
         banks.markdown,

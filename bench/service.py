@@ -38,8 +38,8 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.photo.dataset import Category, read_test_split
 from app.core.store import artifact as artifacts
 from app.core.store.artifact import Artifact
-from app.networks import SharedNetworks, extractor_loader, faster_engine
-from app.registry import BankSource
+from app.service.networks import SharedNetworks, extractor_loader, faster_engine
+from app.service.registry import BankSource
 from bench import tables
 from bench.machine import (
     CategoryOption,

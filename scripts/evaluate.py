@@ -11,7 +11,6 @@ import numpy.typing as npt
 import typer
 from rich.progress import Progress
 
-from app import reports
 from app.cli import (
     CategoryOption,
     DeviceOption,
@@ -35,8 +34,9 @@ from app.core.evaluating.evaluation import Evaluation, EvaluationRun, evaluate
 from app.core.features.runtimes import choose_device
 from app.core.photo.dataset import list_categories, read_test_split
 from app.core.threads import set_threads
-from app.networks import extractor_loader, faster_engine
-from app.registry import Registry, load_registry
+from app.reports import pages as reports
+from app.service.networks import extractor_loader, faster_engine
+from app.service.registry import Registry, load_registry
 
 
 def main(

@@ -14,8 +14,8 @@ from rich.table import Table
 from app.cli import CategoryOption, console, progress_bar, stop, warn
 from app.core.errors import GoodsGuardError
 from app.core.photo.dataset import list_categories, read_category
-from app.exploration import GROUPS, Exploration, explore, warnings, write_page
-from app.exploration_pictures import write_pictures
+from app.reports.exploration import GROUPS, Exploration, explore, warnings, write_page
+from app.reports.exploration_pictures import write_pictures
 
 
 def main(

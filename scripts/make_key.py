@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.keys import ApiKey, KeysError, Scope, hashed
-from app.keys_file import append, entry
+from app.access.keys import ApiKey, KeysError, Scope, hashed
+from app.access.keys_file import append, entry
 
 # Tells people, and programs that look for leaked secrets, what they have found.
 PREFIX = "goodsguard_"

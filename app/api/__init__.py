@@ -1,0 +1,10 @@
+"""HTTP: what comes in, what goes out.
+
+problems.py     every error as RFC 9457, one table of causes
+middleware/     what stands around every request, from the outside in
+intake/         a request's body, photos and deadline
+security.py     API keys, scopes
+inspections.py  from uploads to answers
+schemas.py      what is answered
+routes/         the calls
+"""

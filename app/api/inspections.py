@@ -13,9 +13,9 @@ from fastapi import Request
 from ..core import errors
 from ..core.detector import Detector, Inspection, or_raise
 from ..core.judging.anomaly_map import Region
-from ..workers import Picture
+from ..service.workers import Picture
 from . import schemas
-from .dependencies import Services, Upload
+from .intake.dependencies import Services, Upload
 from .problems import BodyTooLarge
 from .schemas import ImageInfo, Score, TimingsMs
 

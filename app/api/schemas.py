@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from ..core.evaluating.evaluation import Evaluation
-from ..evaluations import State
+from ..service.evaluations import State
 from .problems import Problem
 
 _SCORE_EXAMPLE: JsonDict = {

@@ -10,9 +10,9 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from ..keys import ApiKey, Scope
-from .dependencies import Services, ServicesDep
-from .local import stranger
+from ..access.keys import ApiKey, Scope
+from .intake.dependencies import Services, ServicesDep
+from .middleware.local import stranger
 from .problems import Forbidden, RateLimited, Unauthorised
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.keys import hashed
+from app.access.keys import hashed
 from tests.e2e.conftest import Elpv
 from tests.e2e.process import Server, running
 from tests.support import ROOT

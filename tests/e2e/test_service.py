@@ -17,8 +17,8 @@ from PIL import Image
 
 from app.core.detector import Detector
 from app.core.store import artifact as artifacts
-from app.networks import extractor_loader
-from app.registry import load_registry
+from app.service.networks import extractor_loader
+from app.service.registry import load_registry
 from tests.e2e.conftest import Elpv
 from tests.e2e.process import Server
 from tests.support import ROOT, encode, textured

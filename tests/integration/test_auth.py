@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app import key_store
-from app.keys import ApiKey, KeysError, Scope, hashed
-from app.keys_file import append
+from app.access import key_store
+from app.access.keys import ApiKey, KeysError, Scope, hashed
+from app.access.keys_file import append
 from tests.integration.service import GOOD, Chunks, Service, assert_problem, serve
 
 pytestmark = pytest.mark.anyio

@@ -33,8 +33,8 @@ from app.core.store import signing
 from app.core.store.artifact import Artifact
 from app.core.store.manifest import Manifest
 from app.core.store.signing_keys import TrustedKeys, generate_key, key_id
-from app.networks import SharedNetworks, extractor_loader
-from app.registry import BankSource
+from app.service.networks import SharedNetworks, extractor_loader
+from app.service.registry import BankSource
 from tests.torture import banks
 from tests.torture.service import REPORT, Report, ReportOption, serving
 

@@ -11,74 +11,55 @@ from tests.support import ROOT
 
 MAX_LINES = 300
 
-# Inside core, bottom to top: a module may import those of lower lines only.
-CORE_LEVELS = (
-    {"errors", "files", "threads", "bank_rule", "metrics", "embedding", "pixel_budget"},
-    {"formats"},
-    {"images", "runtimes", "backbones", "bank", "scoring", "coreset", "signing_keys"},
-    {
-        "preprocess", "weights", "dataset", "calibration", "streaming_coreset", "signing",
-        "search", "tensors",
-    },
-    {"features", "anomaly_map"},
-    {"manifest", "preset", "reading", "spool", "golden"},
-    {"version_folders", "evaluation", "patch_banks"},
-    {"artifact"},
-    {"bank_making"},
-    {"detector", "build"},
-)  # fmt: skip
-LEVEL_OF = {name: level for level, names in enumerate(CORE_LEVELS) for name in names}
+# What every room of core may import: modules that know none of them.
+BASE = {"errors", "files", "threads"}
+# A photo's way through core: each room may import those before it. The last line's rooms stand
+# beside each other.
+ROOMS = (
+    {"photo"},
+    {"features"},
+    {"methods"},
+    {"judging"},
+    {"store"},
+    {"detector"},
+    {"building", "evaluating"},
+)
+LEVEL_OF = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
-# What each part of the application may import of it. `main` puts it together and may import all.
+# What each part of the application may import beside itself. `main` puts it together and may
+# import all; nothing imports it.
 ALLOWED = {
-    "app.core": {"app.core", "app"},
-    "app.settings": {"app.core"},
-    "app.logs": set(),
-    "app.networks": {"app.core"},
-    "app.registry": {"app.core", "app.networks"},
-    "app.scheduler": {"app.core"},
-    "app.workers": {"app.core", "app.scheduler"},
-    "app.reloads": {"app.core", "app.registry"},
-    "app.drain": set(),
-    "app.keys": set(),
-    "app.keys_file": {"app.core", "app.keys"},
-    "app.key_store": {"app.core", "app.keys", "app.keys_file"},
-    "app.rate_limit": set(),
-    "app.evaluations": {"app.core"},
-    "app.api": {
-        "app.api", "app.core", "app.registry", "app.settings", "app.workers", "app.evaluations",
-        "app.keys", "app.key_store", "app.rate_limit", "app.reloads", "app.drain", "app",
-    },
-}  # fmt: skip
-# The service's own parts. What is not among them (reports, pictures, ...) is the command lines':
-# that may import its likes and the core, and knows nothing of the service.
-SERVICE = {
-    "app.main", "app.api", "app.settings", "app.logs", "app.workers", "app.evaluations",
-    "app.key_store", "app.rate_limit", "app.scheduler", "app.reloads", "app.drain",
-}  # fmt: skip
+    "core": {"__init__"},
+    "logs": set(),
+    "settings": {"core"},
+    "service": {"core"},
+    "access": {"core"},
+    "api": {"core", "service", "access", "settings", "__init__"},
+    "reports": {"core"},
+    "cli": {"core", "service", "access", "reports", "settings", "logs"},
+}
 # Scripts about the service itself, not about banks, reach higher.
-ABOUT_THE_SERVICE = {"export_openapi.py": {"app.main", "app.settings"}}
+REACHES_MAIN = {"scripts/export_openapi.py"}
 
 WEB = {"fastapi", "starlette", "uvicorn", "httpx", "python_multipart", "pydantic_settings"}
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def package_of(path: Path) -> list[str]:
+    return list(path.relative_to(ROOT).parent.parts)
 
 
 def imports(path: Path) -> set[str]:
-    """Every module that a file imports, at its top or inside a function."""
+    """Every module that a file imports, at its top or inside a function, by its full name."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: import by full name"
-            assert node.module
+            above = package_of(path)[: len(package_of(path)) - node.level + 1]
+            module = ".".join([*(above if node.level else []), *filter(None, [node.module])])
             for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                found.add(full if is_module(full) else node.module)
+                full = f"{module}.{alias.name}"
+                found.add(full if is_module(full) else module)
     return found
 
 
@@ -87,68 +68,101 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").is_file() or (path.is_dir() and name.startswith("app"))
 
 
-def zone(module: str) -> str:
-    """The part of the application that a module belongs to."""
-    parts = module.split(".")
-    return ".".join(parts[:2]) if parts[0] == "app" else parts[0]
-
-
 def sources(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def ours(path: Path) -> set[str]:
-    return {name for name in imports(path) if name.split(".")[0] in ("app", "scripts", "bench")}
+def label(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
-ALL = [p for folder in ("app", "scripts", "bench") for p in sources(folder)]
+def part(module: str) -> str:
+    """`app.core.photo.images` -> `core`; `app` itself -> `__init__`."""
+    return [*module.split("."), "__init__"][1]
+
+
+def room(module: str) -> str:
+    """`app.core.photo.images` -> `photo`; "" outside core and for core itself."""
+    names = module.split(".")
+    return names[2] if names[:2] == ["app", "core"] and len(names) > 2 else ""
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def of_ours(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] == "app"}
+
+
+APP = sources("app")
 CORE = sources("app/core")
-WITH_CODE = [p for p in CORE if p.name != "__init__.py"]
 
 
-@pytest.mark.parametrize("path", ALL, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", APP, ids=label)
 def test_no_part_imports_upwards(path: Path) -> None:
-    module = module_name(path)
-    if module in ("app", "app.main"):
+    own = part(module_name(path))
+    if own in ("__init__", "main"):
         return
-    used = {zone(name) for name in ours(path)} - ABOUT_THE_SERVICE.get(path.name, set())
-    if zone(module) in ALLOWED:
-        assert used - ALLOWED[zone(module)] == set()
-    else:
-        assert used & SERVICE == set()
+    assert own in ALLOWED, f"give {own} a line in ALLOWED"
+    assert {part(name) for name in of_ours(path)} - {own} <= ALLOWED[own]
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*sources("scripts"), *sources("bench")], ids=label)
+def test_no_script_reaches_the_application_itself(path: Path) -> None:
+    if label(path) not in REACHES_MAIN:
+        assert "app.main" not in of_ours(path)
+
+
+@pytest.mark.parametrize("path", APP, ids=label)
+def test_imports_inside_the_package_are_relative(path: Path) -> None:
+    """It is installed under another name than its folder's."""
+    absolute = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.ImportFrom) and not node.level and node.module)
+        and node.module.split(".")[0] == "app"
+    ]
+    assert not absolute
+
+
+@pytest.mark.parametrize("path", CORE, ids=label)
+def test_inside_core_the_arrows_point_down(path: Path) -> None:
+    own = room(module_name(path))
+    used = {room(name) for name in of_ours(path)} - {own, ""}
+    if own in BASE:
+        assert used <= BASE
+    elif own:
+        assert own in LEVEL_OF, f"give {own} a line in ROOMS"
+        assert {r for r in used - BASE if LEVEL_OF[r] >= LEVEL_OF[own]} == set()
+
+
+@pytest.mark.parametrize("path", CORE, ids=label)
 def test_core_knows_no_web(path: Path) -> None:
     assert {name.split(".")[0] for name in imports(path)} & WEB == set()
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sources("app/service"), ids=label)
+def test_the_service_knows_no_framework(path: Path) -> None:
+    """uvicorn alone, whose shutdown `drain` takes over."""
+    assert {name.split(".")[0] for name in imports(path)} & (WEB - {"uvicorn"}) == set()
+
+
+@pytest.mark.parametrize("path", CORE, ids=label)
 def test_core_reads_no_environment(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "os.environ" not in text
     assert "os.getenv" not in text
 
 
-def core_name(module: str) -> str:
-    return module.split(".")[2] if module.startswith("app.core.") else ""
+@pytest.mark.parametrize("path", sources("app/api"), ids=label)
+def test_nothing_imports_the_routes_but_main(path: Path) -> None:
+    own = module_name(path).startswith("app.api.routes")
+    assert own or not any(name.startswith("app.api.routes") for name in of_ours(path))
 
 
-@pytest.mark.parametrize("path", WITH_CODE, ids=lambda p: p.stem)
-def test_inside_core_the_arrows_point_down(path: Path) -> None:
-    own = core_name(module_name(path))
-    assert own in LEVEL_OF, f"give {own} a line in CORE_LEVELS"
-    used = {core_name(name) for name in ours(path)} - {own, ""}
-    assert {name for name in used if LEVEL_OF[name] >= LEVEL_OF[own]} == set()
-
-
-def test_nothing_in_core_imports_the_detector() -> None:
-    users = {p.stem for p in CORE if "app.core.detector" in imports(p)}
-    assert users == set()
-
-
-def test_core_has_no_circles() -> None:
-    edges = {module_name(p): ours(p) for p in CORE}
+def test_there_are_no_circles() -> None:
+    edges = {module_name(p): of_ours(p) for p in APP}
     done: set[str] = set()
 
     def visit(module: str, above: tuple[str, ...]) -> None:
@@ -166,26 +180,36 @@ def test_core_has_no_circles() -> None:
     assert done >= set(edges)
 
 
-@pytest.mark.parametrize("path", sources("app"), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", APP, ids=label)
 def test_no_module_is_longer_than_it_can_be_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-@pytest.mark.parametrize("path", sources("app"), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", APP, ids=label)
 def test_every_module_says_what_it_is(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not text.strip() or ast.get_docstring(ast.parse(text))
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def test_the_layout_of_the_tests_mirrors_the_application() -> None:
     """A test of a module lies where the module does, so that it is found."""
     places = {p.parent.relative_to(ROOT / "tests/unit") for p in sources("tests/unit")}
     tools = {Path("bench"), Path("torture")}
-    assert places - tools <= {p.parent.relative_to(ROOT / "app") for p in sources("app")}
+    assert places - tools <= {p.parent.relative_to(ROOT / "app") for p in APP}
 
 
-def test_the_rules_catch_an_upward_import(tmp_path: Path) -> None:
-    path = tmp_path / "x.py"
-    path.write_text("def f():\n    from app.api import problems\n    import fastapi.routing\n")
-    assert imports(path) == {"app.api.problems", "fastapi.routing"}
-    assert zone("app.api.problems") not in ALLOWED["app.core"]
+def test_the_rules_catch_an_upward_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.unit.test_layering.ROOT", tmp_path)
+    folder = tmp_path / "app/core/photo"
+    for name in ("__init__.py", "images.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    (tmp_path / "app/api").mkdir()
+    (tmp_path / "app/api/problems.py").write_text("")
+    path = folder / "x.py"
+    path.write_text(
+        "from .images import decode\n"
+        "def f():\n    from ...api import problems\n    import fastapi.routing\n"
+    )
+    assert imports(path) == {"app.core.photo.images", "app.api.problems", "fastapi.routing"}
+    assert part("app.api.problems") not in ALLOWED["core"]
+    assert room("app.core.photo.images") == "photo"

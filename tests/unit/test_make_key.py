@@ -8,9 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from app.key_store import KeyStore
-from app.keys import keys_of_setting
-from app.keys_file import read_keys
+from app.access.key_store import KeyStore
+from app.access.keys import keys_of_setting
+from app.access.keys_file import read_keys
 from scripts import make_key
 
 

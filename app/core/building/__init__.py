@@ -1,0 +1,6 @@
+"""Good photos -> a bank.
+
+preset.py    a named, complete recipe, one TOML file each in presets/
+reading.py   files -> prepared photos, decoded in parallel
+build.py     the build of one category
+"""

@@ -1,0 +1,1 @@
+"""What learns from features of good photos and scores those of others."""

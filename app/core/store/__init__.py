@@ -1,0 +1,8 @@
+"""A bank on disk.
+
+artifact.py          one version in memory: saved whole or not at all, verified when loaded
+manifest.py          manifest.json: everything but the numbers
+tensors.py           bank.safetensors: the numbers
+version_folders.py   a category's folder: its versions, and the one that `current` names
+signing.py           signatures over a version; signing_keys.py the keys
+"""

@@ -1,0 +1,1 @@
+"""The memory bank: good photos' features, and the distance to the nearest of them."""

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import json, time
-from app.core.features.extractor.backbones import get_backbone
+from app.core.features.backbones import get_backbone
 from app.core.features.weights import find_weights
 from app.core.errors import WeightsNotFound
 start = time.monotonic()

@@ -142,7 +142,7 @@ def test_an_answer_is_the_callers_own() -> None:
 def test_openvino_does_not_report_its_use(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from app.core.features.extractor.runtimes.openvino_runtime import has_openvino\n"
+        "from app.core.features.runtimes.openvino_runtime import has_openvino\n"
         "assert has_openvino()\n"
         "assert not [m for m in sys.modules if m.startswith('openvino_telemetry.')]\n"
     )

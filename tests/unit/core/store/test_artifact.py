@@ -86,7 +86,7 @@ def test_another_process_gives_the_same_scores(tmp_path: Path) -> None:
     expected = [detector.inspect(path.read_bytes()).score for path in paths]
     program = (
         "import sys, pathlib\n"
-        "from app.core import artifact\n"
+        "from app.core.store import artifact\n"
         "from app.core.detector import Detector\n"
         "from tests.support import colour_extractor\n"
         "loaded = artifact.load(pathlib.Path(sys.argv[1]), 'can')\n"

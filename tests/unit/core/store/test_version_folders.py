@@ -15,8 +15,8 @@ from app.core.store import artifact as artifacts
 from app.core.store import signing
 from app.core.store.signing_keys import TrustedKeys
 from app.core.store.version_folders import prune, set_current, writer_lock
-from app.networks import SharedNetworks
-from app.registry import BankSource, Unavailable
+from app.service.networks import SharedNetworks
+from app.service.registry import BankSource, Unavailable
 from tests.support import colour_extractor, make_artifact, version_number
 from tests.unit.core.store.test_signing import OURS, THEIRS, trust
 

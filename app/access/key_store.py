@@ -1,0 +1,114 @@
+"""The keys that open the service; a changed file of keys is taken up without a restart."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from ..core.files import read_at_most
+from .keys import ApiKey, KeysError, hashed, keys_of_setting, together
+from .keys_file import read_keys
+
+log = structlog.get_logger()
+
+# How long a changed file may go unnoticed.
+LOOK_EVERY_S = 1.0
+_MAX_BYTES = 1 << 20  # thousands of keys; read on the event loop
+
+
+class KeyStore:
+    """The keys of the setting and of the file.
+
+    Not thread-safe: the event loop alone asks it.
+
+    Args:
+        values: GOODSGUARD_API_KEYS, split.
+        path: GOODSGUARD_API_KEYS_FILE.
+        clock: seconds, monotonic.
+        now: for expiry.
+
+    Raises:
+        KeysError: what cannot be used at the start stops the start.
+    """
+
+    def __init__(
+        self,
+        values: Sequence[str] = (),
+        path: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._fixed = together(keys_of_setting(values))
+        self._keys, self._path = self._fixed, path
+        self._clock, self._now = clock, now
+        self._looked_at = clock()
+        self._content: bytes | None = None
+        if path is not None:
+            self._content = _content_of(path)
+            self._take_up(path, self._content)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all keys, expired ones included."""
+        return sorted(key.name for key in self._keys)
+
+    def find(self, given: bytes) -> ApiKey | None:
+        """The key that was sent, unless it is unknown or has expired."""
+        self._look()
+        digest = hashed(given)
+        # Compared with every key, so that the time says nothing about which one was near.
+        found = [key for key in self._keys if hmac.compare_digest(digest, key.sha256)]
+        if not given or not found:
+            return None
+        (key,) = found
+        if key.expires_at is not None and key.expires_at <= self._now():
+            log.warning("an expired API key was sent", key=key.name)
+            return None
+        return key
+
+    def _look(self) -> None:
+        if self._path is None or self._clock() - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = self._clock()
+        before = self._content
+        try:
+            self._content = None  # unreadable, unless the next line says otherwise
+            self._content = _content_of(self._path)
+            # The content decides, not time, size or inode: they miss quick changes and those on
+            # some mounts, and a few kilobytes a second cost nothing.
+            if self._content != before:
+                self._take_up(self._path, self._content)
+        except KeysError as exc:
+            if self._content != before:
+                log.error("the API keys stay as they were", reason=str(exc))
+
+    def _take_up(self, path: Path, content: bytes) -> None:
+        self._keys = together((*self._fixed, *read_keys(content)))
+        log.info("API keys read from their file", names=self.names)
+        _warn_of_mode(path)
+
+
+def _content_of(path: Path) -> bytes:
+    try:
+        content = read_at_most(path, _MAX_BYTES)
+    except OSError as exc:
+        raise KeysError(f"the API keys file cannot be read: {exc.strerror} ({path})") from exc
+    if len(content) > _MAX_BYTES:
+        raise KeysError(f"the API keys file has more than {_MAX_BYTES:,} bytes")
+    return content
+
+
+def _warn_of_mode(path: Path) -> None:
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if mode & 0o022:
+            log.warning("others can write the API keys file, and so let themselves in")
+        elif mode & 0o004:
+            log.warning("everyone on this machine can read the API keys file")

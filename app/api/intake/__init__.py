@@ -1,0 +1,1 @@
+"""What is taken from a request: its body, the photos in it, and how long it is wanted."""

@@ -1,0 +1,91 @@
+"""/evaluate: how well the banks do on their stored test splits."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from ...core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
+from ...core.evaluating.evaluation import Evaluation
+from ...core.store.manifest import Manifest
+from ..intake.dependencies import Services, ServicesDep
+from ..problems import responses
+from ..schemas import EvaluationList, EvaluationStatus, Progress
+from ..security import require_scope
+from .score import CategoryName
+
+router = APIRouter(prefix="/evaluate", tags=["evaluate"])
+
+_CATEGORY_ERRORS = (UnknownCategory, CategoryUnavailable)
+
+
+@router.post(
+    "/{category}",
+    summary="Evaluate a category",
+    status_code=202,
+    # It costs the machine minutes, where a score costs it milliseconds.
+    dependencies=[Depends(require_scope("admin"))],
+    response_model=EvaluationStatus,
+    responses=responses(*_CATEGORY_ERRORS, NoTestSplit)
+    | {200: {"model": Evaluation, "description": "with `wait=true`: the result"}},
+)
+async def start_evaluation(
+    parts: ServicesDep,
+    category: CategoryName,
+    wait: Annotated[bool, Query(description="answer with the result, once it is there")] = False,
+) -> Response:
+    """Score the stored test split in the background. A job under way is joined, not doubled."""
+    detector = parts.registry.detector(category)
+    inspect = partial(parts.workers.inspect, detector)
+    # Listing a test split reads folders, which may be slow or remote.
+    future = await asyncio.to_thread(parts.evaluations.start, detector, inspect)
+    if not wait:
+        status = await asyncio.to_thread(_status, parts, detector.manifest)
+        return _json(status, 202)
+    # Shielded: a client that goes away must not stop a job that others may have joined.
+    result = await asyncio.shield(asyncio.wrap_future(future))
+    return _json(result, 200)
+
+
+@router.get("", summary="The latest evaluations", responses=responses())
+def list_evaluations(parts: ServicesDep) -> EvaluationList:
+    """Of every category that serves: the latest result, and the progress of one under way."""
+    return EvaluationList(
+        evaluations=[_status(parts, d.manifest) for d in parts.registry.detectors.values()]
+    )
+
+
+@router.get("/{category}", summary="The latest evaluation", responses=responses(*_CATEGORY_ERRORS))
+def get_evaluation(parts: ServicesDep, category: CategoryName) -> EvaluationStatus:
+    """The latest result for the serving bank version, and the progress of one under way."""
+    return _status(parts, parts.registry.detector(category).manifest)
+
+
+def _status(parts: Services, manifest: Manifest) -> EvaluationStatus:
+    job = parts.evaluations.job(manifest)
+    stored = (job and job.result) or parts.evaluations.stored(manifest)
+    if job is None:
+        n = stored.n_good + stored.n_defective + stored.n_unreadable if stored else 0
+        state = "done" if stored else "none"
+        return EvaluationStatus(
+            category=manifest.category,
+            bank_version=manifest.bank_version,
+            state="done" if state == "done" else "none",
+            progress=Progress(done=n, total=n),
+            result=stored,
+        )
+    return EvaluationStatus(
+        category=manifest.category,
+        bank_version=manifest.bank_version,
+        state=job.state,
+        progress=Progress(done=job.done, total=job.total),
+        error=job.error,
+        result=stored,
+    )
+
+
+def _json(body: EvaluationStatus | Evaluation, status: int) -> Response:
+    return Response(body.model_dump_json(), status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""What people look at after an evaluation or an exploration: pictures and pages."""

@@ -1,0 +1,298 @@
+"""What lies in a data folder, seen before a bank is built from it: its photos, what is wrong."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..core.errors import ImageError
+from ..core.evaluating.metrics import auroc
+from ..core.files import write_whole
+from ..core.photo.dataset import GOOD, Category, LabelledImage, groups
+from ..core.photo.images import FORMATS, decode
+
+SAMPLE = 300  # photos per group that the pixel statistics are taken from
+SIDE = 128  # photos are squashed to this square before their pixels are measured
+ENOUGH_GOOD = 100  # the largest of 99 scores is passed by the next good photo in 1 % of cases
+GROUPS = ("train good", "test good", "defective")
+
+_SHORTCUT = 0.75  # an AUROC of plain brightness or contrast that deserves a word
+_LEVELS = ("brightness", "contrast")
+_SIZES = ("size: smallest", "median", "largest")
+_COLUMNS = ("folder", "files", "masks", *_SIZES, "formats", *_LEVELS, "masked")
+_MASKED = "Masked: the marked share of a photo, median (smallest to largest)."
+_FEW = 20  # below so many photos of a label their statistics say nothing
+
+T = TypeVar("T")
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One file of a split.
+
+    Attributes:
+        size: (width, height), upright; None where the file cannot be read, and `fault` says why.
+        kind: format and pixel mode as stored.
+        thumbnail: (SIDE, SIDE, 3), squashed; of a sample of the photos.
+        masked: the mask's share of the pixels; None without one, `mask_fault` if it is unusable.
+    """
+
+    image: LabelledImage
+    split: str
+    sha256: str = ""
+    size: tuple[int, int] | None = None
+    kind: str = ""
+    fault: str = ""
+    thumbnail: Pixels | None = field(default=None, repr=False, compare=False)
+    masked: float | None = None
+    mask_fault: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.split}/{self.image.defect_type}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.place}/{self.image.path.name}"
+
+    @property
+    def group(self) -> str:
+        return "defective" if self.image.is_defective else f"{self.split} good"
+
+    @property
+    def brightness(self) -> float:
+        """Mean grey value, 0 to 255."""
+        return float(self._grey().mean())
+
+    @property
+    def contrast(self) -> float:
+        return float(self._grey().std())
+
+    def _grey(self) -> Pixels:
+        assert self.thumbnail is not None
+        return np.asarray(Image.fromarray(self.thumbnail).convert("L"))
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """All photos of one category: train first, then test by type and name."""
+
+    category: str
+    photos: tuple[Photo, ...]
+    ignored: int
+
+    def places(self) -> dict[str, list[Photo]]:
+        """Photos by folder, in order: train/good, test/good, then the defect types."""
+        found: dict[str, list[Photo]] = {"train/good": [], "test/good": []}
+        for photo in self.photos:
+            found.setdefault(photo.place, []).append(photo)
+        return found
+
+    def measured(self, group: str) -> list[Photo]:
+        """The group's photos that the pixel statistics are taken from."""
+        return [p for p in self.photos if p.group == group and p.thumbnail is not None]
+
+    def unreadable(self) -> list[Photo]:
+        return [p for p in self.photos if p.size is None]
+
+    def duplicates(self) -> list[list[Photo]]:
+        """Photos whose files are equal byte by byte, two or more each."""
+        same: dict[str, list[Photo]] = defaultdict(list)
+        for photo in (p for p in self.photos if p.sha256):
+            same[photo.sha256].append(photo)
+        return [photos for photos in same.values() if len(photos) > 1]
+
+    def leaks(self) -> list[list[Photo]]:
+        """Duplicates that lie in both train and test."""
+        return [photos for photos in self.duplicates() if len({p.split for p in photos}) > 1]
+
+    def skus(self) -> dict[str, set[str]]:
+        """Split -> its SKUs; empty where the names carry none."""
+        paths = [p.image.path for p in self.photos]
+        names = groups(paths)
+        if names == [path.stem for path in paths]:
+            return {}
+        pairs = {(p.split, name) for p, name in zip(self.photos, names, strict=True)}
+        return {s: {name for split, name in pairs if split == s} for s in ("train", "test")}
+
+
+def explore(category: Category, progress: Callable[[], object] = lambda: None) -> Exploration:
+    """Read every file of a category, and measure the pixels of an even sample of each group.
+
+    All files are decoded: one cut short shows in no other way. `progress` is called after each.
+    """
+    good = [image for image in category.test if not image.is_defective]
+    defective = [image for image in category.test if image.is_defective]
+    train = [LabelledImage(path, GOOD) for path in category.train]
+    photos: list[Photo] = []
+    for images, split in ((train, "train"), (good, "test"), (defective, "test")):
+        sample = set(spread(range(len(images)), SAMPLE))
+        for index, image in enumerate(images):
+            photos.append(_read(image, split, measure=index in sample))
+            progress()
+    return Exploration(category.name, tuple(photos), category.ignored)
+
+
+def warnings(found: Exploration) -> Iterator[str]:
+    """What a person should know, or put right, before building a bank."""
+    photos = found.photos
+    n = Counter(p.group for p in photos if p.size)
+    if n["train good"] < ENOUGH_GOOD:
+        yield f"{n['train good']} of the {ENOUGH_GOOD} good images that 1 % false alarms need"
+    for group in GROUPS[1:]:
+        if not n[group]:
+            yield f"no readable {group.split()[-1]} test images: nothing can be evaluated"
+    if broken := len(found.unreadable()):
+        yield f"{broken} of {len(photos)} files cannot be read"
+    if leaks := len(found.leaks()):
+        yield f"a leak: {leaks} files lie in both train and test, whose figures it flatters"
+    if clashes := sum(len({p.image.is_defective for p in d}) > 1 for d in found.duplicates()):
+        yield f"{clashes} files are labelled both good and defective"
+    sides = [max(p.size) for p in photos if p.size]
+    shapes = [p.size[0] / p.size[1] for p in photos if p.size]
+    if sides and (max(sides) > 2 * min(sides) or max(shapes) > 1.5 * min(shapes)):
+        yield "very different sizes: what is small or of another shape will look unlike the rest"
+    kinds = {p.kind for p in photos if p.split == "train" and p.size}
+    if kinds and (more := {p.kind for p in photos if p.size} - kinds):
+        yield f"the test split has formats that train/good has not: {', '.join(sorted(more))}"
+    skus = found.skus()
+    if skus and (new := sorted(skus["test"] - skus["train"])):
+        yield f"{len(new)} SKUs of the test split are not in train/good: {', '.join(new)}"
+    bare = sum(p.image.is_defective and p.image.mask is None for p in photos)
+    if bare and any(p.image.mask for p in photos):
+        yield f"{bare} defective images have no mask: pixel metrics will be left out"
+    if faults := sum(bool(p.mask_fault) for p in photos):
+        yield f"{faults} masks cannot be used as they are"
+    for what, area in _shortcuts(found).items():
+        if max(area, 1 - area) >= _SHORTCUT:
+            sign, area = ("lower", 1 - area) if area < 0.5 else ("higher", area)
+            tells = f"{sign} {what} alone tells defective from good (AUROC {area:.2f})"
+            yield f"{tells}: see that this is the damage and not how the photos were taken"
+
+
+def _shortcuts(found: Exploration) -> dict[str, float]:
+    """AUROC of brightness and of contrast as the score, where there are photos enough."""
+    good, bad = found.measured("test good"), found.measured("defective")
+    if min(len(good), len(bad)) < _FEW:
+        return {}
+    return {
+        what: auroc(*(np.array([getattr(p, what) for p in photos]) for photos in (good, bad)))
+        for what in _LEVELS
+    }
+
+
+def write_page(folder: Path, explorations: Sequence[Exploration]) -> Path:
+    """Write `explore.md`: a table over all categories, then each one's findings and pictures."""
+    lines = ["# Data set", "", *_overview(explorations), ""]
+    for found in explorations:
+        lines += [f"## {found.category}", "", *_section(found), ""]
+    path = folder / "explore.md"
+    write_whole(path, "\n".join(lines))
+    return path
+
+
+def _overview(explorations: Sequence[Exploration]) -> list[str]:
+    rows = []
+    for e in explorations:
+        n, skus = Counter(p.group for p in e.photos), e.skus()
+        sets = (*skus.values(), set.intersection(*skus.values())) if skus else ()
+        names = " / ".join(str(len(s)) for s in sets) or "–"
+        trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
+        rows.append([e.category, *(str(n[g]) for g in GROUPS), names, *map(str, trouble)])
+    more = ("unreadable", "ignored files", "duplicate files", "in both train and test")
+    return _table(("category", *GROUPS, "SKUs train / test / both", *more), rows)
+
+
+def _section(found: Exploration) -> list[str]:
+    lines = [f"- **{text}**" for text in warnings(found)] or ["Nothing to warn of."]
+    lines += ["", *_table(_COLUMNS, [_row(*place) for place in found.places().items()]), ""]
+    n = [f"{len(found.measured(group))} of {group}" for group in GROUPS]
+    lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", _MASKED, ""]
+    for what, area in _shortcuts(found).items():
+        lines.append(f"- {what} alone as the score: AUROC {area:.3f} on the test split")
+    lines += [f"- unreadable: `{p.name}`: {p.fault}" for p in found.unreadable()]
+    lines += [f"- mask of `{p.name}`: {p.mask_fault}" for p in found.photos if p.mask_fault]
+    for photos in found.duplicates():
+        leak = "train and test share " if photos in found.leaks() else ""
+        lines.append(f"- {leak}the same file: {', '.join(f'`{p.name}`' for p in photos)}")
+    names = (f"{found.category}_{kind}" for kind in ("explore", "stats"))
+    return [*lines, *(f"\n![{name}]({name}.png)" for name in names)]
+
+
+def _row(place: str, photos: Sequence[Photo]) -> list[str]:
+    """One folder's line of the table; a dash where there is nothing to say."""
+    sizes = ["{} × {}".format(*size) for size in by_area(photos)] or ["–"]
+    seen = [p for p in photos if p.thumbnail is not None]
+    levels = [f"{np.median([getattr(p, w) for p in seen]):.0f}" if seen else "–" for w in _LEVELS]
+    areas = [p.masked for p in photos if p.masked is not None]
+    masked = f"{np.median(areas):.2%} ({min(areas):.2%} to {max(areas):.2%})" if areas else "–"
+    kinds = Counter(p.kind for p in photos if p.kind).most_common()
+    formats = ", ".join(f"{kind} ({n})" for kind, n in kinds) or "–"
+    counts = [str(len(photos)), str(sum(p.image.mask is not None for p in photos))]
+    return [place, *counts, sizes[0], sizes[len(sizes) // 2], sizes[-1], formats, *levels, masked]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
+
+
+def _read(image: LabelledImage, split: str, *, measure: bool) -> Photo:
+    """Read a file and its mask; what is wrong with either is noted, never raised."""
+    digest = ""
+    try:
+        data = image.path.read_bytes()
+        digest = sha256(data).hexdigest()
+        decoded = decode(data, at_least=(SIDE, SIDE))
+    except (ImageError, OSError) as exc:
+        return Photo(image, split, digest, fault=_reason(exc))
+    with Image.open(io.BytesIO(data), formats=FORMATS) as header:
+        kind = f"{decoded.format} {header.mode}"
+    size = decoded.width, decoded.height
+    squashed = np.asarray(decoded.rgb.resize((SIDE, SIDE), Image.Resampling.BOX))
+    masked, mask_fault = _masked(image.mask, size)
+    return Photo(
+        image, split, digest, size, kind, "", squashed if measure else None, masked, mask_fault
+    )
+
+
+def _masked(path: Path | None, size: tuple[int, int]) -> tuple[float | None, str]:
+    """The marked share of a mask's pixels, and what is wrong with it."""
+    if path is None:
+        return None, ""
+    try:
+        mask = read_mask(path)
+    except (ImageError, OSError) as exc:
+        return None, _reason(exc)
+    if mask.size != size:
+        return None, "{} × {} pixels, its photo {} × {}".format(*mask.size, *size)
+    share = float((np.asarray(mask) >= 128).mean())
+    return share, "" if share else "nothing is marked"
+
+
+def _reason(exc: ImageError | OSError) -> str:
+    return str(exc) if isinstance(exc, ImageError) else exc.strerror or "cannot be read"
+
+
+def read_mask(path: Path) -> Image.Image:
+    return decode(path.read_bytes()).rgb.convert("L")
+
+
+def by_area(photos: Sequence[Photo]) -> list[tuple[int, int]]:
+    """Sizes of the readable photos, smallest area first."""
+    return sorted((p.size for p in photos if p.size), key=lambda size: (size[0] * size[1], size))
+
+
+def spread(items: Sequence[T], limit: int) -> list[T]:
+    """At most `limit` of the items, evenly over their order: the same ones every time."""
+    kept = min(len(items), limit)
+    return [items[i * len(items) // kept] for i in range(kept)]

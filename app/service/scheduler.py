@@ -1,0 +1,210 @@
+"""The network's threads: who is next, with how many threads, and what is not worth doing.
+
+Photos wait in a queue per category and are taken in turn between them, so that one busy category
+does not hold up the others. Background work (evaluations) is taken when nothing else waits.
+
+On a CPU each thread takes one photo at a time: batches gain nothing there, and two photos on a
+thread each are done sooner than two in turn on both. A photo that is alone gets all threads. On a
+GPU one thread takes all photos that wait, up to a batch, after a short delay for more to come.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from ..core.detector import Detector, Inspection, Photo, judge_together
+from ..core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
+from ..core.threads import limited_to, thread_budget
+
+log = structlog.get_logger()
+
+# How fast the estimate of a photo's time follows the last photo.
+_SMOOTHING = 0.1
+
+Outcome = Inspection | NonFiniteScore
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo for detectors that share a network.
+
+    Attributes:
+        deadline: of `time.monotonic()`, after which nobody wants the answer.
+        background: give way to all that is not.
+        done: one outcome per detector; cancelling it drops the job if it has not started.
+    """
+
+    detectors: Sequence[Detector]
+    photo: Photo
+    deadline: float = float("inf")
+    background: bool = False
+    submitted: float = field(default_factory=time.perf_counter)
+    done: Future[list[Outcome]] = field(default_factory=Future)
+
+    @property
+    def flow(self) -> str:
+        """Jobs of one flow keep their order; flows take turns."""
+        return self.detectors[0].manifest.category
+
+
+class Scheduler:
+    """Runs jobs on `workers` threads.
+
+    Attributes:
+        seconds_per_photo: how often a photo gets done while there is work, smoothed.
+        failures: photos in a row on which the network itself failed; 0 after one that it judged.
+        failure: what the last such failure was.
+    """
+
+    def __init__(self, workers: int, *, batch: int = 1, delay_s: float = 0.0) -> None:
+        """Takes the number of threads; `batch` photos at most per pass, and how long to wait for
+        more of them once there is one."""
+        self.seconds_per_photo = 0.05
+        self.failures = 0
+        self.failure: str | None = None
+        self._batch, self._delay_s = batch, delay_s
+        self._flows: dict[str, deque[Job]] = {}  # in the order in which they are served
+        self._background: deque[Job] = deque()
+        self._waiting = 0
+        self._running = 0
+        self._begun: dict[int, float] = {}  # passes under way, by thread
+        self._closed = False
+        self._changed = threading.Condition()
+        self._budget = thread_budget()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"network-{n}", daemon=True)
+            for n in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """Since when the pass has been under way that began first; 0 where there is none."""
+        begun = list(self._begun.values())
+        return time.monotonic() - min(begun) if begun else 0.0
+
+    def submit(self, job: Job) -> Future[list[Outcome]]:
+        """Queue a job."""
+        with self._changed:
+            if self._closed:
+                job.done.cancel()
+                return job.done
+            if job.background:
+                self._background.append(job)
+            else:
+                self._flows.setdefault(job.flow, deque()).append(job)
+            self._waiting += 1
+            self._changed.notify()
+        return job.done
+
+    def close(self) -> None:
+        """Let running jobs finish; drop what has not started."""
+        with self._changed:
+            self._closed = True
+            dropped = [job for flow in self._flows.values() for job in flow] + [*self._background]
+            self._flows.clear()
+            self._background.clear()
+            self._changed.notify_all()
+        for job in dropped:
+            job.done.cancel()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (jobs := self._take()) is not None:
+            try:
+                self._run(jobs)
+            finally:
+                with self._changed:
+                    self._running -= 1
+
+    def _take(self) -> list[Job] | None:
+        """The next jobs, of which the first decides the network: none where another thread was
+        quicker; None once closed."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return None
+            if self._batch > 1 and self._waiting < self._batch and self._delay_s:
+                self._changed.wait_for(lambda: self._waiting >= self._batch, self._delay_s)
+            jobs: list[Job] = []
+            while len(jobs) < self._batch and (job := self._next(jobs)) is not None:
+                jobs.append(job)
+                self._waiting -= 1
+            self._running += 1
+            return jobs
+
+    def _next(self, with_jobs: Sequence[Job]) -> Job | None:
+        for name, flow in list(self._flows.items()):
+            if with_jobs and _runtime(flow[0]) is not _runtime(with_jobs[0]):
+                continue
+            job = flow.popleft()
+            # Served: to the end of the line, or out of it.
+            del self._flows[name]
+            if flow:
+                self._flows[name] = flow
+            return job
+        return self._background.popleft() if self._background and not with_jobs else None
+
+    def _run(self, jobs: Sequence[Job]) -> None:
+        wanted = [job for job in jobs if _is_wanted(job)]
+        if not wanted:
+            return
+        start = time.perf_counter()
+        # Others at work or waiting: a thread each. Alone: all of them.
+        at_once = max(1, min(len(self._threads), self._running + self._waiting))
+        self._begun[threading.get_ident()] = time.monotonic()
+        try:
+            with limited_to(max(1, self._budget // at_once)):
+                outcomes = judge_together([(job.detectors, job.photo) for job in wanted])
+        except BaseException as exc:  # a thread that died would leave the service without one
+            self._fail(wanted, exc)
+            return
+        finally:
+            del self._begun[threading.get_ident()]
+        self.failures, self.failure = 0, None
+        per_photo = (time.perf_counter() - start) / len(wanted) / at_once
+        self.seconds_per_photo += _SMOOTHING * (per_photo - self.seconds_per_photo)
+        for job, results in zip(wanted, outcomes, strict=True):
+            for outcome in results:
+                if isinstance(outcome, Inspection):
+                    outcome.timings_ms["wait"] += (start - job.submitted) * 1000
+            job.done.set_result(results)
+
+    def _fail(self, jobs: Sequence[Job], exc: BaseException) -> None:
+        self.failures += len(jobs)
+        self.failure = type(exc).__name__
+        told: BaseException = NetworkFailed(
+            "the network failed on this photo; the log has the reason"
+        )
+        # But for what engines and allocators raise, and for what would end the event loop too, it
+        # is a fault of ours, and a 500.
+        if isinstance(exc, Exception) and not isinstance(exc, RuntimeError | MemoryError):
+            told = exc
+        for job in jobs:
+            job.done.set_exception(told)
+        with suppress(Exception):  # nor may a log that cannot be written end the thread
+            log.error("the network failed", error=self.failure, photos=len(jobs), exc_info=exc)
+
+
+def _is_wanted(job: Job) -> bool:
+    if not job.done.set_running_or_notify_cancel():
+        return False
+    if time.monotonic() >= job.deadline:
+        job.done.set_exception(DeadlineExceeded("the time for this photo was over in the queue"))
+        return False
+    return True
+
+
+def _runtime(job: Job) -> object:
+    return job.detectors[0].extractor.runtime
