@@ -42,6 +42,7 @@ from rich.table import Table
 from scipy.stats import betabinom
 
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console, stop
+from app.core.arrays import Floats
 from app.core.building.build import build_bank
 from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector
@@ -53,11 +54,12 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import choose_device
 from app.core.features.weights import WeightsFile, find_weights
 from app.core.files import whole_file
-from app.core.judging.calibration import Alpha, Scores
+from app.core.judging.calibration import Alpha
 from app.core.photo.dataset import Category, list_categories, read_test_split
 from app.core.photo.images import decode
 from app.core.store.artifact import training_files_sha256
 from app.core.threads import set_threads
+from bench.stock import knn_of, shape_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -78,7 +80,6 @@ LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 T = TypeVar("T")
 Row = dict[str, Any]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ class Bench:
         return self._row(category, preset.name, made_from, run) | {
             "method": f"ours, {preset.name}",
             "input_size": preset.features.preprocess.input_size,
-            "bank": [len(built.bank), built.bank.dimensions],
+            "bank": shape_of(knn_of(built)),
             "build_s": built.manifest.wall_time_s,
             "s_per_image": 1 / run.evaluation.images_per_second,
             "false_alarms": [false_alarms(built.calibration.scores, good, a) for a in ALPHAS],
@@ -412,7 +413,7 @@ def peer_map(judgement: PeerJudgement, shape: tuple[int, int]) -> Floats | None:
     return np.asarray(stretched, dtype=np.float32)
 
 
-def false_alarms(calibration: Scores, good: npt.NDArray[np.float64], alpha: float) -> Row | None:
+def false_alarms(calibration: Floats, good: npt.NDArray[np.float64], alpha: float) -> Row | None:
     """The observed false-alarm rate at a promised one; None where the promise cannot be made.
 
     Returns:

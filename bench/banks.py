@@ -26,6 +26,7 @@ import typer
 from scipy.stats import spearmanr
 
 from app.cli import ThreadsOption, WeightsOption, console, stop
+from app.core.arrays import Floats
 from app.core.building.preset import load_preset
 from app.core.errors import GoodsGuardError
 from app.core.evaluating import metrics
@@ -33,6 +34,7 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.methods.knn.bank import MemoryBank
 from app.core.methods.knn.coreset import greedy_k_center
 from app.core.methods.knn.search import PatchSearch, plan_search
+from app.core.methods.scoring import Scoring
 from app.core.photo.dataset import Category, LabelledImage, read_test_split
 from app.core.photo.images import decode
 from app.core.photo.preprocess import PreparedImage
@@ -40,7 +42,7 @@ from bench import tables
 from bench.latency import balanced
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run
 from bench.rounds import in_turn, ratio, spread, timed
-from bench.stock import PLANNED_ON, Floats, draw, patches_of_files, spread_over
+from bench.stock import PLANNED_ON, draw, patches_of_files, spread_over
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1024, 4096, 16_384, 20_480, 65_536, 262_144)
@@ -59,7 +61,15 @@ Scores = npt.NDArray[np.float64]
 class Bench:
     """A category's patches, and how often they are searched for."""
 
-    def __init__(self, category: Category, extractor: FeatureExtractor, *, quick: bool) -> None:
+    def __init__(
+        self,
+        category: Category,
+        extractor: FeatureExtractor,
+        scoring: Scoring,
+        *,
+        quick: bool,
+    ) -> None:
+        self.scoring = scoring
         train = spread_over(category.train, 8 if quick else len(category.train))
         self.train = patches_of_files(train, extractor)
         self.test = balanced(category.test, 16 if quick else JUDGED)
@@ -68,6 +78,10 @@ class Bench:
         self.prepared = [prepare(extractor, image) for image in self.test[:TIMED]]
         self.rounds, self.calls = (2, 2) if quick else (6, 4)
         self.patches = sum(map(len, self.train))
+
+    def listed(self, search: PatchSearch) -> Callable[[Floats], Floats]:
+        """Patch scores by lists, as many of the highest thorough as the score needs."""
+        return lambda patches: search.patch_scores(patches, self.scoring.counted(len(patches)))
 
     def banks(self, sizes: Sequence[int]) -> Iterator[tuple[str, Floats]]:
         """How they were chosen, and their (N, D) vectors."""
@@ -88,7 +102,7 @@ def measure(bench: Bench, search: PatchSearch, chosen: str) -> Figures:
     """One bank's row."""
     few = len(search.bank) > LARGEST_JUDGED
     photos = bench.photos[:: max(1, len(bench.photos) // FEW)] if few else bench.photos
-    exact = image_scores(search, search.exact, photos)
+    exact = image_scores(bench.scoring, search.exact, photos)
     row: Figures = {
         "vectors": len(search.bank),
         "dimensions": search.bank.dimensions,
@@ -101,7 +115,7 @@ def measure(bench: Bench, search: PatchSearch, chosen: str) -> Figures:
     }
     if search.lists is None:
         return row | {"test": None, "auroc_lists": None}
-    listed = image_scores(search, search.patch_scores, photos)
+    listed = image_scores(bench.scoring, bench.listed(search), photos)
     return row | {
         "test": agreement(listed, exact),
         "auroc_lists": None if few else auroc(listed, bench.test),
@@ -113,7 +127,7 @@ def times(bench: Bench, search: PatchSearch, *, few: bool) -> Figures:
 
     def of_photos(patch_scores: Callable[[Floats], Floats]) -> Callable[[], object]:
         photos = cycle(bench.photos[:TIMED])
-        return lambda: search.scoring.image_score(patch_scores(next(photos)))
+        return lambda: bench.scoring.image_score(patch_scores(next(photos)))
 
     prepared = cycle(bench.prepared)
     contenders = {
@@ -121,7 +135,7 @@ def times(bench: Bench, search: PatchSearch, *, few: bool) -> Figures:
         "exact": timed(of_photos(search.exact)),
     }
     if search.lists is not None:
-        contenders["lists"] = timed(of_photos(search.patch_scores))
+        contenders["lists"] = timed(of_photos(bench.listed(search)))
     found = in_turn(contenders, bench.rounds, 1 if few else bench.calls, dropped=0 if few else 1)
     row: Figures = {f"{name}_ms": spread(turns) for name, turns in found.items()}
     if "lists" not in found:
@@ -130,9 +144,9 @@ def times(bench: Bench, search: PatchSearch, *, few: bool) -> Figures:
 
 
 def image_scores(
-    search: PatchSearch, patch_scores: Callable[[Floats], Floats], photos: Sequence[Floats]
+    scoring: Scoring, patch_scores: Callable[[Floats], Floats], photos: Sequence[Floats]
 ) -> Scores:
-    return np.array([search.scoring.image_score(patch_scores(photo)) for photo in photos])
+    return np.array([scoring.image_score(patch_scores(photo)) for photo in photos])
 
 
 def agreement(found: Scores, wanted: Scores) -> Figures:
@@ -241,7 +255,7 @@ def main(
     try:
         method = load_preset(preset)
         extractor = FeatureExtractor.load(method.features, torch.device("cpu"), weights)
-        bench = Bench(read_test_split(data, category), extractor, quick=quick)
+        bench = Bench(read_test_split(data, category), extractor, method.scoring, quick=quick)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     rows = []

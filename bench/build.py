@@ -11,6 +11,7 @@ network. The whole build is `build_bank`, its steps timed by the progress that i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from app.core.building.build import build_bank
 from app.core.building.preset import Preset, load_preset
 from app.core.building.reading import read_batches
 from app.core.errors import GoodsGuardError, WeightsNotFound
-from app.core.features.extractor import BATCH_SIZE, FeatureExtractor, patches_of
+from app.core.features.extractor import BATCH_SIZE, FeatureExtractor
 from app.core.features.spool import Spool
 from app.core.judging.calibration import Alpha
 from app.core.photo.dataset import Category, read_category
@@ -63,7 +64,7 @@ def embed_files(paths: Sequence[Path], extractor: FeatureExtractor) -> None:
         for photos, _ in read_batches(paths, extractor):
             embeddings = extractor.embed([prepared for _, prepared in photos])
             for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-                spool.append(patches_of(embedding, prepared, extractor.grid))
+                spool.append(extractor.sample(embedding, prepared))
 
 
 def measure_stage(
@@ -100,10 +101,11 @@ def measure_build(category: Category, preset: Preset, extractor: FeatureExtracto
         category, preset, extractor, threshold=Alpha(alpha=0.05), progress=steps.report
     )
     seconds, manifest = steps.seconds(), built.artifact.manifest
+    facts = manifest.method.facts
     return {
         "images": manifest.counts.images,
-        "patches": round(manifest.bank.vectors / manifest.coreset.ratio),
-        "bank": [manifest.bank.vectors, manifest.bank.dimensions],
+        "patches": manifest.counts.images * math.prod(extractor.grid),
+        "bank": [facts["vectors"], facts["dimensions"]],
         "folds": preset.calibration.folds,
         "steps_s": seconds,
         "images_per_second": manifest.counts.images / sum(seconds.values()),

@@ -36,7 +36,8 @@ from safetensors.torch import load_file
 from sklearn.random_projection import SparseRandomProjection
 from torchvision.models import resnet18
 
-from app.core.methods.knn.coreset import Vectors, covering_radius, greedy_k_center
+from app.core.arrays import Floats
+from app.core.methods.knn.coreset import covering_radius, greedy_k_center
 from app.core.methods.knn.streaming_coreset import StreamingCoreset
 
 INPUT = 224
@@ -61,7 +62,7 @@ def read(path: Path) -> torch.Tensor:
     return ((pixels - MEAN) / STD)[None]
 
 
-def patch_features(images: Path, weights: Path, limit: int) -> Iterator[Vectors]:
+def patch_features(images: Path, weights: Path, limit: int) -> Iterator[Floats]:
     """Each image's (784, 384) float32 patches: ResNet18's layer2 and layer3, pooled 3 × 3."""
     net = resnet18(weights=None).eval()
     net.load_state_dict(load_file(weights), strict=False)  # layer4 and fc are not used
@@ -88,12 +89,12 @@ def textbook_picks(features: torch.Tensor, first: int, count: int) -> list[int]:
     return picks
 
 
-def projected(vectors: Vectors) -> Vectors:
+def projected(vectors: Floats) -> Floats:
     sparse = SparseRandomProjection(eps=0.9, random_state=SEED).fit_transform(vectors)
     return np.ascontiguousarray(sparse, dtype=np.float32)
 
 
-def bench_textbook(vectors: Vectors, size: int, passes: int) -> Row:
+def bench_textbook(vectors: Floats, size: int, passes: int) -> Row:
     start = time.perf_counter()
     sparse = projected(vectors)
     projecting = time.perf_counter() - start
@@ -110,7 +111,7 @@ def bench_textbook(vectors: Vectors, size: int, passes: int) -> Row:
     )
 
 
-def bench_peer(vectors: Vectors, size: int, passes: int, environment: Path) -> Row:
+def bench_peer(vectors: Floats, size: int, passes: int, environment: Path) -> Row:
     """anomalib's class in its own environment; two runs tell a pick's cost from the projection's.
 
     It starts from a place of its own drawing, so that its picks cannot be compared one by one.
@@ -139,7 +140,7 @@ def bench_peer(vectors: Vectors, size: int, passes: int, environment: Path) -> R
     }
 
 
-def bench_greedy(vectors: Vectors, size: int, projection_dims: int | None) -> Row:
+def bench_greedy(vectors: Floats, size: int, projection_dims: int | None) -> Row:
     start = time.perf_counter()
     chosen = greedy_k_center(vectors, size, seed=SEED, projection_dims=projection_dims)
     seconds = time.perf_counter() - start
@@ -150,7 +151,7 @@ def bench_greedy(vectors: Vectors, size: int, projection_dims: int | None) -> Ro
     } | radii(vectors, vectors[chosen])
 
 
-def bench_stream(vectors: Vectors, size: int, multiple: int, share: int) -> Row:
+def bench_stream(vectors: Floats, size: int, multiple: int, share: int) -> Row:
     """With a buffer for one vector in `share`, reduced to `multiple` times the final size."""
     start = time.perf_counter()
     streamed = StreamingCoreset(multiple * size, seed=SEED, buffer_bytes=vectors.nbytes // share)
@@ -162,12 +163,12 @@ def bench_stream(vectors: Vectors, size: int, multiple: int, share: int) -> Row:
     return {"method": name, "seconds": seconds} | radii(vectors, kept)
 
 
-def radii(vectors: Vectors, centres: Vectors) -> Row:
+def radii(vectors: Floats, centres: Floats) -> Row:
     """Measured in the full space, whatever space the picks were made in."""
     return {"covering_radius": covering_radius(vectors, centres)}
 
 
-def stream_images(features: list[Vectors], count: int, size: int, multiple: int) -> Row:
+def stream_images(features: list[Floats], count: int, size: int, multiple: int) -> Row:
     """Memory and time for `count` images' patches; noise keeps repeated images from being equal."""
     rng = np.random.default_rng(SEED)
     noise = 0.1 * np.concatenate(features[:8]).std()
@@ -189,7 +190,7 @@ def stream_images(features: list[Vectors], count: int, size: int, multiple: int)
     }
 
 
-def compare(vectors: Vectors, size: int, passes: int, environment: Path) -> list[Row]:
+def compare(vectors: Floats, size: int, passes: int, environment: Path) -> list[Row]:
     greedy_k_center(vectors[:5000], 100, seed=SEED)  # threads and libraries warmed up
     rows = [bench_textbook(vectors, size, passes)]
     if (environment / "bin" / "python").exists():
@@ -224,7 +225,7 @@ def markdown(title: str, rows: list[Row]) -> str:
 
 
 NOTES = (
-    "Made by `bench/coreset.py`. Vectors × dimensions → coreset; seconds from the vectors to the",
+    "Made by `bench/coreset.py`. Floats × dimensions → coreset; seconds from the vectors to the",
     "picks. Methods with a figure in *extrapolated from* were timed for so many picks only, for",
     "their passes all cost the same. Covering radius: in the full space, whatever space the picks",
     "were made in; *radius ratio* and *times faster* are relative to the first row. The memory of",

@@ -28,6 +28,7 @@ import torch
 import typer
 
 from app.cli import ThreadsOption, WeightsOption, console, stop, warn
+from app.core.arrays import Floats
 from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector, Photo
 from app.core.errors import GoodsGuardError, WeightsNotFound
@@ -49,10 +50,11 @@ from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickO
 from bench.rounds import Spread, Turn, Turns, in_turn, ratio, spread, timed
 from bench.stock import (
     SIZES,
-    Floats,
     draw,
     jpeg,
+    knn_of,
     patches_of_files,
+    shape_of,
     small_artifact,
     spread_over,
     with_bank,
@@ -146,8 +148,8 @@ def measure_preset(bench: Bench, preset: Preset, run: Run) -> list[Figures]:
         {
             "preset": preset.name,
             "engine": name,
-            "bank": [len(artifact.bank), artifact.bank.dimensions],
-            "search": artifact.manifest.search.method,
+            "bank": shape_of(knn_of(artifact)),
+            "search": knn_of(artifact).search.plan.method,
             "judge_ms": spread(found[name]),
             "embed_ms": judge.part("embed"),
             "search_ms": judge.part("search"),

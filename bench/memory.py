@@ -17,9 +17,10 @@ import numpy as np
 import typer
 
 from app.cli import ThreadsOption, console
+from app.core.features.sample import Sample
 from app.core.features.spool import Spool
-from app.core.methods.knn.bank_rule import BankRule
-from app.core.methods.knn.patch_banks import bank_of_patches
+from app.core.methods.knn import KnnSettings
+from app.core.methods.knn.method import bank_of_samples
 from app.core.threads import set_threads
 
 RESULTS = Path(__file__).parent / "results"
@@ -39,9 +40,10 @@ def main(
     start = time.perf_counter()
     with Spool() as spool:
         for _ in range(images):
-            spool.append(rng.standard_normal((side, side, dimensions), dtype=np.float32))
+            cells = rng.standard_normal((side, side, dimensions), dtype=np.float32)
+            spool.append(Sample(cells, 0, 0, (side, side)))
         filled = time.perf_counter()
-        bank = bank_of_patches(spool, range(images), BankRule(max_vectors=vectors))
+        bank = bank_of_samples(spool, KnnSettings(max_vectors=vectors))
     result = {
         "images": images,
         "patches": images * side * side,

@@ -27,6 +27,7 @@ from app.core.evaluating import metrics
 from app.core.features.extractor import FeatureExtractor
 from app.core.methods.knn.bank import MemoryBank
 from app.core.methods.knn.search import PatchSearch
+from app.core.methods.scoring import Scoring
 from app.core.photo.dataset import Category, LabelledImage, read_test_split
 from bench import tables
 from bench.latency import Bench, balanced, engines
@@ -41,11 +42,14 @@ Scores = npt.NDArray[np.float64]
 
 
 def engine_scores(
-    search: PatchSearch, extractor: FeatureExtractor, test: Sequence[LabelledImage]
+    bank: MemoryBank,
+    scoring: Scoring,
+    extractor: FeatureExtractor,
+    test: Sequence[LabelledImage],
 ) -> Scores:
     """(n,) image scores by one engine against the bank, searched exactly."""
     photos = patches_of_files([image.path for image in test], extractor)
-    return np.array([search.scoring.image_score(search.patch_scores(p)) for p in photos])
+    return np.array([scoring.image_score(PatchSearch(bank).exact(p)) for p in photos])
 
 
 def measure(bench: Bench, preset: Preset, test: Sequence[LabelledImage]) -> list[Figures]:
@@ -54,8 +58,7 @@ def measure(bench: Bench, preset: Preset, test: Sequence[LabelledImage]) -> list
     extractors = {" ".join(e): bench.extractor(preset, *e) for e in engines()}
     train = patches_of_files(bench.category.train, next(iter(extractors.values())))
     bank = MemoryBank(draw(train, min(VECTORS, sum(map(len, train)))))
-    search = PatchSearch(bank, preset.scoring)
-    found = {name: engine_scores(search, e, test) for name, e in extractors.items()}
+    found = {name: engine_scores(bank, preset.scoring, e, test) for name, e in extractors.items()}
     reference = next(iter(found.values()))
     threshold = np.quantile(reference[~labels], 1 - FALSE_ALARMS)
     rows = []

@@ -35,6 +35,7 @@ from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
 from app.core.features.extractor import FeatureExtractor
+from app.core.methods.knn import Knn
 from app.core.photo.dataset import Category, read_test_split
 from app.core.store import artifact as artifacts
 from app.core.store.artifact import Artifact
@@ -51,7 +52,16 @@ from bench.machine import (
     resident_bytes,
 )
 from bench.rounds import ratio, spread, timed
-from bench.stock import SIZES, draw, jpeg, patches_of_files, small_artifact, spread_over, with_bank
+from bench.stock import (
+    SIZES,
+    draw,
+    jpeg,
+    patches_of_files,
+    shape_of,
+    small_artifact,
+    spread_over,
+    with_bank,
+)
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -318,13 +328,15 @@ def main(
                 photo.write_bytes(jpeg(good, size))
                 photos.append(measure_photo(server, detector, name, photo, rounds, seconds))
             resident_after = resident_bytes(server.process.pid)
+    learnt = detector.method
+    assert isinstance(learnt, Knn)
     figures: Figures = {
         "preset": preset,
         "set": category,
         "categories": CATEGORIES,
-        "bank": [len(detector.bank), detector.bank.dimensions],
+        "bank": shape_of(learnt),
         "engine": detector.engine,
-        "search": detector.manifest.search.method,
+        "search": learnt.search.plan.method,
         "start_s": started,
         "resident_started": resident_started,
         "resident_after": resident_after,

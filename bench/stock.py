@@ -8,23 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from app.core.arrays import Floats
 from app.core.building.build import build_bank
 from app.core.building.preset import Preset
 from app.core.building.reading import read_batches
-from app.core.features.extractor import FeatureExtractor, patches_of
+from app.core.features.extractor import FeatureExtractor
 from app.core.judging.calibration import Alpha
 from app.core.judging.golden import Golden
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.methods.knn.bank import MemoryBank
-from app.core.methods.knn.bank_rule import BankRule
 from app.core.methods.knn.search import plan_search
+from app.core.methods.method import Scorer
+from app.core.methods.registry import MethodChoice, MethodRecord
 from app.core.photo.dataset import Category
 from app.core.store.artifact import Artifact, new_version
-from app.core.store.manifest import BankShape
-
-Floats = npt.NDArray[np.float32]
 
 SIZES = {"640 × 480": (640, 480), "3000 × 3000": (3000, 3000)}
 # The build plans a bank's search on so many of its photos.
@@ -58,8 +57,7 @@ def patches_of_files(paths: Sequence[Path], extractor: FeatureExtractor) -> list
     for photos, _ in read_batches(paths, extractor):
         embeddings = extractor.embed([prepared for _, prepared in photos])
         for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-            cells = patches_of(embedding, prepared, extractor.grid)
-            found.append(cells.reshape(-1, cells.shape[-1]))
+            found.append(extractor.sample(embedding, prepared).patches)
     return found
 
 
@@ -76,7 +74,8 @@ def draw(photos: Sequence[Floats], count: int, seed: int = 0) -> Floats:
 
 def small_artifact(category: Category, preset: Preset, extractor: FeatureExtractor) -> Artifact:
     """A whole artifact of a few photos, into which `with_bank` puts another bank."""
-    small = preset.model_copy(update={"bank": BankRule(max_vectors=_SMALL_BANK)})
+    few = MethodChoice(kind="knn", settings=KnnSettings(max_vectors=_SMALL_BANK))
+    small = preset.model_copy(update={"method": few})
     rule = Alpha(alpha=_SMALL_ALPHA)
     return build_bank(category, small, extractor, threshold=rule, limit=_SMALL_BUILD).artifact
 
@@ -97,16 +96,28 @@ def with_bank(
     """
     bank = MemoryBank(vectors)
     search = plan_search(bank, artifact.manifest.scoring, photos[:PLANNED_ON], seed=0)
+    learnt = Knn(KnnSettings(search=search.plan), bank, search.lists)
     changes = {
-        "bank": BankShape(vectors=len(bank), dimensions=bank.dimensions),
+        "method": MethodRecord.of(learnt),
         "bank_version": new_version(),
         "category": category or artifact.manifest.category,
-        "search": search.plan,
     }
     return replace(
         artifact,
         manifest=artifact.manifest.model_copy(update=changes),
-        bank=bank,
-        golden=Golden.measure(artifact.golden.photos(), extractor, search),
-        lists=search.lists,
+        method=learnt,
+        golden=Golden.measure(
+            artifact.golden.photos(), extractor, Scorer(learnt, artifact.manifest.scoring)
+        ),
     )
+
+
+def knn_of(artifact: Artifact) -> Knn:
+    """The memory bank in an artifact; what is measured of its search is measured of no other."""
+    assert isinstance(artifact.method, Knn)
+    return artifact.method
+
+
+def shape_of(learnt: Knn) -> list[int]:
+    """Vectors and dimensions, for the tables."""
+    return [len(learnt.bank), learnt.bank.dimensions]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,9 +28,9 @@ from app.core.evaluating import metrics
 from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import choose_device
 from app.core.features.spool import Spool
+from app.core.methods.knn import KnnSettings
 from app.core.methods.knn.bank import MemoryBank
-from app.core.methods.knn.bank_rule import BankRule
-from app.core.methods.knn.patch_banks import bank_of_patches
+from app.core.methods.knn.method import bank_of_samples
 from app.core.photo.dataset import Category, read_category
 from app.core.threads import set_threads
 
@@ -150,16 +150,15 @@ def _fill(spool: Spool, paths: Sequence[Path], extractor: FeatureExtractor) -> N
     for photos, _ in read_batches(paths, extractor):
         embeddings = extractor.embed([prepared for _, prepared in photos])
         for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-            grid = embedding.reshape(*extractor.grid, -1)
-            spool.append(grid[prepared.cells(extractor.grid)])
+            spool.append(extractor.sample(embedding, prepared))
 
 
 def _measure(config: Config, category: Category, train: Spool, test: Spool) -> dict[str, Any]:
     labels = np.array([image.is_defective for image in category.test])
     scale = _scale(train, config.scaling)
-    rule = BankRule(max_vectors=config.vectors, seed=config.seed)
+    rule = KnnSettings(max_vectors=config.vectors, seed=config.seed)
     if config.scaling == "none":
-        bank = bank_of_patches(train, range(len(train)), rule)
+        bank = bank_of_samples(train, rule)
     else:
         bank = _scaled_bank(train, scale, rule)
     maps = [_patch_scores(test, image, bank, scale, config.k) for image in range(len(test))]
@@ -172,22 +171,22 @@ def _measure(config: Config, category: Category, train: Spool, test: Spool) -> d
 
 
 def _patch_scores(test: Spool, image: int, bank: MemoryBank, scale: Floats, k: int) -> Floats:
-    distances, _ = bank.search(test.patches(image) * scale, k)
-    return np.asarray(distances.mean(axis=1)).reshape(test[image].shape[:2])
+    distances, _ = bank.search(test[image].patches * scale, k)
+    return np.asarray(distances.mean(axis=1)).reshape(test[image].cells.shape[:2])
 
 
 def _scale(train: Spool, scaling: str) -> Floats:
-    sample = np.concatenate([train.patches(i)[::7] for i in range(len(train))])
+    sample = np.concatenate([train[i].patches[::7] for i in range(len(train))])
     std = np.maximum(sample.std(axis=0), 1e-6)
     exponent = {"none": 0.0, "sqrt_std": -0.5, "std": -1.0}[scaling]
     return np.asarray(std**exponent, dtype=np.float32)
 
 
-def _scaled_bank(train: Spool, scale: Floats, rule: BankRule) -> MemoryBank:
+def _scaled_bank(train: Spool, scale: Floats, rule: KnnSettings) -> MemoryBank:
     with Spool() as scaled:
-        for image in range(len(train)):
-            scaled.append(train[image] * scale)
-        return bank_of_patches(scaled, range(len(scaled)), rule)
+        for sample in train:
+            scaled.append(replace(sample, cells=sample.cells * scale))
+        return bank_of_samples(scaled, rule)
 
 
 def _rules(maps: Sequence[Floats]) -> dict[str, Floats]:

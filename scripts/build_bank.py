@@ -117,7 +117,7 @@ def _print_remarks(build: Build) -> None:
 def _table(built: list[Build]) -> Table:
     table = Table(title="memory banks")
     table.add_column("category")
-    for column in ("images", "bank", "threshold", "seconds", "images/s"):
+    for column in ("images", "learnt", "threshold", "seconds", "images/s"):
         table.add_column(column, justify="right")
     table.add_column("version")
     for build in built:
@@ -125,7 +125,7 @@ def _table(built: list[Build]) -> Table:
         table.add_row(
             m.category,
             str(m.counts.images),
-            f"{m.bank.vectors} × {m.bank.dimensions}",
+            "\n".join(f"{number:,} {name}" for name, number in m.method.facts.items()),
             f"{m.threshold.value:.4f}",
             f"{m.wall_time_s:.1f}",
             f"{build.images_per_second:.1f}",

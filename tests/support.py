@@ -32,8 +32,10 @@ from app.core.detector import Detector
 from app.core.features.extractor import FeatureExtractor, FeatureSpec, embedding_network
 from app.core.judging.calibration import Calibration
 from app.core.judging.golden import Golden
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.methods.knn.bank import MemoryBank
-from app.core.methods.knn.search import PatchSearch
+from app.core.methods.method import Scorer
+from app.core.methods.registry import MethodRecord
 from app.core.photo.dataset import read_category
 from app.core.photo.preprocess import Preprocess
 from app.core.store import artifact as artifacts
@@ -59,7 +61,7 @@ METHOD = Preset.model_validate(
         "name": "colour",
         "description": "the mean colour",
         "features": SPEC.model_dump(),
-        "scoring": {"k": 1},
+        "method": {"kind": "knn"},
         "threshold": {"rule": "quantile", "q": 0.9},
     }
 )
@@ -169,15 +171,14 @@ def make_artifact(
 ) -> artifacts.Artifact:
     """A bank in memory; of greys unless vectors are given."""
     base = _built()
-    bank = base.bank if vectors is None else MemoryBank(vectors)
-    shape = {"vectors": len(bank), "dimensions": bank.dimensions}
+    bank = bank_of(base) if vectors is None else MemoryBank(vectors)
+    learnt = Knn(KnnSettings(k=k), bank)
     manifest = base.manifest.model_copy(
         update={
             "category": category,
             "bank_version": version or artifacts.new_version(),
             "features": spec,
-            "bank": base.manifest.bank.model_copy(update=shape),
-            "scoring": base.manifest.scoring.model_copy(update={"k": k}),
+            "method": MethodRecord.of(learnt),
             "threshold": base.manifest.threshold.model_copy(
                 update={"value": threshold, "alpha": 0.01}
             ),
@@ -186,14 +187,20 @@ def make_artifact(
     )
     calibration = Calibration(np.array(scores, dtype=np.float32), threshold, alpha=0.01)
     made = replace(
-        base, manifest=manifest, bank=bank, calibration=calibration, peaks=calibration.scores
+        base, manifest=manifest, method=learnt, calibration=calibration, peaks=calibration.scores
     )
     columns = spec.selected_dimensions or (0, 1, 2)
     if spec.backbone == "colour" and bank.dimensions == len(columns) and max(columns) < 3:
-        search = PatchSearch(bank, manifest.scoring)
-        golden = Golden.measure(base.golden.photos(), colour_extractor(spec), search)
+        scorer = Scorer(learnt, manifest.scoring)
+        golden = Golden.measure(base.golden.photos(), colour_extractor(spec), scorer)
         made = replace(made, golden=golden)
     return made
+
+
+def bank_of(artifact: artifacts.Artifact) -> MemoryBank:
+    """The memory bank of a k-nearest-neighbour artifact."""
+    assert isinstance(artifact.method, Knn)
+    return artifact.method.bank
 
 
 def make_detector(**options: Any) -> Detector:

@@ -154,6 +154,10 @@ class CategoryInfo(BaseModel):
     backbone: str | None = None
     engine: str | None = Field(default=None, description="runtime and precision that serve it")
     input_size: int | None = None
+    method: str | None = Field(default=None, description="what learnt from the good photos")
+    facts: dict[str, int | float] | None = Field(
+        default=None, description="numbers that tell what the method has learnt"
+    )
     vectors: int | None = None
     dimensions: int | None = None
     training_images: int | None = None

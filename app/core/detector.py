@@ -1,4 +1,4 @@
-"""A photo's way: decode -> preprocess -> embed -> nearest neighbours -> score -> verdict."""
+"""A photo's way: decode -> preprocess -> embed -> method -> score and map -> verdict."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Floats
 from .errors import ArtifactError, GoodsGuardError, NonFiniteScore
-from .features.extractor import Embedding, Extractor, patches_of
+from .features.extractor import Extractor
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
-from .methods.knn.bank import MemoryBank
-from .methods.knn.search import PatchSearch
-from .methods.scoring import Map
+from .methods.method import Method
 from .photo.images import MAX_PIXELS, decode
 from .photo.preprocess import PreparedImage
 from .store.artifact import Artifact
@@ -63,8 +61,8 @@ class Inspection:
     height: int
     format: str
     placement: PreparedImage = field(repr=False)
-    score_map: Map | None = field(repr=False)
-    embedding: Embedding = field(repr=False)
+    score_map: Floats | None = field(repr=False)
+    embedding: Floats = field(repr=False)
     timings_ms: dict[str, float]
 
     @property
@@ -81,14 +79,11 @@ class Detector:
         if extractor.spec != artifact.manifest.features:
             raise ArtifactError("the extractor is not the one the bank was built with")
         self.manifest: Manifest = artifact.manifest
-        self.bank: MemoryBank = artifact.bank
+        self.method: Method = artifact.method
         self.calibration: Calibration = artifact.calibration
         self.extractor = extractor
-        self._scoring = artifact.manifest.scoring
+        self._scorer = artifact.scorer
         self._golden = artifact.golden
-        self._search = PatchSearch(
-            artifact.bank, artifact.manifest.scoring, artifact.manifest.search, artifact.lists
-        )
         self._max_pixels = max_pixels
 
     @property
@@ -118,7 +113,7 @@ class Detector:
             BankError, NonFiniteScore: the bank and the network do not fit.
         """
         typical = float(np.median(self.calibration.scores))
-        deviation = self._golden.deviation(self.extractor, self._search, typical)
+        deviation = self._golden.deviation(self.extractor, self._scorer, typical)
         bound = self.manifest.golden.bound
         if unasked:
             spread = float(np.std(self.calibration.scores)) / max(typical, 1e-6)
@@ -175,9 +170,7 @@ class Detector:
             self.manifest.anomaly_map.threshold,
         )
 
-    def anomaly_map(
-        self, inspection: Inspection, shape: tuple[int, int]
-    ) -> npt.NDArray[np.float32] | None:
+    def anomaly_map(self, inspection: Inspection, shape: tuple[int, int]) -> Floats | None:
         """`shape` float32 map over the whole photo; None for global methods."""
         if inspection.score_map is None:
             return None
@@ -201,20 +194,17 @@ class Detector:
             max_pixels=self._max_pixels,
         )
 
-    def conclude(self, photo: Photo, features: Embedding, embed_ms: float) -> Inspection:
+    def conclude(self, photo: Photo, features: Floats, embed_ms: float) -> Inspection:
         """From the network's (P, D) features of a photo to its verdict.
 
         Raises:
             NonFiniteScore: NaN or infinity among them.
         """
         start = time.perf_counter()
-        embedding = self.extractor.select(features)
-        grid = self.extractor.grid
-        cells = patches_of(embedding, photo.prepared, grid)  # (h, w, D)
-        patches = cells.reshape(-1, cells.shape[-1])
-        patch_scores = self._search.patch_scores(patches)  # (P,)
-        score = self._scoring.image_score(patch_scores)
-        score_map = self._scoring.score_map(patch_scores, cells.shape[:2])  # (h, w)
+        sample = self.extractor.sample(features, photo.prepared)
+        cells = self._scorer.cells(sample)  # (h, w)
+        scoring = self._scorer.scoring
+        score = scoring.image_score(cells)
         calibration = self.calibration
         return Inspection(
             verdict="anomalous" if calibration.is_anomalous(score) else "normal",
@@ -226,8 +216,8 @@ class Detector:
             height=photo.height,
             format=photo.format,
             placement=photo.prepared,
-            score_map=None if grid == (1, 1) else score_map,
-            embedding=patches,
+            score_map=None if sample.grid == (1, 1) else scoring.score_map(cells),
+            embedding=sample.patches,
             timings_ms={
                 "decode": photo.decode_ms,
                 "wait": photo.waited_ms,
@@ -249,8 +239,8 @@ def judge_together(
         per photo, each detector's inspection, or why there is none.
     """
     start = time.perf_counter()
-    runtime = jobs[0][0][0].extractor.runtime
-    embeddings = runtime.embed(np.stack([photo.prepared.pixels for _, photo in jobs]))
+    extractor = jobs[0][0][0].extractor
+    embeddings = extractor.embed([photo.prepared for _, photo in jobs])
     embed_ms = _ms_since(start) / len(jobs)
     return [
         [_conclusion(detector, photo, features, embed_ms) for detector in detectors]
@@ -266,7 +256,7 @@ def or_raise(outcome: Inspection | GoodsGuardError) -> Inspection:
 
 
 def _conclusion(
-    detector: Detector, photo: Photo, features: Embedding, embed_ms: float
+    detector: Detector, photo: Photo, features: Floats, embed_ms: float
 ) -> Inspection | NonFiniteScore:
     try:
         return detector.conclude(photo, features, embed_ms)

@@ -46,14 +46,14 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
     try:
         yield partial
         if sync:
-            _sync(partial)
+            to_disk(partial)
         partial.replace(path)
     except BaseException:
         with suppress(OSError):  # the first fault is the one to tell
             partial.unlink(missing_ok=True)
         raise
     if sync:
-        _sync(path.parent)
+        to_disk(path.parent)
 
 
 def read_at_most(path: Path, limit: int) -> bytes:
@@ -66,8 +66,12 @@ def read_at_most(path: Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
-def _sync(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk."""
+def to_disk(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk.
+
+    Raises:
+        OSError: it is not there, or the disk is full.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

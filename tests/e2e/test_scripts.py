@@ -18,7 +18,7 @@ from app.core.store import artifact as artifacts
 from scripts import build_bank, evaluate, prepare_elpv, set_threshold
 from tests.e2e.conftest import N_TEST, Elpv
 from tests.e2e.process import Server
-from tests.support import GREYS, encode, make_artifact, plain, textured, write_photos
+from tests.support import GREYS, bank_of, encode, make_artifact, plain, textured, write_photos
 from tests.unit.core.evaluating.test_evaluation import AT_THRESHOLD, PROMISED
 
 KINDS = ("hist", "good_defect_pair", "roc", "confusion", "tsne")
@@ -183,7 +183,7 @@ def test_a_category_without_images_is_not_built_and_the_others_are(tmp_path: Pat
     assert result.exit_code == 1
     assert "box: no images" in messages(result)
     assert "not built: box" in messages(result)
-    assert artifacts.load(tmp_path / "models", "can").bank.dimensions == 1280
+    assert bank_of(artifacts.load(tmp_path / "models", "can")).dimensions == 1280
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_a_second_build_serves_and_keeps_the_first(tmp_path: Path) -> None:
         versions.append(artifacts.current_version(tmp_path / "models" / "can"))
     assert artifacts.versions(tmp_path / "models" / "can") == sorted(versions)
     first, second = (artifacts.load(tmp_path / "models", "can", v) for v in versions)
-    assert (first.bank.vectors == second.bank.vectors).all()
+    assert (bank_of(first).vectors == bank_of(second).vectors).all()
 
 
 @pytest.mark.parametrize("alpha", ["0", "1", "0.5"])
@@ -290,7 +290,7 @@ def test_set_threshold_makes_a_new_version_of_the_same_bank(
     after = artifacts.load(stored, "can")
     assert after.manifest.threshold.value == pytest.approx(value)
     assert after.calibration.alpha == pytest.approx(alpha)
-    assert (after.bank.vectors == before.bank.vectors).all()
+    assert (bank_of(after).vectors == bank_of(before).vectors).all()
     assert before.manifest.bank_version in artifacts.versions(stored / "can")
     assert after.manifest.bank_version != before.manifest.bank_version
 

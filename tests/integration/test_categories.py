@@ -6,7 +6,7 @@ import pytest
 
 from app.core.store import artifact as artifacts
 from tests.integration.service import GOOD, Service, assert_problem, serve
-from tests.support import GREYS, SPEC, THRESHOLD, make_artifact
+from tests.support import GREYS, SPEC, THRESHOLD, bank_of, make_artifact
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_a_bank_that_does_not_fit_its_network_leaves_the_others_serving(
     """Its hash is right and its manifest is valid: only using it shows that it cannot serve."""
     root = tmp_path_factory.mktemp("misfit")
     artifacts.save(root / "models", make_artifact("can"))
-    narrow = make_artifact("box").bank.vectors[:, :2].copy()
+    narrow = bank_of(make_artifact("box")).vectors[:, :2].copy()
     artifacts.save(root / "models", make_artifact("box", vectors=narrow))
     async with serve(root) as service:
         states = (await service.client.get("/readyz")).json()["categories"]

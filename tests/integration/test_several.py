@@ -18,7 +18,7 @@ from tests.integration.service import (
     serve,
     store_banks,
 )
-from tests.support import SPEC, encode, make_artifact, plain
+from tests.support import SPEC, bank_of, encode, make_artifact, plain
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def several(
     root = tmp_path_factory.mktemp("several")
     models = root / "models"
     store_banks(models)
-    vectors = make_artifact().bank.vectors[:, :2].copy()
+    vectors = bank_of(make_artifact()).vectors[:, :2].copy()
     artifacts.save(models, make_artifact("bag", spec=REDUCED, vectors=vectors))
     dark = np.zeros((3, 3), dtype=np.float32)
     artifacts.save(models, make_artifact("jar", spec=OTHER, vectors=dark))

@@ -225,7 +225,7 @@ def served(folder: Path, bank: Artifact, count: int, chance: random.Random) -> l
     for number in range(count):
         name = f"damaged-{number:03}"
         manifest = bank.manifest.model_copy(update={"category": name})
-        copied = Artifact(manifest, bank.bank, bank.calibration, bank.peaks, bank.golden)
+        copied = Artifact(manifest, bank.method, bank.calibration, bank.peaks, bank.golden)
         banks.store_bank(models, copied)
         bench = Bench(models, copied)
         file = bench.files()[number % len(files)]

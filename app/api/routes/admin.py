@@ -106,7 +106,7 @@ def _version(
         "preset": m.preset,
         "threshold": m.threshold.value,
         "alpha": m.threshold.alpha,
-        "vectors": m.bank.vectors,
+        "vectors": m.method.facts.get("vectors"),
     }
     return info.model_copy(update=facts)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +16,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import __version__
+from ..arrays import Indices
 from ..errors import CalibrationError, DatasetError, TooManyUnreadable
-from ..features.extractor import FeatureExtractor, patches_of
+from ..features.extractor import FeatureExtractor
+from ..features.sample import Sample
 from ..features.spool import Spool
 from ..judging.calibration import Alpha, Calibration, Rule
 from ..judging.golden import BOUND, COUNT, Golden
-from ..methods.knn.bank_making import Made, Progress, global_bank, patch_bank
+from ..judging.held_out import HeldOut, hold_out
+from ..methods.method import Lesson, Method, Samples, Scorer
+from ..methods.registry import MethodRecord
 from ..photo.dataset import Category, groups
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
@@ -31,6 +37,7 @@ from .reading import Unreadable, read_batches
 MAX_UNREADABLE = 0.05
 
 T = TypeVar("T")
+Progress = Callable[[str, int, int], None]  # step, done, total
 
 
 @dataclass(frozen=True)
@@ -83,68 +90,105 @@ def build_bank(
         read, unreadable, golden = _embed(paths, extractor, spool, progress)
         _check_unreadable(unreadable, len(paths), max_unreadable, category.name)
         names = groups(read) if preset.calibration.keep_groups else [p.name for p in read]
-        make = global_bank if extractor.grid == (1, 1) else patch_bank
-        made = make(spool, names, preset, progress)
-    calibration = Calibration.from_rule(made.held_out.scores, rule)
-    if made.columns is not None:
-        columns = tuple(made.columns.tolist())
-        extractor = extractor.with_spec(
-            extractor.spec.model_copy(update={"selected_dimensions": columns})
-        )
+        samples, extractor = _selected(spool, preset, extractor)
+        learnt = _learn(samples, names, preset, progress)
+    calibration = Calibration.from_rule(learnt.held_out.scores, rule)
+    counts = manifests.Counts(
+        images=len(read),
+        unreadable=len(unreadable),
+        ignored=category.ignored,
+        calibration_scores=len(calibration.scores),
+        groups=len(set(names)),
+    )
     manifest = _manifest(
         preset,
         extractor,
-        made,
+        learnt,
         golden=manifests.GoldenRecord(photos=len(golden), bound=BOUND),
         category=category.name,
         threshold=manifests.ThresholdRecord(
             rule=rule, value=calibration.threshold, alpha=calibration.alpha
         ),
-        counts=manifests.Counts(
-            images=len(read),
-            unreadable=len(unreadable),
-            ignored=category.ignored,
-            calibration_scores=len(calibration.scores),
-        ),
+        counts=counts,
         training_files_sha256=artifacts.training_files_sha256(read),
         wall_time_s=round(time.perf_counter() - start, 3),
     )
     built = artifacts.Artifact(
         manifest,
-        made.search.bank,
+        learnt.method,
         calibration,
-        made.held_out.peaks,
-        Golden.measure(golden, extractor, made.search),
-        made.search.lists,
+        learnt.held_out.peaks,
+        Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
     )
-    return Build(built, tuple(unreadable), tuple(made.warnings))
+    return Build(built, tuple(unreadable), tuple(learnt.warnings))
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    method: Method
+    held_out: HeldOut
+    warnings: list[str]
+
+
+def _learn(samples: Samples, names: list[str], preset: Preset, progress: Progress) -> _Learnt:
+    """Fit the method, score what is left out of it, then make it quick."""
+    warnings: list[str] = []
+    lesson = Lesson(samples, names, preset.scoring, partial(progress, "learn"), warnings.append)
+    method = preset.method.method.fit(preset.method.settings, lesson)
+    plan = preset.calibration
+    held_out = hold_out(
+        method,
+        lesson,
+        folds=plan.folds,
+        seed=plan.seed,
+        progress=partial(progress, "calibration"),
+    )
+    return _Learnt(method.for_serving(lesson), held_out, warnings)
+
+
+def _selected(
+    spool: Spool, preset: Preset, extractor: FeatureExtractor
+) -> tuple[Samples, FeatureExtractor]:
+    """The dimensions that the preset keeps, of the samples and of the features to come."""
+    if preset.selection is None:
+        return spool, extractor
+    columns = preset.selection.columns(spool)
+    changes = {"selected_dimensions": tuple(columns.tolist())}
+    return _Only(spool, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
+
+
+@dataclass(frozen=True)
+class _Only:
+    samples: Samples
+    columns: Indices
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index].only(self.columns)
 
 
 def _manifest(
     preset: Preset,
     extractor: FeatureExtractor,
-    made: Made,
+    learnt: _Learnt,
     *,
     threshold: manifests.ThresholdRecord,
-    counts: manifests.Counts,
     **facts: Any,
 ) -> manifests.Manifest:
-    bank = made.search.bank
     return manifests.Manifest(
         bank_version=artifacts.new_version(),
         created_at=datetime.now(UTC),
         preset=preset.name,
         features=extractor.spec,
-        bank=manifests.BankShape(vectors=len(bank), dimensions=bank.dimensions),
-        coreset=manifests.Coreset(rule=preset.bank, ratio=len(bank) / made.patches),
-        scoring=made.search.scoring,
-        search=made.search.plan,
+        method=MethodRecord.of(learnt.method),
+        scoring=preset.scoring,
         threshold=threshold,
         anomaly_map=manifests.MapScale(
-            low=float(np.median(made.held_out.medians)),
-            threshold=threshold.rule.value(made.held_out.peaks),
+            low=float(np.median(learnt.held_out.medians)),
+            threshold=threshold.rule.value(learnt.held_out.peaks),
         ),
-        counts=counts,
         runtime=manifests.RuntimeRecord(
             name=extractor.runtime.name,
             precision=extractor.runtime.precision,
@@ -168,8 +212,8 @@ def library_versions() -> dict[str, str]:
 def _embed(
     paths: list[Path], extractor: FeatureExtractor, spool: Spool, progress: Progress
 ) -> tuple[list[Path], list[Unreadable], list[PreparedImage]]:
-    """Fill the spool with each readable photo's patches, those of the padding left out; keep the
-    few prepared photos that become the golden ones."""
+    """Fill the spool with each readable photo's sample; keep the few prepared photos that become
+    the golden ones."""
     read: list[Path] = []
     unreadable: list[Unreadable] = []
     golden: list[PreparedImage] = []
@@ -177,9 +221,9 @@ def _embed(
     for photos, broken in read_batches(paths, extractor):
         unreadable += broken
         if photos:
-            embeddings = extractor.embed([prepared for _, prepared in photos])  # (B, P, D)
-            for (path, prepared), embedding in zip(photos, embeddings, strict=True):
-                spool.append(patches_of(embedding, prepared, extractor.grid))
+            batch = extractor.embed([prepared for _, prepared in photos])  # (B, P, D)
+            for (path, prepared), features in zip(photos, batch, strict=True):
+                spool.append(extractor.sample(features, prepared))
                 read.append(path)
                 if path in wanted or not golden:  # the wanted ones may all be broken
                     golden.append(prepared)

@@ -1,4 +1,4 @@
-"""A preset is a named, complete method, one TOML file each: features, bank, scoring, threshold."""
+"""A preset is a named, complete recipe, one TOML file each."""
 
 from __future__ import annotations
 
@@ -7,41 +7,61 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import PresetError
 from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
-from ..methods.knn.bank_rule import BankRule
+from ..methods.registry import MethodChoice
 from ..methods.scoring import Scoring
+from .selection import Selection
 
 
 class CalibrationPlan(BaseModel):
     """How good images are left out of the bank that scores them.
 
     Attributes:
-        folds: for patch methods; global methods leave one out.
+        folds: for methods that cannot leave out one photo at a time.
         keep_groups: leave out whole SKUs where file names give them.
+        seed: which photos make a fold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     folds: int = Field(default=5, ge=2, le=100)
     keep_groups: bool = True
+    seed: int = Field(default=0, ge=0)
 
 
 class Preset(BaseModel):
-    """A complete method; everything but the photos."""
+    """A complete recipe; everything but the photos.
+
+    Attributes:
+        selection: which of the features' dimensions are kept; None: all.
+        method: in a file, `[method]` with `kind` and that method's own values.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     description: str
     features: FeatureSpec
-    bank: BankRule = BankRule()
-    scoring: Scoring
+    selection: Selection | None = None
+    method: MethodChoice
+    scoring: Scoring = Scoring()
     calibration: CalibrationPlan = CalibrationPlan()
     threshold: ThresholdRule
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        """A file's one table -> kind and settings."""
+        if not isinstance(value, dict) or "settings" in value:
+            return value
+        return {
+            "kind": value.get("kind"),
+            "settings": {k: v for k, v in value.items() if k != "kind"},
+        }
 
 
 def preset_names() -> list[str]:
@@ -76,6 +96,13 @@ def _presets() -> Traversable:
 
 def _parse(text: str, origin: str) -> Preset:
     try:
-        return Preset.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
+        if "bank" in values:
+            raise PresetError(
+                f"preset {origin} has the form of an older release: what was [bank] is [method] "
+                'with kind = "knn" now, k moved there from [scoring], and highest_std_dimensions = '
+                'N is [selection] with rule = "highest_std" and keep = N'
+            )
+        return Preset.model_validate(values)
     except (tomllib.TOMLDecodeError, ValidationError) as exc:
         raise PresetError(f"preset {origin} is invalid: {exc}") from exc

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..arrays import Floats
 from ..errors import NonFiniteScore, PresetError
 from ..photo.images import DecodedImage
 from ..photo.preprocess import PreparedImage, Preprocess
 from .backbones import get_backbone
 from .embedding import EmbeddingNetwork
 from .runtimes import MakeRuntime, Runtime, choose_runtime
+from .sample import Sample
 from .weights import find_weights, load_network
-
-Embedding = npt.NDArray[np.float32]  # (P, D), or (B, P, D) for a batch
 
 # Photos per forward pass: beyond 16 a CPU gains nothing, and 16 fit the smallest GPU.
 BATCH_SIZE = 16
@@ -84,7 +83,7 @@ class Extractor(Protocol):
     """What build, detector and tests ask of a feature extractor.
 
     Attributes:
-        grid: (h, w) of the patches, P = h·w; (1, 1) for a global method.
+        grid: (H, W) of the patches, P = H·W; (1, 1) for a global method.
         runtime: the engine; extractors that share it can embed together.
     """
 
@@ -94,9 +93,9 @@ class Extractor(Protocol):
 
     def prepare(self, image: DecodedImage) -> PreparedImage: ...
 
-    def embed(self, images: Sequence[PreparedImage]) -> Embedding: ...
+    def embed(self, images: Sequence[PreparedImage]) -> Floats: ...
 
-    def select(self, features: Embedding) -> Embedding: ...
+    def sample(self, features: Floats, photo: PreparedImage) -> Sample: ...
 
 
 class FeatureExtractor:
@@ -144,31 +143,26 @@ class FeatureExtractor:
         """Resize, crop or pad one photo to the network's input."""
         return self.spec.preprocess.prepare(image)
 
-    def embed(self, images: Sequence[PreparedImage]) -> Embedding:
-        """Embed a batch: B photos -> (B, P, D) float32.
+    def embed(self, images: Sequence[PreparedImage]) -> Floats:
+        """The pass: B photos -> (B, P, D') float32, all the network's features.
 
-        Raises:
-            NonFiniteScore: the network answered with NaN or infinity.
+        What build, golden photos and service call; specs of one network share its answer.
         """
-        return self.select(self.runtime.embed(np.stack([image.pixels for image in images])))
+        return self.runtime.embed(np.stack([image.pixels for image in images]))
 
-    def select(self, features: Embedding) -> Embedding:
-        """The network's features (…, D') -> those of the spec, (…, D) float32.
+    def sample(self, features: Floats, photo: PreparedImage) -> Sample:
+        """One photo's (P, D') features -> the cells that lie on it, of the dimensions selected.
 
         Raises:
             NonFiniteScore: NaN or infinity among them.
         """
+        rows, columns = photo.cells(self.grid)
+        cells = features.reshape(*self.grid, -1)[rows, columns]
         if self._columns is not None:
-            features = features[..., self._columns]
-        if not np.isfinite(features).all():
+            cells = cells[..., self._columns]
+        if not np.isfinite(cells).all():
             raise NonFiniteScore("the network's features for this photo are not finite")
-        return np.ascontiguousarray(features)
-
-
-def patches_of(embedding: Embedding, photo: PreparedImage, grid: tuple[int, int]) -> Embedding:
-    """(P, D) of one photo -> (h, w, D): the patches that lie on the photo, not on its padding."""
-    rows, columns = photo.cells(grid)
-    return np.ascontiguousarray(embedding.reshape(*grid, -1)[rows, columns])
+        return Sample(np.ascontiguousarray(cells), rows.start, columns.start, self.grid)
 
 
 def embedding_network(

@@ -11,11 +11,10 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import binary_erosion, find_objects, label
 
-from ..methods.scoring import Map
+from ..arrays import Floats
 from ..photo.images import MAX_PIXELS, decode
 from ..photo.preprocess import PreparedImage
 
@@ -50,12 +49,12 @@ class Region:
 
 
 def place(
-    score_map: Map,
+    score_map: Floats,
     grid: tuple[int, int],
     placement: PreparedImage,
     photo: tuple[int, int],
     shape: tuple[int, int],
-) -> npt.NDArray[np.float32]:
+) -> Floats:
     """The anomaly map over the whole photo.
 
     Args:
@@ -99,7 +98,7 @@ def place(
 
 
 def find_regions(
-    score_map: Map,
+    score_map: Floats,
     grid: tuple[int, int],
     placement: PreparedImage,
     photo: tuple[int, int],
@@ -134,7 +133,7 @@ def find_regions(
 
 def overlay_png(
     data: bytes,
-    score_map: Map,
+    score_map: Floats,
     grid: tuple[int, int],
     placement: PreparedImage,
     *,
@@ -170,9 +169,7 @@ def overlay_png(
     return buffer.getvalue()
 
 
-def _colours(
-    canvas: npt.NDArray[np.float32], low: float, threshold: float
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _colours(canvas: Floats, low: float, threshold: float) -> tuple[Floats, Floats]:
     """(H, W, 3) colours and (H, W) opacities of a map."""
     span = max(threshold - low, 1e-6)
     below = np.clip((canvas - low) / span, 0, 1)[..., None]

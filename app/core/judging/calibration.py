@@ -13,15 +13,11 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
 
+from ..arrays import Floats, Indices
 from ..errors import CalibrationError
-from ..methods.knn.bank import MemoryBank
-from ..methods.scoring import Scoring
-
-Scores = npt.NDArray[np.float32]
 
 
 class MeanStd(BaseModel):
@@ -32,10 +28,10 @@ class MeanStd(BaseModel):
     rule: Literal["mean_std"] = "mean_std"
     k: float = Field(default=3.0, ge=0.0, le=20.0)
 
-    def value(self, scores: Scores) -> float:
+    def value(self, scores: Floats) -> float:
         return float(np.mean(scores, dtype=np.float64) + self.k * np.std(scores, ddof=1))
 
-    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+    def promise(self, scores: Floats) -> float:  # noqa: ARG002 - the interface of the rules
         """The false-alarm rate this rule promises if good scores are normally distributed."""
         return float(norm.sf(self.k))
 
@@ -48,10 +44,10 @@ class Quantile(BaseModel):
     rule: Literal["quantile"] = "quantile"
     q: float = Field(default=0.99, gt=0.0, lt=1.0)
 
-    def value(self, scores: Scores) -> float:
+    def value(self, scores: Floats) -> float:
         return float(np.quantile(scores.astype(np.float64), self.q))
 
-    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+    def promise(self, scores: Floats) -> float:  # noqa: ARG002 - the interface of the rules
         """The false-alarm rate this rule aims at."""
         return round(1.0 - self.q, 12)  # 0.01, not 0.010000000000000009
 
@@ -59,7 +55,7 @@ class Quantile(BaseModel):
 class Alpha(BaseModel):
     """The smallest threshold above which a score's conformal p-value is at most alpha.
 
-    Scores above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
+    Floats above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
     good photos to come are exchangeable with the calibration photos, at most alpha of them raise
     a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
     """
@@ -69,7 +65,7 @@ class Alpha(BaseModel):
     rule: Literal["alpha"] = "alpha"
     alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
 
-    def value(self, scores: Scores) -> float:
+    def value(self, scores: Floats) -> float:
         n = len(scores)
         # Less a hair: 300 · 0.99 is 297.00000000000006 in floating point.
         rank = math.ceil((n + 1) * (1 - self.alpha) - 1e-9)
@@ -83,7 +79,7 @@ class Alpha(BaseModel):
             )
         return float(np.partition(scores, rank - 1)[rank - 1])
 
-    def promise(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+    def promise(self, scores: Floats) -> float:  # noqa: ARG002 - the interface of the rules
         """alpha itself."""
         return self.alpha
 
@@ -96,10 +92,10 @@ class Fixed(BaseModel):
     rule: Literal["fixed"] = "fixed"
     threshold: float = Field(ge=0.0, allow_inf_nan=False)
 
-    def value(self, scores: Scores) -> float:  # noqa: ARG002 - the interface of the rules
+    def value(self, scores: Floats) -> float:  # noqa: ARG002 - the interface of the rules
         return self.threshold
 
-    def promise(self, scores: Scores) -> float:
+    def promise(self, scores: Floats) -> float:
         """The conformal bound: the p-value of a score just above the threshold."""
         return (1 + int((scores > self.threshold).sum())) / (len(scores) + 1)
 
@@ -123,12 +119,12 @@ class Calibration:
         alpha: the promised false-alarm rate.
     """
 
-    scores: Scores
+    scores: Floats
     threshold: float
     alpha: float
 
     @classmethod
-    def from_rule(cls, scores: Scores, rule: Rule) -> Calibration:
+    def from_rule(cls, scores: Floats, rule: Rule) -> Calibration:
         """Apply a threshold rule to calibration scores.
 
         Raises:
@@ -141,7 +137,7 @@ class Calibration:
         return cls(scores=scores, threshold=rule.value(scores), alpha=rule.promise(scores))
 
     @cached_property
-    def _sorted(self) -> Scores:
+    def _sorted(self) -> Floats:
         return np.sort(self.scores)
 
     def p_value(self, score: float) -> float:
@@ -158,34 +154,7 @@ class Calibration:
         return score > self.threshold
 
 
-def leave_one_out_scores(bank: MemoryBank, groups: Sequence[str], scoring: Scoring) -> Scores:
-    """Score each image of a global bank (P = 1) against the bank without its own group.
-
-    Args:
-        bank: (N, D), one vector per image.
-        groups: N names; images of one group (a SKU) are near copies and leave together.
-
-    Returns:
-        (N,) float32. Where fewer than k vectors remain, their mean is taken.
-
-    Raises:
-        CalibrationError: all images are of one group.
-    """
-    names = np.asarray(groups)
-    assert len(names) == len(bank)
-    _, sizes = np.unique(names, return_counts=True)
-    if len(sizes) < 2:
-        raise CalibrationError("leave-one-out needs good images of at least 2 groups")
-    distances, neighbours = bank.search(bank.vectors, scoring.k + int(sizes.max()))
-    foreign = names[neighbours] != names[:, None]  # (N, k') bool
-    scores = np.empty(len(bank), dtype=np.float32)
-    for image in range(len(bank)):
-        kept = distances[image, foreign[image]][: scoring.k]
-        scores[image] = scoring.image_score(scoring.patch_scores(kept[None, :]))
-    return scores
-
-
-def assign_folds(groups: Sequence[str], folds: int, seed: int) -> npt.NDArray[np.int64]:
+def assign_folds(groups: Sequence[str], folds: int, seed: int) -> Indices:
     """The fold of each image: groups stay together, folds are about equal in images.
 
     Groups go in seeded order, each to the fold that has the fewest images so far.

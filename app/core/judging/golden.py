@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from ..features.extractor import Extractor, patches_of
-from ..methods.knn.search import PatchSearch
+from ..arrays import Floats, Pixels
+from ..features.extractor import Extractor
+from ..methods.method import Scorer
 from ..photo.preprocess import Box, PreparedImage
-
-Floats = npt.NDArray[np.float32]
 
 COUNT = 4
 # Share of a normal photo's score by which a golden score may move. Measured on a CPU with banks of
@@ -39,27 +37,27 @@ class Golden:
             photo in them. scores: (G,) float32.
     """
 
-    pixels: npt.NDArray[np.uint8] = field(repr=False)
+    pixels: Pixels = field(repr=False)
     content: Floats
     scores: Floats
 
     @classmethod
     def measure(
-        cls, photos: Sequence[PreparedImage], extractor: Extractor, search: PatchSearch
+        cls, photos: Sequence[PreparedImage], extractor: Extractor, scorer: Scorer
     ) -> Golden:
-        """Score photos. They are mirrored first: as they are, they lie in the bank themselves."""
+        """Score photos. They are mirrored first: as they are, the method has learnt them."""
         mirrored = [_mirrored(photo) for photo in photos]
         content = [(b.left, b.top, b.right, b.bottom) for b in (m.content for m in mirrored)]
         return cls(
             np.stack([photo.pixels for photo in mirrored]),
             np.array(content, dtype=np.float32),
-            _scores(mirrored, extractor, search),
+            _scores(mirrored, extractor, scorer),
         )
 
-    def deviation(self, extractor: Extractor, search: PatchSearch, typical: float) -> float:
+    def deviation(self, extractor: Extractor, scorer: Scorer, typical: float) -> float:
         """How far the scores are from the stored ones now: the largest difference, as a share of
         `typical`, a normal photo's score."""
-        found = _scores(self.photos(), extractor, search)
+        found = _scores(self.photos(), extractor, scorer)
         scale = max(typical, float(self.scores.mean()), 1e-6)
         return float(np.abs(found - self.scores).max()) / scale
 
@@ -75,11 +73,7 @@ def _mirrored(photo: PreparedImage) -> PreparedImage:
     return PreparedImage(np.ascontiguousarray(photo.pixels[:, ::-1]), turned, turned)
 
 
-def _scores(photos: Sequence[PreparedImage], extractor: Extractor, search: PatchSearch) -> Floats:
-    embeddings = extractor.embed(photos)
-    found = np.empty(len(photos), dtype=np.float32)
-    for index, (photo, embedding) in enumerate(zip(photos, embeddings, strict=True)):
-        patches = patches_of(embedding, photo, extractor.grid)
-        scores = search.patch_scores(patches.reshape(-1, patches.shape[-1]))
-        found[index] = search.scoring.image_score(scores)
-    return found
+def _scores(photos: Sequence[PreparedImage], extractor: Extractor, scorer: Scorer) -> Floats:
+    pairs = zip(extractor.embed(photos), photos, strict=True)
+    found = [scorer.score(extractor.sample(features, photo)) for features, photo in pairs]
+    return np.array(found, dtype=np.float32)

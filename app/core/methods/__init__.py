@@ -1,1 +1,7 @@
-"""What learns from features of good photos and scores those of others."""
+"""What learns from samples of good photos and scores the cells of others.
+
+method.py     what a method is, and what it learns from
+scoring.py    the cells' scores -> one score per photo, and the map that is shown
+registry.py   which methods there are: the modules here that name a `METHOD`
+knn/          the memory bank
+"""

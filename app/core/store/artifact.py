@@ -8,6 +8,7 @@ models/<category>/current                              text: the version that se
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -15,16 +16,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from ..arrays import Floats
 from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, UnknownCategory
-from ..files import PARTIAL
+from ..files import PARTIAL, to_disk, write_whole
 from ..judging.calibration import Calibration, Fixed, Quantile, Rule
 from ..judging.golden import Golden
-from ..methods.knn.bank import InvertedLists, MemoryBank
-from . import signing
+from ..methods.method import Method, Scorer
+from . import schema3, signing
 from .manifest import SCHEMA_VERSION, Manifest, ThresholdRecord
 from .signing_keys import TrustedKeys
 from .tensors import Tensors
@@ -36,9 +36,7 @@ from .version_folders import (
     read,
     set_current,
     sweep,
-    sync_folder,
     versions,
-    write_synced,
     writer_lock,
 )
 
@@ -77,28 +75,30 @@ class Artifact:
     """One bank version in memory.
 
     Attributes:
+        method: what was learnt.
         peaks: (n,) float32, the highest patch scores of the calibration maps.
-        golden: photos with known scores. lists: the bank's, where it is searched by lists.
+        golden: photos with known scores.
     """
 
     manifest: Manifest
-    bank: MemoryBank
+    method: Method
     calibration: Calibration
-    peaks: npt.NDArray[np.float32] = field(repr=False)
+    peaks: Floats = field(repr=False)
     golden: Golden = field(repr=False)
-    lists: InvertedLists | None = field(default=None, repr=False)
+
+    @property
+    def scorer(self) -> Scorer:
+        return Scorer(self.method, self.manifest.scoring)
 
     def tensors(self) -> Tensors:
         """The numbers, as they are stored."""
         return Tensors(
-            bank=self.bank.vectors,
+            method=self.method.tensors(),
             calibration_scores=self.calibration.scores,
             calibration_peaks=self.peaks,
             golden_pixels=self.golden.pixels,
             golden_content=self.golden.content,
             golden_scores=self.golden.scores,
-            centroids=self.lists.centroids if self.lists else None,
-            list_of=self.lists.assignments if self.lists else None,
         )
 
 
@@ -136,14 +136,13 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
             partial = folder / f"{PARTIAL}{manifest.bank_version}"
             try:
                 partial.mkdir()
-                write_synced(partial / BANK, data)
-                write_synced(partial / MANIFEST, written)
-                sync_folder(partial)
+                write_whole(partial / BANK, data, sync=True)
+                write_whole(partial / MANIFEST, written, sync=True)
                 partial.rename(folder / manifest.bank_version)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-            sync_folder(folder)
+            to_disk(folder)
             set_current(folder, manifest.bank_version)
             prune(folder, keep)
     except OSError as exc:
@@ -227,12 +226,11 @@ def load(
     data = read(folder / version / BANK, limit=manifest.bank_bytes)
     if len(data) != manifest.bank_bytes or hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
         raise ArtifactError(f"{BANK} does not match the size and sha256 in its manifest")
-    return _assemble(manifest, Tensors.parse(data))
+    renamed = schema3.RENAMED if _schema_of(written) == schema3.VERSION else {}
+    return _assemble(manifest, Tensors.parse(data, renamed))
 
 
 def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
-    if tensors.bank.shape != (manifest.bank.vectors, manifest.bank.dimensions):
-        raise ArtifactError(f"the bank's shape {tensors.bank.shape} is not the manifest's")
     scores = tensors.calibration_scores
     if len(scores) != manifest.counts.calibration_scores:
         raise ArtifactError(f"{len(scores)} calibration scores are not the manifest's number")
@@ -240,16 +238,15 @@ def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
     side = manifest.features.preprocess.input_size
     if golden.pixels.shape != (manifest.golden.photos, side, side, 3):
         raise ArtifactError(f"golden photos of {golden.pixels.shape} are not the manifest's")
-    if (tensors.centroids is not None) != (manifest.search.method == "lists"):
-        raise ArtifactError("the bank's lists are not as its manifest says")
+    chosen = manifest.method
     try:
-        bank, lists = MemoryBank(tensors.bank), None
-        if tensors.centroids is not None and tensors.list_of is not None:
-            lists = InvertedLists(bank, tensors.centroids, tensors.list_of)
+        method = chosen.method.load(chosen.settings, tensors.method)
     except BankError as exc:
         raise ArtifactError(str(exc)) from exc
+    if method.facts() != chosen.facts:
+        raise ArtifactError(f"what was learnt is {method.facts()}, not what the manifest says")
     calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
-    return Artifact(manifest, bank, calibration, tensors.calibration_peaks, golden, lists)
+    return Artifact(manifest, method, calibration, tensors.calibration_peaks, golden)
 
 
 def read_manifest(models: Path, category: str, version: str) -> Manifest:
@@ -264,14 +261,7 @@ def read_manifest(models: Path, category: str, version: str) -> Manifest:
 
 def _parse_manifest(data: bytes) -> Manifest:
     try:
-        # Asked first: another schema's fields would only be called invalid, one by one.
-        schema = _AnySchema.model_validate_json(data).schema_version
-        if schema != SCHEMA_VERSION:
-            raise ArtifactError(
-                f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
-                "build the bank again"
-            )
-        manifest = Manifest.model_validate_json(data)
+        manifest = _in_this_schema(data)
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -279,3 +269,24 @@ def _parse_manifest(data: bytes) -> Manifest:
     if not manifest.is_seal_of(data):
         raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
     return manifest
+
+
+def _in_this_schema(data: bytes) -> Manifest:
+    # Asked first: another schema's fields would only be called invalid, one by one.
+    schema = _schema_of(data)
+    if schema == SCHEMA_VERSION:
+        return Manifest.model_validate_json(data)
+    if schema != schema3.VERSION:
+        raise ArtifactError(
+            f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
+            "build the bank again"
+        )
+    try:
+        fields = schema3.converted(json.loads(data))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ArtifactError(f"{MANIFEST} is no manifest of schema {schema3.VERSION}") from exc
+    return Manifest.model_validate_json(json.dumps(fields))
+
+
+def _schema_of(manifest: bytes) -> int:
+    return _AnySchema.model_validate_json(manifest).schema_version

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
-from ..methods.knn.bank_rule import BankRule
-from ..methods.knn.search import SearchPlan
+from ..methods.registry import MethodRecord
 from ..methods.scoring import Scoring
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -24,20 +23,6 @@ UNSEALED = "0" * 64
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class BankShape(_Frozen):
-    """`(vectors, dimensions) float32`."""
-
-    vectors: int = Field(ge=1)
-    dimensions: int = Field(ge=1)
-
-
-class Coreset(_Frozen):
-    """How the bank's vectors were chosen: the rule with its seed, and the share that was kept."""
-
-    rule: BankRule
-    ratio: float = Field(gt=0.0)
 
 
 class ThresholdRecord(_Frozen):
@@ -62,12 +47,17 @@ class MapScale(_Frozen):
 
 
 class Counts(_Frozen):
-    """Files of `train/good`: used, unreadable, ignored (no image by its extension)."""
+    """Files of `train/good`: used, unreadable, ignored (no image by its extension).
+
+    Attributes:
+        groups: of near copies, which calibration kept together; null: an older build did not say.
+    """
 
     images: int = Field(ge=1)
     unreadable: int = Field(ge=0)
     ignored: int = Field(ge=0)
     calibration_scores: int = Field(ge=0)
+    groups: int | None = Field(default=None, ge=1)
 
 
 class GoldenRecord(_Frozen):
@@ -94,10 +84,8 @@ class Manifest(_Frozen):
     created_at: datetime
     preset: str
     features: FeatureSpec
-    bank: BankShape
-    coreset: Coreset
+    method: MethodRecord
     scoring: Scoring
-    search: SearchPlan
     threshold: ThresholdRecord
     anomaly_map: MapScale
     counts: Counts
@@ -117,7 +105,7 @@ class Manifest(_Frozen):
         return data.replace(_seal(UNSEALED), _seal(hashlib.sha256(data).hexdigest()))
 
     def is_seal_of(self, data: bytes) -> bool:
-        """Whether these bytes are those that `render` gave."""
+        """Whether these bytes are those that `render` gave, in this schema or an older one."""
         seal = _seal(self.manifest_sha256)
         unsealed = data.replace(seal, _seal(UNSEALED))
         digest = hashlib.sha256(unsealed).hexdigest()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,66 +14,69 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as render_safetensors
 
+from ..arrays import Floats, Pixels
 from ..errors import ArtifactError
 
-Floats = npt.NDArray[np.float32]
-
-_TYPES = {"golden_pixels": np.uint8, "list_of": np.int32}  # float32 where not named
-_MAX_HEADER_BYTES = 16 << 10
-_OPTIONAL = frozenset({"centroids", "list_of"})
+_TYPES = {"golden_pixels": np.uint8}  # float32 where not named
+# Of what a method has learnt. Nothing else needs to be read from an untrusted file.
+_METHOD, _METHOD_TYPES = "method.", (np.float32, np.int32, np.uint8)
+_NAME = re.compile(r"method\.[a-z0-9_.]{1,80}")
+# A header takes about 80 bytes a tensor; safetensors itself would parse one of 100 MB.
+_MAX_HEADER_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """N vectors of D dimensions, n calibration scores, G golden photos, L lists.
+    """n calibration scores, G golden photos, and what the method has learnt.
 
     Attributes:
-        bank: (N, D) float32. calibration_scores, calibration_peaks: (n,) float32.
+        method: by name, as `Method.tensors` gave them; stored as `method.<name>`.
+        calibration_scores, calibration_peaks: (n,) float32.
         golden_pixels: (G, H, W, 3) uint8. golden_content: (G, 4) float32. golden_scores: (G,)
             float32.
-        centroids: (L, D) float32, and list_of: (N,) int32; None where the search is exact.
     """
 
-    bank: Floats
+    method: Mapping[str, npt.NDArray[Any]]
     calibration_scores: Floats
     calibration_peaks: Floats
-    golden_pixels: npt.NDArray[np.uint8]
+    golden_pixels: Pixels
     golden_content: Floats
     golden_scores: Floats
-    centroids: Floats | None = None
-    list_of: npt.NDArray[np.int32] | None = None
 
     def render(self) -> bytes:
         """As a safetensors file."""
-        given = {name: tensor for name, tensor in vars(self).items() if tensor is not None}
+        given = {f"{_METHOD}{name}": tensor for name, tensor in self.method.items()}
+        given |= {name: getattr(self, name) for name in _OWN}
         return render_safetensors({n: np.ascontiguousarray(t) for n, t in given.items()})
 
     @classmethod
-    def parse(cls, data: bytes) -> Tensors:
+    def parse(cls, data: bytes, renamed: Mapping[str, str] = MappingProxyType({})) -> Tensors:
         """Read a safetensors file.
+
+        Args:
+            renamed: what an older schema called them -> their names now.
 
         Raises:
             ArtifactError: not one, or its tensors are not these.
         """
-        # A bank's header has about 600 bytes; safetensors itself would parse one of 100 MB.
         if len(data) < 8 or int.from_bytes(data[:8], "little") > _MAX_HEADER_BYTES:
             raise ArtifactError("bank.safetensors has no header, or an oversized one")
         try:
             stored = parse_safetensors(data)
         except (SafetensorError, KeyError, ValueError) as exc:
             raise ArtifactError(f"bank.safetensors cannot be read: {exc}") from exc
-        names = set(cls.__dataclass_fields__)
-        if (missing := names - _OPTIONAL - set(stored)) or (extra := set(stored) - names):
-            raise ArtifactError(
-                f"bank.safetensors lacks {sorted(missing)}"
-                if missing
-                else f"bank.safetensors holds {sorted(extra)}, which no bank has"
-            )
+        stored = {renamed.get(name, name): tensor for name, tensor in stored.items()}
+        own = {name: stored.pop(name) for name in _OWN if name in stored}
+        if missing := sorted(_OWN - set(own)):
+            raise ArtifactError(f"bank.safetensors lacks {missing}")
+        if extra := sorted(name for name in stored if not _NAME.fullmatch(name)):
+            raise ArtifactError(f"bank.safetensors holds {extra}, which no bank has")
+        for name, tensor in own.items():
+            _check_type(name, tensor, (_TYPES.get(name, np.float32),))
         for name, tensor in stored.items():
-            wanted = np.dtype(_TYPES.get(name, np.float32))
-            if tensor.dtype != wanted:
-                raise ArtifactError(f"{name} in bank.safetensors must be {wanted}")
-        tensors = cls(**stored)
+            _check_type(name, tensor, _METHOD_TYPES)
+        method = {name.removeprefix(_METHOD): tensor for name, tensor in stored.items()}
+        tensors = cls(method=method, **own)
         tensors._check()
         return tensors
 
@@ -85,5 +92,12 @@ class Tensors:
             raise ArtifactError("the golden photos' boxes and scores are not theirs")
         if not (np.isfinite(self.golden_content).all() and np.isfinite(self.golden_scores).all()):
             raise ArtifactError("the golden photos' boxes and scores must be finite")
-        if (self.centroids is None) != (self.list_of is None):
-            raise ArtifactError("centroids and lists belong together")
+
+
+_OWN = frozenset(Tensors.__dataclass_fields__) - {"method"}
+
+
+def _check_type(name: str, tensor: npt.NDArray[Any], allowed: Sequence[type[np.generic]]) -> None:
+    if tensor.dtype not in allowed:
+        wanted = " or ".join(str(np.dtype(dtype)) for dtype in allowed)
+        raise ArtifactError(f"{name} in bank.safetensors must be {wanted}")

@@ -8,14 +8,13 @@ models/<category>/.partial-*            what is being written, or was when its w
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ArtifactError
-from ..files import PARTIAL
+from ..files import PARTIAL, write_whole
 from .manifest import VERSION_PATTERN
 from .signing import SIGNATURE
 
@@ -89,10 +88,7 @@ def sweep(folder: Path) -> None:
 
 def set_current(folder: Path, version: str) -> None:
     """Let `current` name a version, by an atomic rename. Under the writer's lock."""
-    partial = folder / f"{PARTIAL}{CURRENT}"
-    write_synced(partial, f"{version}\n".encode())
-    partial.replace(folder / CURRENT)
-    sync_folder(folder)
+    write_whole(folder / CURRENT, f"{version}\n", sync=True)
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -107,20 +103,3 @@ def prune(folder: Path, keep: int) -> None:
             doomed = folder / f"{PARTIAL}{version}"
             (folder / version).rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file, to the disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from app.core.features.runtimes import Engine
 from app.core.store import artifact as artifacts
 from app.service.networks import SharedNetworks
 from app.service.registry import BankSource, Unavailable, load_registry
-from tests.support import SPEC, colour_extractor, encode, make_artifact, plain
+from tests.support import SPEC, bank_of, colour_extractor, encode, make_artifact, plain
 
 
 class Loader:
@@ -134,12 +134,15 @@ def test_specs_that_differ_in_dimensions_only_share_one_network(tmp_path: Path) 
     reduced = SPEC.model_copy(update={"selected_dimensions": (0, 1)})
     bank = make_artifact("can")
     artifacts.save(tmp_path, bank)
-    vectors = bank.bank.vectors[:, :2].copy()
+    vectors = bank_of(bank).vectors[:, :2].copy()
     artifacts.save(tmp_path, make_artifact("box", spec=reduced, vectors=vectors))
     loader = Loader()
     registry = load_registry(tmp_path, loader)
     assert len(loader.calls) == 1
-    assert {n: d.bank.dimensions for n, d in registry.detectors.items()} == {"can": 3, "box": 2}
+    assert {n: d.method.facts()["dimensions"] for n, d in registry.detectors.items()} == {
+        "can": 3,
+        "box": 2,
+    }
 
 
 def test_other_weights_are_another_network(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.support import (
     ColourRuntime,
     Floats,
     Pixels,
+    bank_of,
     encode,
     make_artifact,
     make_detector,
@@ -461,7 +462,7 @@ def counting(before: Callable[[], object]) -> list[Detector]:
     runtime = Network(before)
     whole = FeatureExtractor(SPEC, runtime)
     reduced = SPEC.model_copy(update={"selected_dimensions": (0, 1)})
-    vectors = make_artifact().bank.vectors[:, :2].copy()
+    vectors = bank_of(make_artifact()).vectors[:, :2].copy()
     return [
         Detector(make_artifact("can"), whole),
         Detector(make_artifact("box", spec=reduced, vectors=vectors), whole.with_spec(reduced)),
@@ -493,7 +494,7 @@ def test_one_detectors_missing_score_leaves_the_others_theirs() -> None:
 
     whole = FeatureExtractor(SPEC, HalfBlind())
     reduced = SPEC.model_copy(update={"selected_dimensions": (0, 1)})
-    vectors = make_artifact().bank.vectors[:, :2].copy()
+    vectors = bank_of(make_artifact()).vectors[:, :2].copy()
     seeing = make_artifact("box", spec=reduced, vectors=vectors)
     detectors = [Detector(make_artifact(), whole), Detector(seeing, whole.with_spec(reduced))]
     with running() as scheduler:

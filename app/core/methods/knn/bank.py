@@ -14,10 +14,9 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as functional
 
+from ...arrays import Floats, Indices
 from ...errors import BankError
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
 Lists = npt.NDArray[np.int32]
 
 # What the centroids miss of the best ones costs a little speed, never an answer.

@@ -16,13 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...arrays import Floats, Indices
 from ...errors import BankError
 
-Vectors = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
 BLOCK = 2048  # candidates looked at together: more per pass, but block² distances to compute
@@ -64,7 +62,7 @@ class _Points:
 
 
 def greedy_k_center(
-    vectors: Vectors,
+    vectors: Floats,
     size: int,
     *,
     seed: int,
@@ -110,9 +108,7 @@ def greedy_k_center(
     return _traverse(points, first, min(size, len(points)), progress)
 
 
-def covering_radius(
-    vectors: Vectors, centres: Vectors, device: torch.device | str = "cpu"
-) -> float:
+def covering_radius(vectors: Floats, centres: Floats, device: torch.device | str = "cpu") -> float:
     """The largest distance from one of `vectors` (N, D) to the nearest of `centres` (M, D).
 
     Euclidean. The nearest centre is found by matrix products, the distance to it by differences, so
@@ -131,7 +127,7 @@ def covering_radius(
     return max(_largest_distance(points[part], around) for part in _parts(len(points), ROWS))
 
 
-def checked_mean(vectors: Vectors) -> Vectors:
+def checked_mean(vectors: Floats) -> Floats:
     """The mean of (N, D) vectors: (D,) float32. Refuses what no coreset can be made of."""
     if vectors.ndim != 2:
         raise ValueError(f"vectors of shape (N, D) are needed, not {vectors.shape}")
@@ -144,7 +140,7 @@ def checked_mean(vectors: Vectors) -> Vectors:
     return np.asarray(mean, np.float32)
 
 
-def _shifted(vectors: Vectors, mean: Vectors) -> torch.Tensor:
+def _shifted(vectors: Floats, mean: Floats) -> torch.Tensor:
     """A copy about the mean: an offset common to all would cost the distances' digits."""
     return torch.from_numpy(np.subtract(vectors, mean, dtype=np.float32))
 

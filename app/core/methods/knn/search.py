@@ -10,7 +10,7 @@ below, the map shows the bound.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,10 +18,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import spearmanr
 
+from ...arrays import Doubles, Floats
 from ..scoring import Scoring
 from .bank import InvertedLists, MemoryBank
-
-Floats = npt.NDArray[np.float32]
 
 # Below so many vectors lists gain nothing.
 SMALLEST_LISTED = 1024
@@ -37,7 +36,7 @@ class SearchPlan(BaseModel):
     """How a bank is searched, and how near that came to the exact search when it was built.
 
     Attributes:
-        method: `exact`, or `lists`: see the top of `app/core/methods/knn/search.py`.
+        method: `exact`, or `lists`: see the top of this module.
         lists, probes, thorough_probes: of `lists`: how many there are, and how many are read for
             every patch and for the highest ones.
         rank_correlation: Spearman's, of image scores, between this search and the exact one.
@@ -64,22 +63,23 @@ class PatchSearch:
     """Scores patches against one bank; safe to share between threads."""
 
     bank: MemoryBank
-    scoring: Scoring
+    k: int = 1
     plan: SearchPlan = EXACT
     lists: InvertedLists | None = None
 
-    def patch_scores(self, patches: Floats) -> Floats:
-        """(P, D) float32 patches of one photo -> (P,) float32 scores.
+    def patch_scores(self, patches: Floats, highest: int) -> Floats:
+        """(P, D) float32 patches of one photo -> (P,) float32 mean distances to k neighbours.
+
+        Args:
+            highest: so many of the highest are thorough ones.
 
         Raises:
             BankError: patches of another dimension.
         """
         if self.lists is None or patches.shape[1] != self.bank.dimensions:
-            distances, _ = self.bank.search(patches, self.scoring.k)  # (P, k)
-            return self.scoring.patch_scores(distances)
+            return self.exact(patches)
         nearness = self.lists.nearness(patches)
         scores = self.lists.nearest(patches, nearness, self.plan.probes)
-        highest = self.scoring.counted(len(patches))
         thorough = np.zeros(len(patches), dtype=bool)
         while not thorough[top := _highest(scores, highest)].all():
             # With those that come next, which will be needed when some of the highest fall. Of
@@ -94,27 +94,33 @@ class PatchSearch:
 
     def exact(self, patches: Floats) -> Floats:
         """The same by the exact search."""
-        return PatchSearch(self.bank, self.scoring).patch_scores(patches)
+        distances, _ = self.bank.search(patches, self.k)  # (P, k)
+        return np.asarray(distances.mean(axis=1, dtype=np.float32))
 
 
 def plan_search(
     bank: MemoryBank, scoring: Scoring, photos: Iterable[Floats], seed: int
 ) -> PatchSearch:
-    """The search for a bank of patches, measured against the exact one.
+    """The search for the nearest of a bank's patches, measured against the exact one.
 
     Args:
+        scoring: how a photo's patches make its score, which must keep its order.
         photos: (P, D) float32 patches of good photos, a few dozen; with too few to compare the
             searches it is the exact one.
         seed: of the lists' k-means.
     """
-    # k neighbours beyond the first would have to come from lists that hold so many.
-    if len(bank) < SMALLEST_LISTED or scoring.k != 1:
-        return PatchSearch(bank, scoring)
-    exact = PatchSearch(bank, scoring)
+    exact = PatchSearch(bank)
+    if len(bank) < SMALLEST_LISTED:
+        return exact
     sample = list(photos)
     if len(sample) < FEWEST_PHOTOS:
         return exact
-    wanted = np.array([scoring.image_score(exact.patch_scores(p)) for p in sample])
+
+    def scores(search: PatchSearch) -> Doubles:
+        found = [search.patch_scores(p, scoring.counted(len(p))) for p in sample]
+        return np.array([scoring.image_score(patches) for patches in found])
+
+    wanted = scores(exact)
     # About 4·√N lists: the matrix product with the centroids costs a fraction of a look into lists.
     lists = InvertedLists.of(bank, 1 << round(np.log2(4 * np.sqrt(len(bank)))), seed)
     thorough = _THOROUGH
@@ -122,18 +128,18 @@ def plan_search(
         plan = SearchPlan(
             method="lists", lists=len(lists), probes=1, thorough_probes=thorough, images=len(sample)
         )
-        search = PatchSearch(bank, scoring, plan, lists)
-        found = np.array([scoring.image_score(search.patch_scores(p)) for p in sample])
+        search = PatchSearch(bank, 1, plan, lists)
+        found = scores(search)
         correlation = _rank_correlation(found, wanted)
         if correlation >= LEAST_RANK_CORRELATION:
             deviation = float(np.max(np.abs(found - wanted) / np.maximum(wanted, 1e-12)))
             measured = {"rank_correlation": correlation, "largest_deviation": round(deviation, 9)}
-            return PatchSearch(bank, scoring, plan.model_copy(update=measured), lists)
+            return replace(search, plan=plan.model_copy(update=measured))
         thorough *= 2
     return exact
 
 
-def _rank_correlation(found: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> float:
+def _rank_correlation(found: Doubles, wanted: Doubles) -> float:
     if np.array_equal(found, wanted):
         return 1.0
     if np.ptp(found) == 0 or np.ptp(wanted) == 0:  # there is no order to keep

@@ -3,14 +3,15 @@
 import numpy as np
 import torch
 
+from ...arrays import Floats, Indices
 from ...errors import BankError
-from .coreset import Indices, Progress, Vectors, checked_mean, greedy_k_center
+from .coreset import Progress, checked_mean, greedy_k_center
 
 
 class StreamingCoreset:
     """A coreset of more vectors than memory holds, by merge and reduce.
 
-    Vectors fill a buffer; whenever it is full, a farthest-first traversal shrinks it to `reduce_to`
+    Floats fill a buffer; whenever it is full, a farthest-first traversal shrinks it to `reduce_to`
     of them, which stay in the buffer beside those to come. If all vectors fit, nothing is lost and
     the result is that of `greedy_k_center`. Otherwise the radius exceeds that of the last traversal
     by at most the sum of the radii of the reductions before it. Measured with 2 to 9 reductions:
@@ -45,12 +46,12 @@ class StreamingCoreset:
         self._projection_dims = projection_dims
         self._progress = progress
         self._device = device
-        self._vectors: Vectors = np.empty((0, 0), np.float32)  # allocated once D is known
+        self._vectors: Floats = np.empty((0, 0), np.float32)  # allocated once D is known
         self._origins: Indices = np.empty(0, np.int64)
         self._held = 0
         self.seen = 0  # vectors added so far
 
-    def add(self, vectors: Vectors) -> None:
+    def add(self, vectors: Floats) -> None:
         """Takes in `vectors` (n, D) float32; their values are copied.
 
         Raises:
@@ -74,7 +75,7 @@ class StreamingCoreset:
             self.seen += taken
             vectors = vectors[taken:]
 
-    def finish(self, size: int) -> tuple[Vectors, Indices]:
+    def finish(self, size: int) -> tuple[Floats, Indices]:
         """The coreset: (size, D) float32 vectors and, for each, its (size,) int64 place in the
         stream, in order of selection. Fewer where fewer are held. The buffer stays as it is.
 

@@ -11,11 +11,12 @@ from app.core.building.preset import Preset
 from app.core.detector import Detector
 from app.core.errors import CalibrationError, DatasetError, TooManyUnreadable
 from app.core.judging.calibration import MeanStd
-from app.core.methods.scoring import Scoring
+from app.core.methods.knn import KnnSettings
 from app.core.photo.dataset import Category, read_category
 from tests.support import (
     GREYS,
     METHOD,
+    bank_of,
     colour_extractor,
     encode,
     plain,
@@ -32,8 +33,8 @@ def built(root: Path, preset: Preset = METHOD, **options: object) -> Build:
 
 
 def keeping(dimensions: int) -> Preset:
-    rule = {"highest_std_dimensions": dimensions}
-    return Preset.model_validate(METHOD.model_dump() | {"bank": rule})
+    rule = {"rule": "highest_std", "keep": dimensions}
+    return Preset.model_validate(METHOD.model_dump() | {"selection": rule})
 
 
 def good_photos(root: Path, files: dict[str, bytes]) -> Category:
@@ -45,7 +46,7 @@ def good_photos(root: Path, files: dict[str, bytes]) -> Category:
 
 
 def test_bank_holds_one_vector_per_good_photo(tmp_path: Path) -> None:
-    vectors = built(tmp_path).artifact.bank.vectors
+    vectors = bank_of(built(tmp_path).artifact).vectors
     np.testing.assert_allclose(vectors, np.repeat(np.array(GREYS)[:, None] / 255, 3, 1), atol=1e-5)
 
 
@@ -76,7 +77,7 @@ def test_a_built_bank_judges_as_calibrated(tmp_path: Path) -> None:
 
 def test_two_builds_of_the_same_photos_are_equal(tmp_path: Path) -> None:
     first, second = built(tmp_path).artifact, built(tmp_path).artifact
-    np.testing.assert_array_equal(first.bank.vectors, second.bank.vectors)
+    np.testing.assert_array_equal(bank_of(first).vectors, bank_of(second).vectors)
     np.testing.assert_array_equal(first.calibration.scores, second.calibration.scores)
     assert first.manifest.training_files_sha256 == second.manifest.training_files_sha256
 
@@ -90,7 +91,7 @@ def test_other_training_files_have_another_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [2, 5, 9])
 def test_a_limit_takes_that_many_spread_evenly(tmp_path: Path, limit: int) -> None:
-    vectors = built(tmp_path, limit=limit).artifact.bank.vectors
+    vectors = bank_of(built(tmp_path, limit=limit).artifact).vectors
     greys = np.rint(vectors[:, 0] * 255).astype(int).tolist()
     assert len(greys) == limit
     assert greys[0] == GREYS[0]
@@ -98,12 +99,15 @@ def test_a_limit_takes_that_many_spread_evenly(tmp_path: Path, limit: int) -> No
 
 
 def test_a_limit_above_what_there_is_takes_all(tmp_path: Path) -> None:
-    assert len(built(tmp_path, limit=500).artifact.bank) == len(GREYS)
+    assert len(bank_of(built(tmp_path, limit=500).artifact)) == len(GREYS)
 
 
 def test_a_k_beyond_the_bank_is_clipped_and_said(tmp_path: Path) -> None:
-    build = built(tmp_path, METHOD.model_copy(update={"scoring": Scoring(k=50)}))
-    assert build.artifact.manifest.scoring.k == len(GREYS)
+    many = Preset.model_validate(METHOD.model_dump() | {"method": {"kind": "knn", "k": 50}})
+    build = built(tmp_path, many)
+    settings = build.artifact.manifest.method.settings
+    assert isinstance(settings, KnnSettings)
+    assert settings.k == len(GREYS)
     assert any("clipped to 10" in warning for warning in build.warnings)
 
 
@@ -113,7 +117,7 @@ def test_selected_dimensions_are_recorded_and_used(tmp_path: Path) -> None:
     preset = keeping(2)
     artifact = build_bank(category, preset, colour_extractor()).artifact
     assert artifact.manifest.features.selected_dimensions == (0, 1)
-    assert artifact.bank.dimensions == 2
+    assert bank_of(artifact).dimensions == 2
     detector = Detector(artifact, colour_extractor().with_spec(artifact.manifest.features))
     other_blue = encode(plain((100, 10, 255)))
     assert detector.inspect(other_blue).score == pytest.approx(0, abs=1e-5)

@@ -9,6 +9,8 @@ from app.core.building.preset import load_preset, preset_names
 from app.core.errors import PresetError
 from app.core.features.backbones import get_backbone
 from app.core.judging.calibration import Quantile
+from app.core.methods.knn import KnnSettings
+from app.core.methods.registry import MethodChoice
 
 VALID = """
 name = "mine"
@@ -21,7 +23,8 @@ input_size = 224
 resize = "squash"
 mean = [0.5, 0.5, 0.5]
 std = [0.5, 0.5, 0.5]
-[scoring]
+[method]
+kind = "knn"
 k = 3
 [threshold]
 rule = "quantile"
@@ -65,7 +68,8 @@ def test_a_preset_names_no_weights_yet(name: str) -> None:
 
 def test_a_file_of_ones_own_is_a_preset(tmp_path: Path) -> None:
     preset = load_preset(written(tmp_path, VALID))
-    assert (preset.name, preset.scoring.k) == ("mine", 3)
+    assert preset.name == "mine"
+    assert preset.method == MethodChoice(kind="knn", settings=KnnSettings(k=3))
     assert preset.threshold == Quantile(q=0.95)
 
 
@@ -89,13 +93,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("old", "new", "named"),
     [
         ("q = 0.95", "q = 1.5", "threshold"),
-        ("k = 3", "k = 0", "scoring.k"),
+        ("k = 3", "k = 0", "method.settings.k"),
         ("k = 3", "neighbours = 3", "neighbours"),
         ("input_size = 224", "input_size = 'large'", "input_size"),
         ('rule = "quantile"', 'rule = "guess"', "threshold"),
         ('layers = ["layer4"]', "layers = []", "layers"),
         ('name = "mine"', 'name = "Mine!"', "name"),
-        ("[scoring]", "[scoring", "invalid"),
+        ("[method]", "[method", "invalid"),
     ],
 )
 def test_an_invalid_value_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:

@@ -6,10 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.arrays import Floats
 from app.core.building.preset import load_preset
 from app.core.errors import NonFiniteScore, PresetError, WeightsNotFound
-from app.core.features.extractor import Embedding, FeatureExtractor, FeatureSpec
+from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import choose_runtime
+from app.core.features.sample import Sample
 from app.core.photo.images import decode
 from tests.support import SPEC, ColourRuntime, colour_extractor, encode, plain, textured
 
@@ -21,13 +23,18 @@ GOLDEN = {0: 0.0, 1: 0.00160, 7: 0.02636, 714: 4.16763, 897: 4.11408, 113: 3.888
 GOLDEN_MEAN = 0.06695
 
 
+def sample(extractor: FeatureExtractor, file: bytes) -> Sample:
+    photo = extractor.prepare(decode(file))
+    return extractor.sample(extractor.embed([photo])[0], photo)
+
+
 @pytest.fixture(scope="module")
 def lite0() -> FeatureExtractor:
     exact = choose_runtime(CPU, precision="float32")
     return FeatureExtractor.load(load_preset("embedded-knn").features, CPU, None, exact)
 
 
-def embed(extractor: FeatureExtractor, *files: bytes) -> Embedding:
+def embed(extractor: FeatureExtractor, *files: bytes) -> Floats:
     return extractor.embed([extractor.prepare(decode(data)) for data in files])
 
 
@@ -76,8 +83,8 @@ def test_global_features_are_the_maps_means(colours: list[tuple[int, int, int]])
 def test_selected_dimensions_are_taken_in_their_order(columns: tuple[int, ...]) -> None:
     spec = SPEC.model_copy(update={"selected_dimensions": columns})
     colour = (51, 102, 204)
-    features = embed(colour_extractor(spec), encode(plain(colour)))
-    np.testing.assert_allclose(features[0, 0], [colour[c] / 255 for c in columns], atol=1e-5)
+    cells = sample(colour_extractor(spec), encode(plain(colour))).cells
+    np.testing.assert_allclose(cells[0, 0], [colour[c] / 255 for c in columns], atol=1e-5)
 
 
 def test_one_network_serves_specs_that_differ_in_selected_dimensions() -> None:
@@ -104,7 +111,7 @@ def test_features_that_are_not_finite_are_refused(value: float) -> None:
             return (torch.where(torch.rand_like(batch) < 0.5, value, batch),)
 
     with pytest.raises(NonFiniteScore):
-        embed(FeatureExtractor(SPEC, Broken()), encode(plain(9)))
+        sample(FeatureExtractor(SPEC, Broken()), encode(plain(9)))
 
 
 def keys(*changes: dict[str, object]) -> set[str]:

@@ -22,7 +22,7 @@ from app.core.judging.calibration import Fixed
 from app.core.photo.dataset import read_category, read_test_split
 from app.core.photo.images import decode
 from app.core.store import artifact as artifacts
-from tests.support import ColourRuntime, encode, plain, textured, write_photos
+from tests.support import ColourRuntime, bank_of, encode, plain, textured, write_photos
 
 CELL = 8
 INPUT = 64
@@ -55,7 +55,7 @@ def method(**changes: Any) -> Preset:
         "name": "cells",
         "description": "mean colours of cells",
         "features": PATCHES,
-        "scoring": {"k": 1},
+        "method": {"kind": "knn"},
         "threshold": {"rule": "quantile", "q": 0.9},
     }
     return Preset.model_validate(values | changes)
@@ -115,13 +115,12 @@ def test_photos_of_a_batch_are_judged_as_if_alone(detector: Detector) -> None:
 
 def test_padding_enters_neither_bank_nor_score(tmp_path: Path) -> None:
     artifact = built(tmp_path).artifact
-    assert len(artifact.bank) == 15 * 8 * 6  # 160 × 120 is letterboxed to 8 × 6 cells
+    assert len(bank_of(artifact)) == 15 * 8 * 6  # 160 × 120 is letterboxed to 8 × 6 cells
 
 
 def test_a_coreset_keeps_the_share_asked_for(tmp_path: Path) -> None:
-    artifact = built(tmp_path, bank={"coreset_ratio": 0.1}).artifact
-    assert len(artifact.bank) == 72
-    assert artifact.manifest.coreset.ratio == pytest.approx(0.1)
+    artifact = built(tmp_path, method={"kind": "knn", "coreset_ratio": 0.1}).artifact
+    assert len(bank_of(artifact)) == 72
 
 
 def test_calibration_scores_are_of_photos_left_out(tmp_path: Path) -> None:
@@ -226,7 +225,7 @@ def test_another_threshold_is_another_version_of_the_same_bank(tmp_path: Path) -
     changed = artifacts.with_threshold(artifact, Fixed(threshold=0.5))
     assert changed.manifest.bank_version != artifact.manifest.bank_version
     assert changed.calibration.threshold == changed.manifest.threshold.value == 0.5
-    assert changed.bank is artifact.bank
+    assert changed.method is artifact.method
 
 
 def test_masks_give_pixel_figures(detector: Detector, tmp_path: Path) -> None:

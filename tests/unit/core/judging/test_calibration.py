@@ -17,10 +17,7 @@ from app.core.judging.calibration import (
     MeanStd,
     Quantile,
     assign_folds,
-    leave_one_out_scores,
 )
-from app.core.methods.knn.bank import MemoryBank
-from app.core.methods.scoring import Scoring
 
 score = st.floats(0, 100, width=32)
 several = st.lists(score, min_size=2, max_size=40)
@@ -28,50 +25,6 @@ several = st.lists(score, min_size=2, max_size=40)
 
 def float32(values: list[float]) -> Any:
     return np.array(values, dtype=np.float32)
-
-
-def brute_force(vectors: Any, groups: list[str], k: int) -> list[float]:
-    """The definition, one image at a time."""
-    scores = []
-    for image, group in zip(vectors, groups, strict=True):
-        others = [v for v, g in zip(vectors, groups, strict=True) if g != group]
-        distances = sorted(float(np.linalg.norm(image - other)) for other in others)
-        scores.append(statistics.fmean(distances[:k]))
-    return scores
-
-
-@given(
-    groups=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=24),
-    k=st.integers(1, 6),
-    seed=st.integers(0, 99),
-)
-def test_leave_one_out_equals_a_loop_over_the_definition(
-    groups: list[str], k: int, seed: int
-) -> None:
-    assume(len(set(groups)) > 1)
-    vectors = np.random.default_rng(seed).normal(size=(len(groups), 5)).astype(np.float32)
-    scores = leave_one_out_scores(MemoryBank(vectors), groups, Scoring(k=k))
-    np.testing.assert_allclose(scores, brute_force(vectors, groups, k), atol=1e-4)
-
-
-def test_images_of_one_sku_leave_together() -> None:
-    vectors = float32([[0.0], [0.1], [5.0], [5.1]])  # type: ignore[list-item]
-    own = leave_one_out_scores(MemoryBank(vectors), list("abcd"), Scoring())
-    by_sku = leave_one_out_scores(MemoryBank(vectors), list("aabb"), Scoring())
-    np.testing.assert_allclose(own, [0.1] * 4, atol=1e-5)
-    np.testing.assert_allclose(by_sku, [5.0, 4.9, 4.9, 5.0], atol=1e-5)
-
-
-def test_identical_images_still_leave_their_own_out() -> None:
-    vectors = np.zeros((4, 3), dtype=np.float32)
-    assert leave_one_out_scores(MemoryBank(vectors), list("abcd"), Scoring()).tolist() == [0] * 4
-
-
-@pytest.mark.parametrize("groups", [["a"], ["a", "a", "a"]])
-def test_leave_one_out_needs_two_groups(groups: list[str]) -> None:
-    bank = MemoryBank(np.ones((len(groups), 2), dtype=np.float32))
-    with pytest.raises(CalibrationError, match="2 groups"):
-        leave_one_out_scores(bank, groups, Scoring())
 
 
 @given(scores=several, value=score)

@@ -13,8 +13,9 @@ from app.core.detector import Detector
 from app.core.errors import ArtifactError, BankError, NonFiniteScore
 from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.judging.golden import BOUND, COUNT, Golden
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.methods.knn.bank import MemoryBank
-from app.core.methods.knn.search import PatchSearch
+from app.core.methods.method import Scorer
 from app.core.methods.scoring import Scoring
 from app.core.photo.images import decode
 from app.core.photo.preprocess import PreparedImage
@@ -25,6 +26,10 @@ from tests.unit.core.features.test_patches import built, extractor
 
 # Its golden photos, the greys, lie 0.2 and more from its only vector.
 FAR = np.array([[0.9, 0.1, 0.5]], dtype=np.float32)
+
+
+def knn(vectors: np.ndarray, k: int = 1) -> Knn:
+    return Knn(KnnSettings(k=k), MemoryBank(vectors))
 
 
 class Scaled(ColourRuntime):
@@ -67,8 +72,7 @@ def passes(artifact: Artifact, extractor: FeatureExtractor | None = None) -> boo
 def test_the_same_network_passes() -> None:
     artifact = bank_of()
     Detector(artifact, colour_extractor()).self_test()
-    search = PatchSearch(artifact.bank, artifact.manifest.scoring)
-    assert artifact.golden.deviation(colour_extractor(), search, 1.0) == 0
+    assert artifact.golden.deviation(colour_extractor(), artifact.scorer, 1.0) == 0
 
 
 def test_a_built_bank_has_golden_photos_and_passes_after_a_reload(tmp_path: Path) -> None:
@@ -103,21 +107,20 @@ def test_a_network_that_hardly_differs_passes() -> None:
 
 def test_other_vectors_are_refused() -> None:
     artifact = bank_of()
-    moved = replace(artifact, bank=MemoryBank(FAR + np.float32(0.1)))
+    moved = replace(artifact, method=knn(FAR + np.float32(0.1)))
     with pytest.raises(ArtifactError, match="golden photos"):
         Detector(moved, colour_extractor()).self_test()
 
 
 def test_another_scoring_is_refused() -> None:
     artifact = make_artifact(vectors=np.concatenate([FAR, FAR * 0]), scores=[1.0] * 4)
-    scoring = artifact.manifest.scoring.model_copy(update={"k": 2})
-    other = artifact.manifest.model_copy(update={"scoring": scoring})
+    other = replace(artifact, method=knn(np.concatenate([FAR, FAR * 0]), k=2))
     with pytest.raises(ArtifactError, match="golden photos"):
-        Detector(replace(artifact, manifest=other), colour_extractor()).self_test()
+        Detector(other, colour_extractor()).self_test()
 
 
 def test_a_network_of_another_width_does_not_fit() -> None:
-    artifact = replace(bank_of(), bank=MemoryBank(np.ones((3, 4), dtype=np.float32)))
+    artifact = replace(bank_of(), method=knn(np.ones((3, 4), dtype=np.float32)))
     with pytest.raises(BankError, match="D = 4"):
         Detector(artifact, colour_extractor()).self_test()
 
@@ -170,9 +173,8 @@ def prepared(width: int, height: int) -> PreparedImage:
 @pytest.mark.parametrize("size", [(64, 64), (160, 120), (50, 90), (33, 64)])
 def test_photos_are_kept_mirrored_with_their_place(size: tuple[int, int]) -> None:
     photo = prepared(*size)
-    bank = MemoryBank(extractor().embed([photo])[0])
-    search = PatchSearch(bank, Scoring())
-    golden = Golden.measure([photo], extractor(), search)
+    scorer = Scorer(knn(extractor().embed([photo])[0]), Scoring())
+    golden = Golden.measure([photo], extractor(), scorer)
     np.testing.assert_array_equal(golden.pixels[0], photo.pixels[:, ::-1])
     (turned,) = golden.photos()
     content, side = photo.content, photo.pixels.shape[1]

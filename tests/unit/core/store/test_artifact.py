@@ -26,6 +26,7 @@ from app.core.store import artifact as artifacts
 from app.core.store.manifest import Manifest
 from tests.support import (
     ROOT,
+    bank_of,
     colour_extractor,
     encode,
     make_artifact,
@@ -70,7 +71,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     written = artifacts.save(tmp_path, artifact)
     loaded = artifacts.load(tmp_path, "can")
     assert loaded.manifest == written
-    np.testing.assert_array_equal(loaded.bank.vectors, artifact.bank.vectors)
+    np.testing.assert_array_equal(bank_of(loaded).vectors, bank_of(artifact).vectors)
     np.testing.assert_array_equal(loaded.calibration.scores, artifact.calibration.scores)
     assert loaded.calibration.threshold == artifact.calibration.threshold
     assert loaded.calibration.alpha == artifact.calibration.alpha
@@ -156,7 +157,7 @@ def test_nothing_is_serialised_as_code(saved: Path) -> None:
     assert json.loads((saved / "manifest.json").read_text())["category"] == "can"
     (length,) = struct.unpack("<Q", (saved / "bank.safetensors").read_bytes()[:8])
     header = json.loads((saved / "bank.safetensors").read_bytes()[8 : 8 + length])
-    assert {"bank", "calibration_scores"} <= set(header)
+    assert {"method.vectors", "calibration_scores"} <= set(header)
 
 
 def test_no_category_is_unknown(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_a_changed_byte_of_the_manifest_is_refused(
     damaged[int(position * len(whole))] = value
     path.write_bytes(bytes(damaged))
     with suppress(ArtifactError):
-        assert load(saved).bank.dimensions == 3
+        assert bank_of(load(saved)).dimensions == 3
     path.write_bytes(whole)
 
 
@@ -252,9 +253,15 @@ NAN, INFINITY = float("nan"), float("inf")
         put("threshold", "alpha", value=NAN),
         put("threshold", "alpha", value=1.5),
         put("threshold", "rule", value={"rule": "guess"}),
-        put("bank", "vectors", value=9),
-        put("bank", "vectors", value=0),
-        put("bank", "dimensions", value=4),
+        put("method", "facts", "vectors", value=9),
+        put("method", "facts", "dimensions", value=4),
+        put("method", "facts", value={}),
+        put("method", "kind", value="guess"),
+        put("method", "kind", value=["knn"]),
+        put("method", "settings", "k", value=0),
+        put("method", "settings", "extra", value=1),
+        put("method", "settings", value=[]),
+        put("method", value=None),
         put("counts", "calibration_scores", value=3),
         put("counts", "images", value=-1),
         put("category", value="box"),
@@ -268,7 +275,7 @@ NAN, INFINITY = float("nan"), float("inf")
         put("features", "preprocess", "std", value=[NAN, 1, 1]),
         put("features", "preprocess", "resize", value="stretch"),
         put("features", "layers", value=[]),
-        put("scoring", "k", value=0),
+        put("scoring", "top_share", value=2),
         put("scoring", "extra", value=1),
         put("schema_version", value=99),
         put("created_at", value="yesterday"),
@@ -308,15 +315,15 @@ def test_what_is_no_manifest_is_refused(saved: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("tensor", "change"),
     [
-        ("bank", None),
+        ("method.vectors", None),
         ("calibration_scores", None),
-        ("bank", lambda a: a.astype(np.float64)),
-        ("bank", lambda a: a.astype(np.float16)),
-        ("bank", lambda a: a[:-1]),
-        ("bank", lambda a: a[:, :2].copy()),
-        ("bank", lambda a: a.ravel()),
-        ("bank", lambda a: a * np.float32(np.nan)),
-        ("bank", lambda a: a + np.float32(np.inf)),
+        ("method.vectors", lambda a: a.astype(np.float64)),
+        ("method.vectors", lambda a: a.astype(np.float16)),
+        ("method.vectors", lambda a: a[:-1]),
+        ("method.vectors", lambda a: a[:, :2].copy()),
+        ("method.vectors", lambda a: a.ravel()),
+        ("method.vectors", lambda a: a * np.float32(np.nan)),
+        ("method.vectors", lambda a: a + np.float32(np.inf)),
         ("calibration_scores", lambda a: a.astype(np.float64)),
         ("calibration_scores", lambda a: a * np.float32(np.nan)),
         ("calibration_scores", lambda a: a[:-1]),
@@ -328,7 +335,7 @@ def test_contents_that_do_not_match_are_refused_whatever_the_hash_says(
 ) -> None:
     tensors = parse_safetensors((saved / artifacts.BANK).read_bytes())
     replace_bank(saved, render_safetensors(tensors))
-    assert load(saved).bank.dimensions == 3
+    assert bank_of(load(saved)).dimensions == 3
     original = tensors.pop(tensor)
     replace_bank(
         saved, render_safetensors(tensors | ({tensor: change(original)} if change else {}))
@@ -340,7 +347,7 @@ def test_contents_that_do_not_match_are_refused_whatever_the_hash_says(
 def bfloat16_bank() -> bytes:
     header = json.dumps(
         {
-            "bank": {"dtype": "BF16", "shape": [10, 3], "data_offsets": [0, 60]},
+            "method.vectors": {"dtype": "BF16", "shape": [10, 3], "data_offsets": [0, 60]},
             "calibration_scores": {"dtype": "F32", "shape": [4], "data_offsets": [60, 76]},
         }
     ).encode()

@@ -17,7 +17,7 @@ import pytest
 
 from app.core.errors import ArtifactError
 from app.core.store import artifact as artifacts
-from tests.support import make_artifact, version_number
+from tests.support import bank_of, make_artifact, version_number
 
 fork = multiprocessing.get_context("fork")
 
@@ -69,7 +69,7 @@ def test_a_folder_where_current_should_be_leaves_the_versions_loadable(tmp_path:
     (tmp_path / "can" / artifacts.CURRENT / "in-the-way").mkdir(parents=True)
     with pytest.raises(ArtifactError, match="cannot write"):
         artifacts.save(tmp_path, make_artifact(version=version_number(2)))
-    assert artifacts.load(tmp_path, "can", version_number(1)).bank.dimensions == 3
+    assert bank_of(artifacts.load(tmp_path, "can", version_number(1))).dimensions == 3
 
 
 def test_what_a_killed_save_left_is_swept_by_the_next(tmp_path: Path) -> None:
@@ -157,5 +157,5 @@ def test_two_builds_of_one_category_take_turns(tmp_path: Path) -> None:
     for child in children:
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0]
-    assert artifacts.load(tmp_path, "can").bank.dimensions == 3
+    assert bank_of(artifacts.load(tmp_path, "can")).dimensions == 3
     assert leftovers(tmp_path / "can") == []

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from app.core.building.build import build_bank
 from app.core.detector import Detector
 from app.core.errors import ArtifactError, BankError, NonFiniteScore
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.methods.knn.bank import InvertedLists, MemoryBank
 from app.core.methods.knn.search import (
     FEWEST_PHOTOS,
@@ -25,11 +26,12 @@ from app.core.methods.knn.search import (
     SearchPlan,
     plan_search,
 )
+from app.core.methods.registry import MethodRecord
 from app.core.methods.scoring import Scoring
 from app.core.photo.dataset import read_category
 from app.core.store import artifact as artifacts
 from app.core.threads import limited_to
-from tests.support import encode, make_artifact, write_photos
+from tests.support import bank_of, encode, make_artifact, write_photos
 from tests.unit.core.features.test_patches import extractor, method, spotted
 
 Floats = npt.NDArray[np.float32]
@@ -62,11 +64,21 @@ def exact_scores(bank: MemoryBank, patches: Floats) -> Floats:
     return distances
 
 
-def search_by_lists(
-    bank: MemoryBank, lists: InvertedLists, thorough: int, scoring: Scoring = FEW_HIGHEST
-) -> PatchSearch:
+def search_by_lists(bank: MemoryBank, lists: InvertedLists, thorough: int) -> PatchSearch:
     plan = SearchPlan(method="lists", lists=len(lists), probes=1, thorough_probes=thorough)
-    return PatchSearch(bank, scoring, plan, lists)
+    return PatchSearch(bank, 1, plan, lists)
+
+
+def patch_scores(search: PatchSearch, photo: Floats, scoring: Scoring = FEW_HIGHEST) -> Floats:
+    """As many of the highest are thorough as the scoring counts."""
+    return search.patch_scores(photo, scoring.counted(len(photo)))
+
+
+def image_scores(search: PatchSearch, sample: list[Floats]) -> tuple[Floats, Floats]:
+    """The photos' scores as the search finds them, and by the exact one."""
+    found = [FEW_HIGHEST.image_score(patch_scores(search, photo)) for photo in sample]
+    exact = [FEW_HIGHEST.image_score(search.exact(photo)) for photo in sample]
+    return np.array(found), np.array(exact)
 
 
 banks = st.builds(
@@ -165,9 +177,9 @@ def test_a_photos_score_is_never_below_the_exact_one(
     """So that no defect is missed for the sake of speed."""
     lists = InvertedLists.of(bank, number, seed)
     scoring = Scoring(top_share=share)
-    search = search_by_lists(bank, lists, thorough, scoring)
+    search = search_by_lists(bank, lists, thorough)
     photo = clustered(seed + 8000, patches, bank.dimensions, spread=0.8)
-    found, exact = search.patch_scores(photo), search.exact(photo)
+    found, exact = patch_scores(search, photo, scoring), search.exact(photo)
     assert (found >= exact - slack(exact)).all()
     wanted = scoring.image_score(exact)
     assert scoring.image_score(found) >= wanted - 1e-5 * (1 + wanted)
@@ -186,9 +198,9 @@ def test_a_photos_score_is_nearly_exact_where_the_highest_patches_see_all_lists(
 ) -> None:
     lists = InvertedLists.of(bank, number, seed)
     scoring = Scoring(top_share=share)
-    search = search_by_lists(bank, lists, len(lists), scoring)
+    search = search_by_lists(bank, lists, len(lists))
     photo = clustered(seed + 9000, patches, bank.dimensions, spread=0.8)
-    found, wanted = search.patch_scores(photo), search.exact(photo)
+    found, wanted = patch_scores(search, photo, scoring), search.exact(photo)
     score = scoring.image_score(found)
     assert score <= scoring.image_score(wanted) + rounding(bank, photo).max()
 
@@ -197,7 +209,7 @@ def test_the_patches_given_are_left_as_they_were() -> None:
     bank = MemoryBank(clustered(1, 2000, 16))
     photo = clustered(2, 200, 16)
     before = photo.copy()
-    search_by_lists(bank, InvertedLists.of(bank, 64, 0), 16).patch_scores(photo)
+    patch_scores(search_by_lists(bank, InvertedLists.of(bank, 64, 0), 16), photo)
     np.testing.assert_array_equal(photo, before)
 
 
@@ -205,9 +217,9 @@ def test_the_patches_given_are_left_as_they_were() -> None:
 def test_a_photo_of_equal_patches_has_equal_scores(value: float) -> None:
     """Which of them are the highest is then open; the search must come to an end all the same."""
     bank = MemoryBank(clustered(1, 2000, 16))
-    search = search_by_lists(bank, InvertedLists.of(bank, 64, 0), 64, Scoring(top_share=0.1))
+    search = search_by_lists(bank, InvertedLists.of(bank, 64, 0), 64)
     photo = np.full((1024, 16), value, dtype=np.float32)
-    highest = np.sort(search.patch_scores(photo))[-102:]
+    highest = np.sort(search.patch_scores(photo, 102))[-102:]
     np.testing.assert_allclose(highest, exact_scores(bank, photo)[:102], rtol=1e-5)
 
 
@@ -217,10 +229,7 @@ def test_the_plan_keeps_the_order_of_the_exact_scores() -> None:
     assert (search.plan.method, search.plan.images) == ("lists", 32)
     assert search.lists is not None
     assert search.plan.lists == len(search.lists)
-    found, exact = (
-        np.array([FEW_HIGHEST.image_score(scores(p)) for p in sample])
-        for scores in (search.patch_scores, search.exact)
-    )
+    found, exact = image_scores(search, sample)
     correlation = spearmanr(found, exact).statistic
     assert correlation >= LEAST_RANK_CORRELATION
     assert search.plan.rank_correlation == pytest.approx(correlation, abs=1e-6)
@@ -232,10 +241,7 @@ def test_the_plan_keeps_the_order_of_the_exact_scores() -> None:
 def test_the_order_holds_on_photos_that_the_plan_was_not_measured_on() -> None:
     search = plan_search(MemoryBank(clustered(1, 4000, 64)), FEW_HIGHEST, photos(32, 64), seed=3)
     others = photos(40, 64, first=1000)
-    found, exact = (
-        [FEW_HIGHEST.image_score(scores(p)) for p in others]
-        for scores in (search.patch_scores, search.exact)
-    )
+    found, exact = image_scores(search, others)
     assert search.plan.method == "lists"
     assert spearmanr(found, exact).statistic >= 0.99
 
@@ -250,16 +256,20 @@ def test_the_same_seed_gives_the_same_plan_and_lists() -> None:
     np.testing.assert_array_equal(one.lists.assignments, two.lists.assignments)
 
 
-@pytest.mark.parametrize(
-    ("vectors", "k"), [(SMALLEST_LISTED - 1, 1), (SMALLEST_LISTED, 2), (4000, 5), (1, 1)]
-)
-def test_small_banks_and_several_neighbours_are_searched_exactly(vectors: int, k: int) -> None:
-    bank, scoring = MemoryBank(clustered(1, vectors, 8)), Scoring(k=k)
-    search = plan_search(bank, scoring, photos(FEWEST_PHOTOS, 8), seed=0)
+@pytest.mark.parametrize("vectors", [1, SMALLEST_LISTED - 1])
+def test_small_banks_are_searched_exactly(vectors: int) -> None:
+    bank = MemoryBank(clustered(1, vectors, 8))
+    search = plan_search(bank, FEW_HIGHEST, photos(FEWEST_PHOTOS, 8), seed=0)
     assert (search.plan.method, search.lists) == ("exact", None)
     photo = clustered(2, 50, 8)
+    np.testing.assert_allclose(patch_scores(search, photo), exact_scores(bank, photo), rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_a_patchs_score_is_the_mean_over_its_neighbours(k: int) -> None:
+    bank, photo = MemoryBank(clustered(1, 300, 8)), clustered(2, 50, 8)
     expected = bank.search(photo, k)[0].mean(axis=1)
-    np.testing.assert_allclose(search.patch_scores(photo), expected, rtol=1e-6)
+    np.testing.assert_allclose(patch_scores(PatchSearch(bank, k), photo), expected, rtol=1e-6)
 
 
 def test_the_smallest_bank_with_lists_has_them() -> None:
@@ -288,7 +298,7 @@ def test_equal_vectors_leave_no_list_empty(vectors: Floats) -> None:
     assert np.bincount(lists.assignments, minlength=len(lists)).min() > 0
     search = plan_search(bank, FEW_HIGHEST, photos(8, 8), seed=0)
     for photo in photos(4, 8, first=500):
-        assert np.isfinite(search.patch_scores(photo)).all()
+        assert np.isfinite(patch_scores(search, photo)).all()
 
 
 def test_patches_in_a_file_are_searched_as_any_others(tmp_path: Path) -> None:
@@ -296,17 +306,17 @@ def test_patches_in_a_file_are_searched_as_any_others(tmp_path: Path) -> None:
     search = search_by_lists(bank, InvertedLists.of(bank, 64, 0), 16)
     np.save(tmp_path / "photo.npy", photo)
     read_only = np.load(tmp_path / "photo.npy", mmap_mode="r")
-    np.testing.assert_array_equal(search.patch_scores(read_only), search.patch_scores(photo))
+    np.testing.assert_array_equal(patch_scores(search, read_only), patch_scores(search, photo))
 
 
 def test_many_threads_get_the_answers_of_one() -> None:
     bank = MemoryBank(clustered(1, 4000, 32))
     search = search_by_lists(bank, InvertedLists.of(bank, 128, 0), 16)
     sample = photos(16, 32) * 6
-    alone = [search.patch_scores(photo) for photo in sample]
+    alone = [patch_scores(search, photo) for photo in sample]
     fresh = search_by_lists(bank, InvertedLists.of(bank, 128, 0), 16)  # nothing prepared yet
     with ThreadPoolExecutor(8) as threads:
-        together = list(threads.map(fresh.patch_scores, sample))
+        together = list(threads.map(lambda photo: patch_scores(fresh, photo), sample))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -319,7 +329,7 @@ def test_the_unit_of_the_features_does_not_matter(scale: float) -> None:
     assert search.plan.method == "lists"
     for photo in photos(4, 16, first=500):
         wanted = FEW_HIGHEST.image_score(search.exact(photo * unit))
-        assert FEW_HIGHEST.image_score(search.patch_scores(photo * unit)) == pytest.approx(
+        assert FEW_HIGHEST.image_score(patch_scores(search, photo * unit)) == pytest.approx(
             wanted, rel=0.02
         )
 
@@ -329,10 +339,7 @@ def test_bytes_that_tell_no_vectors_apart_are_not_relied_on() -> None:
     vectors = clustered(1, 2000, 16)
     vectors[7, 3] = 1e6
     search = plan_search(MemoryBank(vectors), FEW_HIGHEST, photos(32, 16), seed=0)
-    found, wanted = (
-        [FEW_HIGHEST.image_score(f(p)) for p in photos(32, 16, first=500)]
-        for f in (search.patch_scores, search.exact)
-    )
+    found, wanted = image_scores(search, photos(32, 16, first=500))
     assert spearmanr(found, wanted).statistic >= 0.995
 
 
@@ -343,7 +350,7 @@ def test_a_patch_that_is_no_number_gives_no_score(value: float) -> None:
     photo = clustered(2, 200, 16)
     photo[5, 3] = value
     with pytest.raises(NonFiniteScore):
-        FEW_HIGHEST.image_score(search.patch_scores(photo))
+        FEW_HIGHEST.image_score(patch_scores(search, photo))
 
 
 def test_lists_that_several_threads_read_give_what_one_reads(
@@ -363,7 +370,7 @@ def test_patches_of_another_dimension_are_refused(dimensions: int) -> None:
     bank = MemoryBank(clustered(1, 1200, 8))
     search = search_by_lists(bank, InvertedLists.of(bank, 32, 0), 16)
     with pytest.raises(BankError, match="D = 8"):
-        search.patch_scores(clustered(2, 10, dimensions))
+        patch_scores(search, clustered(2, 10, dimensions))
 
 
 def centroids(**changes: Any) -> Floats:
@@ -407,30 +414,39 @@ def test_centroids_or_lists_that_do_not_fit_are_refused(
 def with_lists(vectors: Floats) -> artifacts.Artifact:
     """A bank of colours that is searched by lists."""
     artifact = make_artifact(vectors=vectors)
-    search = plan_search(artifact.bank, artifact.manifest.scoring, photos(8, 3), seed=0)
-    assert search.lists is not None
-    manifest = artifact.manifest.model_copy(update={"search": search.plan})
-    return replace(artifact, manifest=manifest, lists=search.lists)
+    bank = bank_of(artifact)
+    search = plan_search(bank, artifact.manifest.scoring, photos(8, 3), seed=0)
+    learnt = Knn(KnnSettings(search=search.plan), bank, search.lists)
+    return taught(artifact, learnt)
+
+
+def taught(artifact: artifacts.Artifact, learnt: Knn) -> artifacts.Artifact:
+    """The same with another method."""
+    changes = {"method": MethodRecord.of(learnt)}
+    return replace(artifact, method=learnt, manifest=artifact.manifest.model_copy(update=changes))
+
+
+def search_of(artifact: artifacts.Artifact) -> PatchSearch:
+    assert isinstance(artifact.method, Knn)
+    return artifact.method.search
 
 
 def test_loaded_lists_give_the_same_scores(tmp_path: Path) -> None:
     artifact = with_lists(clustered(1, 1500, 3))
     artifacts.save(tmp_path, artifact)
     loaded = artifacts.load(tmp_path, "can")
-    assert loaded.manifest.search == artifact.manifest.search
-    before, after = (
-        PatchSearch(a.bank, a.manifest.scoring, a.manifest.search, a.lists)
-        for a in (artifact, loaded)
-    )
+    assert loaded.manifest.method == artifact.manifest.method
+    before, after = search_of(artifact), search_of(loaded)
     assert after.lists is not None
     for photo in photos(6, 3):
-        np.testing.assert_array_equal(after.patch_scores(photo), before.patch_scores(photo))
+        np.testing.assert_array_equal(patch_scores(after, photo), patch_scores(before, photo))
 
 
 def test_stored_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     artifact = with_lists(clustered(1, 1500, 3))
-    assert artifact.lists is not None
-    artifact.lists.assignments[0] = len(artifact.lists)
+    lists = search_of(artifact).lists
+    assert lists is not None
+    lists.assignments[0] = len(lists)
     artifacts.save(tmp_path, artifact)
     with pytest.raises(ArtifactError, match="lists"):
         artifacts.load(tmp_path, "can")
@@ -438,12 +454,13 @@ def test_stored_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["exact", "lists"])
 def test_lists_that_the_manifest_does_not_speak_of_are_refused(tmp_path: Path, kind: str) -> None:
-    artifact = with_lists(clustered(1, 1500, 3))
-    changes = {"search": SearchPlan()} if kind == "exact" else {}
-    manifest = artifact.manifest.model_copy(update=changes)
-    lists = artifact.lists if kind == "exact" else None
-    artifacts.save(tmp_path, replace(artifact, manifest=manifest, lists=lists))
-    with pytest.raises(ArtifactError, match="not as its manifest says"):
+    listed = with_lists(clustered(1, 1500, 3))
+    exact = taught(listed, Knn(KnnSettings(), bank_of(listed)))
+    stored, said = (listed, exact) if kind == "exact" else (exact, listed)
+    changes = {"method": said.manifest.method}
+    manifest = stored.manifest.model_copy(update=changes)
+    artifacts.save(tmp_path, replace(stored, manifest=manifest))
+    with pytest.raises(ArtifactError, match="centroids, list_of"):
         artifacts.load(tmp_path, "can")
 
 
@@ -457,15 +474,14 @@ def test_a_built_bank_with_lists_serves_with_the_scores_of_an_exact_one(tmp_path
     """From photos to a loaded detector."""
     goods = [confetti(s) for s in range(30)]
     write_photos(tmp_path / "can" / "train" / "good", goods)
-    chosen = method(bank={"max_vectors": 1100})
+    chosen = method(method={"kind": "knn", "max_vectors": 1100})
     artifact = build_bank(read_category(tmp_path, "can"), chosen, extractor()).artifact
-    assert artifact.manifest.search.method == "lists"
+    assert search_of(artifact).plan.method == "lists"
     artifacts.save(tmp_path / "models", artifact)
     loaded = artifacts.load(tmp_path / "models", "can")
     detector = Detector(loaded, extractor())
     detector.self_test()
-    plain = loaded.manifest.model_copy(update={"search": SearchPlan()})
-    exact = Detector(replace(loaded, manifest=plain, lists=None), extractor())
+    exact = Detector(taught(loaded, Knn(KnnSettings(), bank_of(loaded))), extractor())
     for photo in (confetti(7), confetti(77), spotted((10, 10, 50, 50))):
         data = encode(photo)
         assert detector.inspect(data).score == pytest.approx(exact.inspect(data).score, rel=1e-4)

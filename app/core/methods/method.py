@@ -1,0 +1,189 @@
+"""What a method is: it learns from samples of good photos, and scores the cells of others.
+
+A method is one module in this folder that names its class `METHOD`, and a preset; nothing else
+knows it by name. `gaussian.py` is the shortest example.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from ..arrays import Floats
+from ..errors import BankError
+from ..features.sample import Sample
+from .scoring import Scoring
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+Facts = dict[str, int | float]
+
+
+class Samples(Protocol):
+    """Samples that may lie in a file: read one after the other, as often as needed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class MethodSettings(BaseModel):
+    """A method's own values in a preset's `[method]`, beside `kind`; stored in the manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a method learns from.
+
+    Attributes:
+        samples: of good photos.
+        groups: one name per sample; photos of one group are near copies.
+        scoring: how cells become a photo's score.
+        progress: called with (done, total).
+        warn: takes a sentence for the person who builds.
+    """
+
+    samples: Samples
+    groups: Sequence[str]
+    scoring: Scoring
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    warn: Callable[[str], None] = lambda _text: None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def of(self, chosen: Sequence[int]) -> Lesson:
+        """The same from these samples alone, in silence: one fold of a calibration."""
+        return replace(
+            self,
+            samples=_Chosen(self.samples, chosen),
+            groups=[self.groups[index] for index in chosen],
+            progress=lambda _done, _total: None,
+            warn=lambda _text: None,
+        )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    samples: Samples
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[self.indices[index]]
+
+
+class Method(ABC):
+    """What has learnt from good photos. Immutable; `score` is safe to share between threads.
+
+    Attributes:
+        kind: its name in presets and manifests.
+        Settings: the values that a preset may give it.
+        settings: those with which it was made, completed by what `fit` found.
+    """
+
+    kind: ClassVar[str]
+    Settings: ClassVar[type[MethodSettings]]
+
+    @property
+    @abstractmethod
+    def settings(self) -> MethodSettings: ...
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, settings: Any, lesson: Lesson) -> Self:
+        """Learn. `settings` is of this class's `Settings`.
+
+        Raises:
+            GoodsGuardError: it cannot be learnt from these samples; the text says why.
+        """
+
+    @abstractmethod
+    def score(self, sample: Sample, highest: int) -> Floats:
+        """How unlike good photos each cell is: (h, w) float32, larger = more anomalous.
+
+        Args:
+            highest: so many of the highest values decide the photo's score and must be right;
+                where that is quicker, the others may be too large as long as they stay below.
+
+        Raises:
+            BankError: cells of another dimension, or at places that it has not learnt.
+        """
+
+    @abstractmethod
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """What it has learnt, by name: float32, int32 or uint8, stored as `method.<name>`."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, settings: Any, tensors: Tensors) -> Self:
+        """What `tensors` gave, from an untrusted file.
+
+        Raises:
+            BankError: names, types, shapes or values that are none of its own.
+        """
+
+    @abstractmethod
+    def facts(self) -> Facts:
+        """Numbers that tell people what was learnt: vectors, dimensions, parameters, ..."""
+
+    def leave_one_out(self, lesson: Lesson) -> Floats | None:  # noqa: ARG002 - for those who can
+        """(n,) scores of the samples it was fitted on, each as if its own group were unknown;
+        None where only a fit without them can tell."""
+        return None
+
+    def for_serving(self, lesson: Lesson) -> Self:  # noqa: ARG002 - for those who can
+        """The same, quicker to ask; made once, after the fit, from the same lesson."""
+        return self
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A method and how its cells become one number: what build, golden photos and service ask."""
+
+    method: Method
+    scoring: Scoring
+
+    def cells(self, sample: Sample) -> Floats:
+        """(h, w) float32 scores of the cells."""
+        highest = self.scoring.counted(sample.cells.shape[0] * sample.cells.shape[1])
+        return self.method.score(sample, highest)
+
+    def score(self, sample: Sample) -> float:
+        """The photo's score.
+
+        Raises:
+            NonFiniteScore: NaN or infinity among the cells that make it.
+        """
+        return self.scoring.image_score(self.cells(sample))
+
+
+def checked(tensors: Tensors, shapes: Mapping[str, tuple[Any, int]]) -> Tensors:
+    """Tensors from a file, if they are these and no others.
+
+    Args:
+        shapes: by name the type and the number of axes wanted.
+
+    Raises:
+        BankError: another name, type or number of axes, or NaN or infinity.
+    """
+    if missing := sorted(set(shapes) - set(tensors)):
+        raise BankError(f"the bank lacks {', '.join(missing)}")
+    if extra := sorted(set(tensors) - set(shapes)):
+        raise BankError(f"the bank holds {', '.join(extra)}, which its method does not have")
+    for name, (dtype, axes) in shapes.items():
+        tensor = tensors[name]
+        if tensor.dtype != np.dtype(dtype) or tensor.ndim != axes:
+            raise BankError(f"the bank's {name} must be {np.dtype(dtype)} with {axes} axes")
+        if np.issubdtype(tensor.dtype, np.floating) and not np.isfinite(tensor).all():
+            raise BankError(f"the bank's {name} has NaN or infinite values")
+    return tensors
