@@ -58,7 +58,7 @@ class FeatureMaps(nn.Module):
         return found
 
 
-def as_published(stored: StateDict, body: nn.Module) -> StateDict:
+def as_published(stored: StateDict, _body: nn.Module) -> StateDict:
     """For files whose parameters are named and shaped as the network's."""
     return stored
 

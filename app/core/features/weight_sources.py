@@ -65,7 +65,9 @@ class Torchvision:
                     weights_only=True,
                     progress=False,
                 )
-        except Exception as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
+        except (
+            Exception
+        ) as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
             raise _not_found(backbone, path.name, path.parent, exc) from exc
         return path
 
@@ -137,7 +139,7 @@ class Hub:
 
     def fetch(self, backbone: str) -> Path:
         from huggingface_hub import constants, hf_hub_download, hf_hub_url
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
         disable_progress_bars()
         try:
@@ -150,7 +152,9 @@ class Hub:
                     revision=self.commit,
                     etag_timeout=NETWORK_TIMEOUT_S,
                 )
-        except Exception as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
+        except (
+            Exception
+        ) as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
             raise _not_found(backbone, self._folder(), Path(constants.HF_HUB_CACHE), exc) from exc
         return self._checked(Path(path))
 

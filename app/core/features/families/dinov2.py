@@ -83,7 +83,7 @@ def fit_positions(stored: StateDict, transformer: nn.Module) -> StateDict:
     Raises:
         WeightsMismatch: of a transformer with registers, which would fit and be another network.
     """
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers.pos_embed import resample_abs_pos_embed
 
     if stored.keys() & {"reg_token", "register_tokens"}:
         raise WeightsMismatch("these are weights of DINOv2 with registers: take those without")

@@ -77,7 +77,7 @@ def _row(
     )
 
 
-def _network(name: str, layers: Sequence[str], input_size: int) -> FeatureMaps:
+def _network(name: str, layers: Sequence[str], _input_size: int) -> FeatureMaps:
     # timm's `features_only` and `forward_intermediates` know five of the seven stages and not the
     # head; its tracing takes them all.
     import timm
@@ -88,7 +88,7 @@ def _network(name: str, layers: Sequence[str], input_size: int) -> FeatureMaps:
     return FeatureMaps(create_feature_extractor(model.eval(), nodes), layers)
 
 
-def _translate(rename: Callable[[str], str], stored: StateDict, body: nn.Module) -> StateDict:
+def _translate(rename: Callable[[str], str], stored: StateDict, _body: nn.Module) -> StateDict:
     return {rename(name): tensor for name, tensor in stored.items()}
 
 

@@ -32,5 +32,5 @@ class _Pixels(nn.Module):
         return {"pixels": batch}
 
 
-def _network(layers: Sequence[str], input_size: int) -> FeatureMaps:
+def _network(layers: Sequence[str], _input_size: int) -> FeatureMaps:
     return FeatureMaps(_Pixels(), layers)

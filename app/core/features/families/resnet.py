@@ -45,7 +45,7 @@ def _row(
     )
 
 
-def _network(name: str, layers: Sequence[str], input_size: int) -> FeatureMaps:
+def _network(name: str, layers: Sequence[str], _input_size: int) -> FeatureMaps:
     from torchvision import models
     from torchvision.models.feature_extraction import create_feature_extractor
 
