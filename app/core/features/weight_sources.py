@@ -124,17 +124,13 @@ class Hub:
 
     def cached(self) -> Path | None:
         """The file of the commit, or else of the branch from which timm itself takes it."""
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        # Not `hf_hub_download(local_files_only=True)`: it asks the hub who else is calling.
+        from huggingface_hub import try_to_load_from_cache
 
         for revision in (self.commit, "main"):
-            try:
-                found = hf_hub_download(
-                    self.repository, self.file, revision=revision, local_files_only=True
-                )
-            except LocalEntryNotFoundError:
-                continue
-            return self._checked(Path(found))
+            found = try_to_load_from_cache(self.repository, self.file, revision=revision)
+            if isinstance(found, str):
+                return self._checked(Path(found))
         return None
 
     def fetch(self, backbone: str) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save
 
 from app.core.errors import WeightsMismatch, WeightsNotFound
@@ -23,8 +24,8 @@ SMALL = BACKBONES["dinov2_vits14"]
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and a client that asks nobody."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return tmp_path
 
 
@@ -71,6 +72,16 @@ def test_the_commit_goes_before_what_timm_fetched(cache: Path) -> None:
 
 def test_an_empty_cache_has_nothing(cache: Path) -> None:
     assert HUB.cached() is None
+
+
+def test_looking_into_the_cache_asks_nobody(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket.socket, "connect", lambda *place: called.append(place))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *place, **_: called.append(place))
+    store(cache, HUB, "d" * 40, b"weights", branch="main")
+    assert HUB.cached() is not None
+    assert called == []
 
 
 def test_a_damaged_file_is_refused_by_its_name(cache: Path) -> None:
