@@ -36,8 +36,8 @@ class BareBackbone:
     ) -> None:
         backbone = get_backbone(spec.backbone)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
-        network = load_network(backbone, spec.layers, file)
         side = spec.preprocess.input_size
+        network = load_network(backbone, spec.layers, file, side)
         self._engine = (
             _OpenVino(network, precision, side, threads)
             if runtime == "openvino"

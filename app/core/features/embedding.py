@@ -20,6 +20,8 @@ class EmbeddingNetwork(nn.Module):
     Attributes:
         grid: (h, w) of the patches, P = h·w; None averages each layer over the photo (P = 1).
         neighbourhood: side of the square over which each place is averaged, in its own layer.
+        unit_length: whether each feature is scaled to length 1 at the end, so that Euclidean
+            distances rank as cosine distances do: d² = 2 (1 − cos).
     """
 
     mean: torch.Tensor
@@ -33,17 +35,20 @@ class EmbeddingNetwork(nn.Module):
         std: Sequence[float],
         grid: tuple[int, int] | None = None,
         neighbourhood: int = 1,
+        unit_length: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.grid = grid
         self.neighbourhood = neighbourhood
+        self.unit_length = unit_length
         for name, values in (("mean", mean), ("std", std)):
             channels = torch.tensor(values, dtype=torch.float32).mul_(255)
             self.register_buffer(name, channels, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.pool(self.network(self.normalise(pixels)))
+        embedding = self.pool(self.network(self.normalise(pixels)))
+        return functional.normalize(embedding, dim=2) if self.unit_length else embedding
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) uint8 -> (B, 3, H, W) float32."""

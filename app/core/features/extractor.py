@@ -36,6 +36,8 @@ class FeatureSpec(BaseModel):
             feature per place of the finest layer's grid (P = h·w), coarser layers interpolated.
         neighbourhood: each place is averaged with its neighbours in a square of that side, in
             its own layer, before (`patches` only; Roth et al. 2022, sec. 3.1, p = 3).
+        unit_length: each place's concatenated feature is scaled to length 1, which makes distances
+            rank as cosine distances do.
         selected_dimensions: the columns kept, of the concatenated features; None keeps all.
     """
 
@@ -47,6 +49,7 @@ class FeatureSpec(BaseModel):
     preprocess: Preprocess
     pooling: Literal["global_mean", "patches"] = "global_mean"
     neighbourhood: int = Field(default=1, ge=1, le=15)
+    unit_length: bool = False
     selected_dimensions: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
@@ -69,8 +72,8 @@ class FeatureSpec(BaseModel):
         known = get_backbone(self.backbone).layers
         if unknown := [name for name in self.layers if name not in known]:
             raise PresetError(f"{self.backbone} has no layer {unknown}; there are {list(known)}")
-        stride = min(known[name].stride for name in self.layers)
-        side = -(-self.preprocess.input_size // stride)
+        finest = min((known[name] for name in self.layers), key=lambda layer: layer.stride)
+        side = finest.side(self.preprocess.input_size)
         return side, side
 
     def network_key(self) -> str:
@@ -130,7 +133,8 @@ class FeatureExtractor:
         backbone = get_backbone(spec.backbone)
         make_runtime = make_runtime or choose_runtime(device)
         file = find_weights(backbone, weights, sha256=spec.weights_sha256 or None)
-        network = embedding_network(load_network(backbone, spec.layers, file), spec)
+        maps = load_network(backbone, spec.layers, file, spec.preprocess.input_size)
+        network = embedding_network(maps, spec)
         spec = spec.model_copy(update={"weights_sha256": file.sha256})
         return cls(spec, make_runtime(network, spec.preprocess.input_size))
 
@@ -175,4 +179,5 @@ def embedding_network(
         std=spec.preprocess.std,
         grid=None if spec.pooling == "global_mean" else spec.grid,
         neighbourhood=spec.neighbourhood,
+        unit_length=spec.unit_length,
     )

@@ -27,9 +27,20 @@ def pyramid(batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 
 def embedding(
-    network: Network, grid: tuple[int, int] | None = None, neighbourhood: int = 1
+    network: Network,
+    grid: tuple[int, int] | None = None,
+    neighbourhood: int = 1,
+    *,
+    unit_length: bool = False,
 ) -> EmbeddingNetwork:
-    return EmbeddingNetwork(network, mean=MEAN, std=STD, grid=grid, neighbourhood=neighbourhood)
+    return EmbeddingNetwork(
+        network,
+        mean=MEAN,
+        std=STD,
+        grid=grid,
+        neighbourhood=neighbourhood,
+        unit_length=unit_length,
+    )
 
 
 @given(st.integers(0, 999))
@@ -101,6 +112,24 @@ def test_a_batch_gives_what_its_photos_give_alone(grid: tuple[int, int] | None) 
     pixels = pictures(5, number=5)
     alone = torch.cat([made(pixels[i : i + 1]) for i in range(5)])
     np.testing.assert_allclose(made(pixels).numpy(), alone.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("grid", [None, (16, 16)])
+def test_distances_between_features_of_unit_length_are_those_of_their_cosines(
+    grid: tuple[int, int] | None,
+) -> None:
+    pixels = pictures(9)
+    plain = embedding(pyramid, grid=grid)(pixels).numpy()
+    first, second = embedding(pyramid, grid=grid, unit_length=True)(pixels).numpy()
+    lengths = np.linalg.norm(plain, axis=2)
+    cosines = (plain[0] * plain[1]).sum(axis=1) / lengths[0] / lengths[1]
+    distances = np.square(first - second).sum(axis=1)
+    np.testing.assert_allclose(distances, 2 * (1 - cosines), atol=1e-5)
+
+
+def test_a_feature_of_nothing_but_zeros_has_no_direction_and_stays() -> None:
+    made = embedding(lambda batch: (batch * 0,), grid=(16, 16), unit_length=True)
+    assert not made(pictures(1)).numpy().any()
 
 
 def test_means_of_half_precision_maps_are_taken_in_float32() -> None:

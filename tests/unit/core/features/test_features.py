@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,13 @@ from hypothesis import strategies as st
 from app.core.arrays import Floats
 from app.core.building.preset import load_preset
 from app.core.errors import NonFiniteScore, PresetError, WeightsNotFound
+from app.core.features.backbones import get_backbone
 from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import choose_runtime
 from app.core.features.sample import Sample
 from app.core.photo.images import decode
-from tests.support import SPEC, ColourRuntime, colour_extractor, encode, plain, textured
+from app.core.photo.preprocess import Preprocess
+from tests.support import SHARED, SPEC, ColourRuntime, colour_extractor, encode, plain, textured
 
 CPU = torch.device("cpu")
 
@@ -21,6 +25,26 @@ CPU = torch.device("cpu")
 # the last ReLU, so that the highest are pinned, and some at the start.
 GOLDEN = {0: 0.0, 1: 0.00160, 7: 0.02636, 714: 4.16763, 897: 4.11408, 113: 3.88876, 778: 3.23867}
 GOLDEN_MEAN = 0.06695
+
+FOLDED = SHARED / "weights" / "resnet18_imagenet1k_v1_folded_to_layer3.safetensors"
+needs_folded = pytest.mark.skipif(not FOLDED.is_file(), reason="the folded ResNet18 is not here")
+LITE_LAYERS = ["blocks.2", "blocks.4"]
+# Patches of `textured(256, 256)` by place and column, and their standard deviation, likewise. Those
+# of the first two were computed when the networks were still cut by hand.
+PLACES = [0, 33, 511, 700, 1023], [0, 5, -1, 100, 64]
+PINNED = [
+    pytest.param(
+        *("resnet18", ["layer2", "layer3"], FOLDED),
+        *([0.15935, 0.14225, 0.01481, 0.25890, 0.03133], 0.183955),
+        marks=needs_folded,
+    ),
+    ("efficientnet_lite0", LITE_LAYERS, None,
+     [-1.85635, -3.69346, 0.85469, 3.20206, 0.94733], 4.084712),
+    ("efficientnet_lite1", LITE_LAYERS, None,
+     [1.00789, -13.99523, 1.66070, 1.70223, -0.67427], 5.764341),
+    ("efficientnet_lite2", LITE_LAYERS, None,
+     [-1.31993, -10.49929, -2.23558, 1.43524, 0.41457], 5.550084),
+]  # fmt: skip
 
 
 def sample(extractor: FeatureExtractor, file: bytes) -> Sample:
@@ -43,6 +67,63 @@ def test_lite0s_features_are_those_pinned(lite0: FeatureExtractor) -> None:
     assert features.shape == (1, 1, 1280)
     np.testing.assert_allclose(features[0, 0, list(GOLDEN)], list(GOLDEN.values()), atol=1e-3)
     assert features.mean() == pytest.approx(GOLDEN_MEAN, abs=1e-4)
+
+
+@pytest.mark.parametrize(("backbone", "layers", "weights", "values", "std"), PINNED)
+def test_a_backbones_patches_are_those_pinned(
+    backbone: str, layers: list[str], weights: Path | None, values: list[float], std: float
+) -> None:
+    row = get_backbone(backbone)
+    spec = FeatureSpec(
+        backbone=backbone,
+        layers=tuple(layers),
+        pooling="patches",
+        neighbourhood=3,
+        preprocess=Preprocess(input_size=256, resize="squash", mean=row.mean, std=row.std),
+    )
+    exact = choose_runtime(CPU, precision="float32")
+    (patches,) = embed(FeatureExtractor.load(spec, CPU, weights, exact), encode(textured(256, 256)))
+    np.testing.assert_allclose(patches[PLACES], values, atol=1e-3)
+    assert patches.std() == pytest.approx(std, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layer", "input_size", "side"),
+    [
+        ("resnet18", "layer2", 256, 32),
+        ("resnet18", "layer2", 250, 32),
+        ("dinov2_vits14", "blocks.11", 448, 32),
+        ("dinov2_vits14", "blocks.11", 461, 32),
+        ("pixels", "pixels", 64, 64),
+    ],
+)
+def test_the_grid_is_the_finest_layers_map(
+    backbone: str, layer: str, input_size: int, side: int
+) -> None:
+    spec = SPEC.model_copy(
+        update={
+            "backbone": backbone,
+            "layers": (layer,),
+            "pooling": "patches",
+            "preprocess": SPEC.preprocess.model_copy(update={"input_size": input_size}),
+        }
+    )
+    assert spec.grid == (side, side)
+
+
+def test_a_spec_from_before_there_was_a_unit_length_means_none() -> None:
+    stored = SPEC.model_dump()
+    del stored["unit_length"]
+    assert FeatureSpec.model_validate(stored) == SPEC
+    assert not SPEC.unit_length
+
+
+def test_features_of_unit_length_keep_their_direction() -> None:
+    spec = SPEC.model_copy(update={"unit_length": True})
+    photo = encode(plain((51, 102, 204)))
+    (found,) = embed(colour_extractor(spec), photo)
+    (plain_one,) = embed(colour_extractor(), photo)
+    np.testing.assert_allclose(found, plain_one / np.linalg.norm(plain_one), atol=1e-6)
 
 
 def test_loading_writes_the_weights_hash_into_the_spec(lite0: FeatureExtractor) -> None:
@@ -128,6 +209,7 @@ def test_specs_share_a_network_whatever_their_selected_dimensions() -> None:
         {"backbone": "resnet18"},
         {"weights_sha256": "1" * 64},
         {"layers": ("layer2",)},
+        {"unit_length": True},
         {"preprocess": SPEC.preprocess.model_copy(update={"input_size": 64})},
     ],
 )
