@@ -28,7 +28,7 @@ demo: $(STAMP)
 
 # The port comes last, so that PORT=9000 make serve works.
 serve: $(STAMP)
-	$(BIN)/uvicorn app.main:app --no-access-log --no-server-header --port $(PORT)
+	$(BIN)/goodsguard serve --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
@@ -106,4 +106,4 @@ container:
 	scripts/check_container.sh
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
