@@ -40,13 +40,14 @@ def main(
     import uvicorn
     from pydantic import ValidationError
 
-    from ..main import create_app
     from ..settings import Settings
 
     try:
         Settings()
     except ValidationError as exc:
         raise stop(_faults(exc)) from exc
+    from ..main import create_app
+
     uvicorn.run(
         create_app,
         factory=True,
@@ -61,6 +62,6 @@ def main(
 def _faults(error: ValidationError) -> str:
     """What is wrong with which variable; not what it holds, which may be a secret."""
     return "; ".join(
-        f"GOODSGUARD_{'_'.join(map(str, e['loc']))}: {e['msg']}".replace("\n", " ")
+        f"GOODSGUARD_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
         for e in error.errors(include_input=False, include_url=False)
     )
