@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -12,18 +12,26 @@ from typer.core import TyperGroup
 from . import __version__, commands
 from .cli import replace_what_cannot_be_printed
 
-# As they follow each other in use; what is not named here comes after them.
-ORDER = ("build", "evaluate", "explore", "compare", "threshold", "serve", "key", "sign")
+# Each is a file of the room `commands`, and its line in the list.
+SUB_COMMANDS = {
+    "build": "Build a bank and a threshold per category from good photos.",
+    "evaluate": "Measure banks on labelled photos; write figures and a report.",
+    "explore": "Show what a data folder holds, before a bank is built from it.",
+    "compare": "Measure presets side by side on the same labelled photos.",
+    "threshold": "Give a bank another threshold, without building it again.",
+    "serve": "Answer photos over HTTP, until SIGTERM or Ctrl-C.",
+    "key": "Make an API key; its entry is printed, or added to a file.",
+    "sign": "Sign banks, make a key for that, or see who signed what.",
+}
 
 
 def names() -> list[str]:
-    """The sub-commands there are: the files of the room `commands`."""
-    found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
-    return sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    """The sub-commands there are, in the order of use."""
+    return [name for name in SUB_COMMANDS if find_spec(f"{commands.__name__}.{name}")]
 
 
 class SubCommands(TyperGroup):
-    """Loads a sub-command's file when it is called, or its line of help is asked for."""
+    """Loads a sub-command's file when it is called, or listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return names()
@@ -31,8 +39,9 @@ class SubCommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in names():
             return None
+        function = import_module(f"{commands.__name__}.{cmd_name}").main
         program = typer.Typer(add_completion=False)
-        program.command(cmd_name)(import_module(f".{cmd_name}", commands.__name__).main)
+        program.command(cmd_name, short_help=SUB_COMMANDS[cmd_name])(function)
         return typer.main.get_command(program)
 
 

@@ -8,5 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is
 from app.cli import run
 from app.commands.threshold import main
 
+__all__ = ["main"]
+
 if __name__ == "__main__":
     run(main)

@@ -67,7 +67,7 @@ def running(
     log: Path,
     *,
     command: Sequence[str | Path] = UVICORN,
-    folder: Path = ROOT,
+    folder: str | Path = ROOT,
     **settings: str | Path,
 ) -> Iterator[Server]:
     """Start the service with `GOODSGUARD_<name>` settings, wait until it answers, end it.
