@@ -13,7 +13,7 @@
 # the container: -p brings requests from elsewhere. Make a key (it prints what to put above), or set
 # GOODSGUARD_ALLOW_ANONYMOUS=true to answer whoever reaches the port:
 #
-#   docker run --rm goodsguard python scripts/make_key.py --name till-1
+#   docker run --rm goodsguard goodsguard key --name till-1
 
 # Any base with Python 3.11 as python3, its venv module and useradd will do.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
@@ -23,6 +23,18 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM ${BASE_IMAGE} AS requirements
 COPY pyproject.toml /
 RUN python3 -c "import tomllib; print(*tomllib.load(open('/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > /requirements.txt
+
+# The package as pip installs it, made where there is a pip: the image below keeps none. What builds
+# it is fetched once; after that a change of the code needs no network.
+FROM ${BASE_IMAGE} AS package
+ARG PIP_OPTIONS=
+COPY constraints.txt /
+RUN python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --only-binary :all: -c /constraints.txt ${PIP_OPTIONS} hatchling
+COPY pyproject.toml README.md LICENSE /source/
+COPY app /source/app
+# From the same place as the image's, since the command's first line names its Python.
+RUN /opt/venv/bin/pip install --no-index --no-deps --no-build-isolation --no-compile --prefix /package /source
 
 FROM ${BASE_IMAGE}
 
@@ -74,9 +86,11 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /srv/goodsguard
 COPY LICENSE ./
+COPY --from=package /package /opt/venv
 COPY scripts scripts
-COPY app app
-RUN python -m compileall -q app scripts
+# scripts/ run what lies beside them under the name `app`, here as in a checkout: the same files.
+RUN ln -s "$(python -c 'import goodsguard; print(*goodsguard.__path__)')" app \
+    && python -m compileall -q app scripts
 
 LABEL org.opencontainers.image.title="GoodsGuard" \
       org.opencontainers.image.description="Spots damaged goods in photos" \
@@ -95,4 +109,4 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 CMD ["py
 # Host and port come from UVICORN_HOST and UVICORN_PORT, which the health check reads too. One
 # process: each would load the banks anew, and one already uses every core. 6 seconds for requests
 # under way, after the 2 of GOODSGUARD_DRAIN_S, because `docker stop` kills after 10.
-CMD ["uvicorn", "app.main:app", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "6"]
+CMD ["uvicorn", "--factory", "goodsguard.main:create_app", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "6"]

@@ -28,7 +28,7 @@ demo: $(STAMP)
 
 # The port comes last, so that PORT=9000 make serve works.
 serve: $(STAMP)
-	$(BIN)/uvicorn app.main:app --no-access-log --no-server-header --port $(PORT)
+	$(BIN)/goodsguard serve --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
@@ -73,16 +73,16 @@ bench-banks bench-service: bench-%: bench-data
 		$(if $(WEIGHTS),$(WITH_WEIGHTS),--preset embedded-patch)
 
 bench-coreset: bench-data
-	$(if $(WEIGHTS),$(BIN)/python bench/coreset.py --images data/elpv/elpv_mono/train/good \
+	$(if $(WEIGHTS),$(BIN)/python -m bench.coreset --images data/elpv/elpv_mono/train/good \
 		--weights $(WEIGHTS) --limit $(if $(QUICK),8 --passes 5 --out $(TRIALS),60),\
 		@echo "bench-coreset is left out: it needs WEIGHTS")
 
 bench-memory: $(STAMP)
-	$(BIN)/python bench/memory.py $(if $(QUICK),--images 100 --vectors 400 --out $(TRIALS))
+	$(BIN)/python -m bench.memory $(if $(QUICK),--images 100 --vectors 400 --out $(TRIALS))
 
 # Rows that are there are kept; a first run takes hours, most of them anomalib's. No trial of it.
 bench-accuracy: bench-data
-	$(if $(QUICK),@true,$(BIN)/python bench/accuracy.py --elpv data/elpv \
+	$(if $(QUICK),@true,$(BIN)/python -m bench.accuracy --elpv data/elpv \
 		$(if $(BOTTLE),--bottle $(BOTTLE)) $(if $(CARTONS),--cartons $(CARTONS)) $(WITH_WEIGHTS))
 
 bench-page: $(STAMP)
@@ -106,4 +106,4 @@ container:
 	scripts/check_container.sh
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

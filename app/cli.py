@@ -1,20 +1,26 @@
-"""What the command lines share: consoles, a progress bar, options, and how they stop on a fault."""
+"""What the command lines share: consoles, a progress bar, options, and how they stop on a fault.
+
+Loaded before a command says what it takes: nothing here may import torch.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .core.evaluating.evaluation import Evaluation
 from .core.files import write_whole
+
+if TYPE_CHECKING:
+    from .core.evaluating.evaluation import Evaluation
 
 # Tables are wider than the 80 columns that rich takes for a pipe or a log file.
 _WIDTH = None if Console().is_terminal else 140
@@ -55,8 +61,23 @@ def progress_bar() -> Progress:
     )
 
 
+def run(command: Callable[..., None]) -> None:
+    """Run one command by itself, as the scripts do: the options come from the command line."""
+    replace_what_cannot_be_printed()
+    typer.run(command)
+
+
+def replace_what_cannot_be_printed() -> None:
+    """A console or a file that does not take UTF-8 gets `?` for an arrow, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def logs_to_stderr() -> None:
     """What the service would log, of warnings on: tables on standard output can be piped."""
+    import structlog
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("warning"),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),

@@ -167,7 +167,7 @@ def _start(
         unavailable=sorted(set(registry.entries) - set(registry.detectors)),
     )
     if not registry.entries:
-        log.warning("no bank is stored; build one with scripts/build_bank.py")
+        log.warning("no bank is stored; build one with `goodsguard build`")
     return Services(
         settings=settings,
         reloads=reloads,

@@ -1,6 +1,6 @@
 """Ours against anomalib's PatchCore: the same weights, images and input size, in one run.
 
-    python bench/accuracy.py --elpv data/elpv --bottle FOLDER --weights RESNET18.safetensors
+    python -m bench.accuracy --elpv data/elpv --bottle FOLDER --weights RESNET18.safetensors
 
 Ours are presets as they stand, built, served and evaluated by the functions that the scripts call.
 The peer is anomalib's own model class in an environment of its own, made on the first run (several

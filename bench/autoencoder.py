@@ -1,6 +1,6 @@
 """A small autoencoder on raw pixels: the baseline that memory banks of features must beat.
 
-    python bench/autoencoder.py --data data/elpv --category elpv_mono --category elpv_poly
+    python -m bench.autoencoder --data data/elpv --category elpv_mono --category elpv_poly
 
 It learns to squeeze the good training photos, 64 × 64 pixels, through a few numbers and to draw
 them again; what it cannot draw it has not seen. The score is the mean squared error over all

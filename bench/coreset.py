@@ -1,7 +1,7 @@
 """The textbook greedy k-centre loop against `app/core/methods/knn/coreset.py`, on real patches.
 
-    python bench/coreset.py --images FOLDER --weights RESNET18.safetensors
-    python bench/coreset.py --images FOLDER --weights RESNET18.safetensors --stream 4000
+    python -m bench.coreset --images FOLDER --weights RESNET18.safetensors
+    python -m bench.coreset --images FOLDER --weights RESNET18.safetensors --stream 4000
 
 The loop is that of common PatchCore implementations: distances after scikit-learn's
 SparseRandomProjection(eps=0.9), one new centre per pass over all vectors. Its passes all cost the

@@ -2,7 +2,7 @@
 
 Random patches through the real spool and coreset, as many as the photos asked for would give.
 
-    python bench/memory.py --images 4000
+    python -m bench.memory --images 4000
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each row is one feature configuration and bank on one development set; its colum
 AUROC under each rule from patch scores to an image score. Rows are added to `sweep.json` as they
 are measured and rendered to `sweep.md`; a row that is there already is not measured again.
 
-    python bench/sweep.py --elpv data/elpv --bottle FOLDER --weights FILE
+    python -m bench.sweep --elpv data/elpv --bottle FOLDER --weights FILE
 """
 
 from __future__ import annotations

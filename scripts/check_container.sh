@@ -301,15 +301,20 @@ folder.mkdir(parents=True)
 for number in range(8):
     Image.effect_noise((96, 96), 40).convert("RGB").save(folder / f"{number}.png")
 '
-    check "build_bank.py builds" build_bank
+    check "goodsguard build builds" build_bank
+    check "the scripts run, too" script_helps
 }
 
 build_bank() {
-    (enter "$work/banks" rw python scripts/build_bank.py --data /data --models /models \
+    (enter "$work/banks" rw goodsguard build --data /data --models /models \
         --preset embedded-knn) >"$work/service.log" 2>&1 || {
         tail -n 20 "$work/service.log"
         return 1
     }
+}
+
+script_helps() {
+    (enter "$work/no-banks" ro python scripts/build_bank.py --help) >/dev/null
 }
 
 check_with_banks() {

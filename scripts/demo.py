@@ -20,7 +20,9 @@ import httpx
 import typer
 from rich.progress import Progress
 
-from app.cli import console, errors, evaluation_table, stop, write_json
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
+
+from app.cli import console, errors, evaluation_table, run, stop, write_json
 from app.core.evaluating.evaluation import Evaluation
 from app.core.photo.dataset import list_categories, read_test_split
 
@@ -174,4 +176,4 @@ def wait_for_interrupt() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

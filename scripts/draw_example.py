@@ -7,6 +7,7 @@ verdicts and the maps are the real pipeline's.
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,9 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from app.cli import console
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
+
+from app.cli import console, run
 from app.core.building.build import build_bank
 from app.core.building.preset import load_preset
 from app.core.detector import Detector
@@ -104,4 +107,4 @@ def _panel(detector: Detector, photo: Image.Image) -> Image.Image:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,61 +1,14 @@
-"""A data folder -> what is in it: pictures, tables and warnings, before a bank is built from it."""
+"""A data folder -> what is in it, before a bank is built from it: `goodsguard explore`."""
 
-from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Sequence
-from functools import partial
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
 
-from app.cli import CategoryOption, console, progress_bar, stop, warn
-from app.core.errors import GoodsGuardError
-from app.core.photo.dataset import list_categories, read_category
-from app.reports.exploration import GROUPS, Exploration, explore, warnings, write_page
-from app.reports.exploration_pictures import write_pictures
+from app.cli import run
+from app.commands.explore import main
 
-
-def main(
-    data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/train/good/*.")],
-    report: Annotated[Path, typer.Option(help="Write pictures and explore.md here.")],
-    category: CategoryOption = None,
-) -> None:
-    """Look at a data set as a person would before building a bank from it."""
-    found: list[Exploration] = []
-    try:
-        names = list_categories(data, wanted=category)
-        with progress_bar() as bar:
-            for name in names:
-                split = read_category(data, name)
-                task = bar.add_task(name, total=len(split.train) + len(split.test))
-                one = explore(split, partial(bar.advance, task))
-                write_pictures(report, one)
-                found.append(one)
-        page = write_page(report, found)
-    except (GoodsGuardError, OSError) as exc:
-        raise stop(str(exc)) from exc
-    console.print(_table(found))
-    for one in found:
-        for text in warnings(one):
-            warn(f"{one.category}: {text}")
-    console.print(f"report: {page}")
-
-
-def _table(explorations: Sequence[Exploration]) -> Table:
-    table = Table(title="data set")
-    table.add_column("category")
-    columns = (*GROUPS, "unreadable", "ignored", "duplicates", "train = test")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for e in explorations:
-        n = Counter(p.group for p in e.photos)
-        trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
-        table.add_row(e.category, *(str(count) for count in (*(n[g] for g in GROUPS), *trouble)))
-    return table
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

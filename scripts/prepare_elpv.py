@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.cli import console, stop
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
+
+from app.cli import console, run, stop
 from app.core.files import whole_file
 
 TRAIN_TENTHS = 6
@@ -77,4 +80,4 @@ def _table(counts: Counter[tuple[str, str]], out: Path) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

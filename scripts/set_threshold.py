@@ -1,63 +1,14 @@
-"""Change a bank's alpha, threshold rule or value without a rebuild: written as a new version."""
+"""Change a bank's threshold without a rebuild: `goodsguard threshold`."""
 
-from __future__ import annotations
-
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
 
-from app.cli import ModelsOption, console, stop
-from app.core.errors import GoodsGuardError
-from app.core.judging.calibration import Alpha, Fixed, MeanStd, Quantile
-from app.core.store import artifact as artifacts
+from app.cli import run
+from app.commands.threshold import main
 
-
-def main(
-    category: Annotated[str, typer.Option(help="The category to change.")],
-    models: ModelsOption = Path("models"),
-    alpha: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Promise this false-alarm rate.")
-    ] = None,
-    mean_std: Annotated[
-        float | None, typer.Option(min=0, help="threshold = mean + this many std.")
-    ] = None,
-    quantile: Annotated[
-        float | None, typer.Option(min=0, max=1, help="threshold = this quantile.")
-    ] = None,
-    value: Annotated[
-        float | None, typer.Option(min=0, help="threshold = exactly this score.")
-    ] = None,
-) -> None:
-    """Give exactly one of --alpha, --mean-std, --quantile and --value."""
-    given = [choice is not None for choice in (alpha, mean_std, quantile, value)]
-    if sum(given) != 1:
-        raise stop("give exactly one of --alpha, --mean-std, --quantile and --value")
-    try:
-        old = artifacts.load(models, category)
-        new = artifacts.with_threshold(old, _rule(alpha, mean_std, quantile, value))
-        manifest = artifacts.save(models, new)
-    except (GoodsGuardError, ValueError) as exc:
-        raise stop(str(exc)) from exc
-    before, after = old.manifest.threshold, manifest.threshold
-    console.print(f"{category}: {old.manifest.bank_version} → {manifest.bank_version}")
-    console.print(f"threshold {before.value:.4f} → {after.value:.4f}")
-    console.print(f"promised false-alarm rate {before.alpha:.3%} → {after.alpha:.3%}")
-    console.print("a running service takes it up by itself, once it is signed where that is asked")
-
-
-def _rule(
-    alpha: float | None, mean_std: float | None, quantile: float | None, value: float | None
-) -> Alpha | MeanStd | Quantile | Fixed:
-    if alpha is not None:
-        return Alpha(alpha=alpha)
-    if mean_std is not None:
-        return MeanStd(k=mean_std)
-    if quantile is not None:
-        return Quantile(q=quantile)
-    assert value is not None
-    return Fixed(threshold=value)
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

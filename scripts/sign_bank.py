@@ -1,136 +1,14 @@
-"""Sign stored banks with an Ed25519 key, make such a key, or see who signed what.
+"""Sign stored banks, make a key for that, see who signed what: `goodsguard sign`."""
 
-    python scripts/sign_bank.py --generate-key bank_key.pem
-    python scripts/sign_bank.py --key bank_key.pem --category drink_can
-    python scripts/sign_bank.py --verify --trusted bank_key.pem.pub
-
-Every build and every new threshold makes a version of its own, which must be signed anew. The
-passphrase of an encrypted key comes from the environment, GOODSGUARD_KEY_PASSPHRASE, where it does
-not show in the list of processes; with it set, a new key is encrypted too.
-"""
-
-from __future__ import annotations
-
-import os
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.markup import escape
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
 
-from app.cli import CategoryOption, ModelsOption, complain, console, stop
-from app.core.errors import GoodsGuardError
-from app.core.photo.dataset import is_category_name
-from app.core.store import artifact as artifacts
-from app.core.store import signing, signing_keys
-from app.core.store.manifest import Manifest
-from app.core.store.signing_keys import TrustedKeys
+from app.cli import run
+from app.commands.sign import main
 
-VARIABLE = "GOODSGUARD_KEY_PASSPHRASE"
-CURRENT = "current"
-
-
-def main(
-    category: CategoryOption = None,
-    models: ModelsOption = Path("models"),
-    version: Annotated[
-        str, typer.Option(help="A bank version, or current: the one that serves.")
-    ] = CURRENT,
-    key: Annotated[Path | None, typer.Option(help="Sign with this private key (PEM).")] = None,
-    generate_key: Annotated[
-        Path | None, typer.Option(help="Make a key: this file and FILE.pub; overwrites nothing.")
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Say who signed, and fail on a fault.")
-    ] = False,
-    trusted: Annotated[
-        Path | None, typer.Option(help="With --verify: a PEM file of public keys, or a folder.")
-    ] = None,
-) -> None:
-    """Give exactly one of --key, --generate-key and --verify.
-
-    A key's passphrase is read from the environment: GOODSGUARD_KEY_PASSPHRASE.
-    """
-    if sum([key is not None, generate_key is not None, verify]) != 1:
-        raise stop("give exactly one of --key, --generate-key and --verify")
-    if verify != (trusted is not None):
-        raise stop("--verify and --trusted go together")
-    try:
-        if generate_key is not None:
-            _generate(generate_key)
-        elif key is not None:
-            # Signing vouches for a bank; nobody vouches for whatever happens to be there.
-            if not category:
-                raise stop("name what to sign with --category")
-            _sign(models, category, version, key)
-        elif trusted is not None:
-            _verify(models, category, version, signing_keys.load_trusted(trusted))
-    except GoodsGuardError as exc:
-        raise stop(str(exc)) from exc
-
-
-def _generate(file: Path) -> None:
-    key = signing_keys.generate_key()
-    public = signing_keys.write_key_pair(file, key, _passphrase())
-    state = "encrypted" if _passphrase() else f"not encrypted; set {VARIABLE} for that"
-    console.print(f"private key: {file} ({state})", markup=False, soft_wrap=True)
-    console.print(f"public key: {public}", markup=False, soft_wrap=True)
-    console.print(f"key id: {signing_keys.key_id(key.public_key())}")
-
-
-def _sign(models: Path, names: list[str], version: str, key: Path) -> None:
-    private = signing_keys.load_private(key, _passphrase())
-    # All are read and checked before the first is signed: no half of the list is left signed.
-    found = []
-    for name in dict.fromkeys(names):
-        try:
-            found.append(_load(models, name, version))
-        except GoodsGuardError as exc:
-            raise stop(f"{name}: {exc}; nothing was signed") from exc
-    for manifest in found:
-        folder = models / manifest.category / manifest.bank_version
-        signer = signing.sign(folder, private)
-        console.print(f"{manifest.category}: {manifest.bank_version} signed with {signer}")
-
-
-def _verify(models: Path, names: list[str] | None, version: str, trusted: TrustedKeys) -> None:
-    table = Table(title="signatures")
-    for column in ("category", "bank version", "signed with", ""):
-        table.add_column(column)
-    names = names or _stored(models)
-    if not names:
-        raise stop(f"no banks are stored in {models}")
-    failed = []
-    for name in names:
-        row = [name, "" if version == CURRENT else version, ""]
-        try:
-            row[1] = _load(models, name, version).bank_version
-            folder = models / name / row[1]
-            row[2] = signing.check(folder, (folder / artifacts.MANIFEST).read_bytes(), trusted)
-            table.add_row(*row, "ok")
-        except GoodsGuardError as exc:
-            table.add_row(*row, escape(str(exc)))
-            failed.append(name)
-    console.print(table)
-    if failed:
-        complain(f"not trusted: {', '.join(failed)}")
-        raise typer.Exit(1)
-
-
-def _load(models: Path, name: str, version: str) -> Manifest:
-    """Read the whole bank: what is damaged is neither signed nor called good."""
-    return artifacts.load(models, name, None if version == CURRENT else version).manifest
-
-
-def _stored(models: Path) -> list[str]:
-    folders = models.iterdir() if models.is_dir() else []
-    return sorted(p.name for p in folders if is_category_name(p.name) and artifacts.is_stored(p))
-
-
-def _passphrase() -> bytes | None:
-    return os.environ.get(VARIABLE, "").encode() or None
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -17,13 +17,14 @@ from app.core.store.tensors import Tensors
 from app.settings import Settings
 from tests.promql import rules
 from tests.support import ROOT
-from tests.test_readme import options_of
+from tests.test_readme import module_called, options_of
 
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs/operations.md"
 SECURITY = ROOT / "SECURITY.md"
 BANKS = ROOT / "models/README.md"
-GUIDES = (README, OPERATIONS, SECURITY, BANKS)
+PYTHON = ROOT / "docs/python.md"
+GUIDES = (README, OPERATIONS, SECURITY, BANKS, PYTHON)
 PATHS: dict[str, Any] = json.loads((ROOT / "docs/openapi.json").read_text())["paths"]
 
 
@@ -71,11 +72,11 @@ def test_a_curl_call_asks_what_there_is(guide: str, line: str) -> None:
         assert words[words.index("-F") + 1].partition("=")[0] in form["properties"]
 
 
-@pytest.mark.parametrize(("guide", "line"), called(r"python scripts/"))
-def test_a_script_call_is_possible(guide: str, line: str) -> None:
+@pytest.mark.parametrize(("guide", "line"), called(r"python scripts/|goodsguard "))
+def test_a_command_is_possible(guide: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     given = {word.split("=")[0] for word in words if word.startswith("--")}
-    assert given <= options_of(ROOT / words[1])
+    assert given <= options_of(module_called(line))
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)

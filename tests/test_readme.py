@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
@@ -30,14 +29,21 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def script_calls() -> list[str]:
-    return [c for c in commands() if re.search(r"python3? +(scripts|bench)/\w+\.py", c)]
+def module_called(line: str) -> str:
+    """The module whose `main` a line calls, as a file, with -m or as a sub-command; "": none."""
+    for pattern, name in (
+        (r"python3? +scripts/(\w+)\.py", "scripts.{}"),
+        (r"python3? +-m +(bench\.\w+)", "{}"),
+        (r"^(?:\w+=\S+ )*goodsguard (\w+)", "app.commands.{}"),
+    ):
+        if found := re.search(pattern, line):
+            return name.format(found[1])
+    return ""
 
 
-def options_of(script: Path) -> set[str]:
-    program = typer.Typer()
-    name = ".".join(script.relative_to(ROOT).with_suffix("").parts)
-    program.command()(importlib.import_module(name).main)
+def options_of(module: str) -> set[str]:
+    program = typer.Typer(add_completion=False)
+    program.command()(importlib.import_module(module).main)
     parameters = typer.main.get_command(program).params
     return {o for p in parameters for o in (*p.opts, *p.secondary_opts)} | {"--help"}
 
@@ -55,18 +61,11 @@ def test_every_documented_setting_exists() -> None:
     assert set(re.findall(r"\bGOODSGUARD_[A-Z_]*[A-Z]\b", TEXT)) - known == set()
 
 
-@pytest.mark.parametrize("line", script_calls())
-def test_every_script_call_is_possible(line: str) -> None:
+@pytest.mark.parametrize("line", [c for c in commands() if module_called(c)])
+def test_every_call_is_possible(line: str) -> None:
     words = shlex.split(line, comments=True)
-    place = next(
-        i for i, word in enumerate(words) if re.fullmatch(r"(scripts|bench)/\w+\.py", word)
-    )
-    script = ROOT / words[place]
-    assert script.is_file()
-    arguments = [word.split("=")[0] for word in words[place + 1 :] if word.startswith("--")]
-    if not arguments:
-        return
-    assert set(arguments) <= options_of(script)
+    arguments = {word.split("=")[0] for word in words if word.startswith("--")}
+    assert arguments <= options_of(module_called(line))
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if re.match(r"(\w+=\S+ )*make ", c)])

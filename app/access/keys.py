@@ -1,6 +1,6 @@
 """API keys: who each belongs to and what it may do. Only their hashes are kept.
 
-Keys are hashed with plain SHA-256. That is enough for what `scripts/make_key.py` makes: 256 random
+Keys are hashed with plain SHA-256. That is enough for what `goodsguard key` makes: 256 random
 bits cannot be guessed, however fast the hash is. A slow hash is for passwords, which people choose;
 a password is no key.
 """
@@ -81,7 +81,7 @@ def _key_of_setting(value: str, place: int) -> ApiKey:
     if given := _HASHED.fullmatch(value):
         return ApiKey(name=name, sha256=given["sha256"], scopes=frozenset({"score"}))
     if len(value) < _SHORT:
-        log.warning("a short API key can be guessed; scripts/make_key.py makes better", key=name)
+        log.warning("a short API key can be guessed; `goodsguard key` makes better", key=name)
     return ApiKey(name=name, sha256=hashed(value.encode()), scopes=frozenset({"score"}))
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,11 @@ import httpx
 from tests.support import ROOT
 
 START_TIMEOUT_S = 120
+UVICORN = (
+    *(sys.executable, "-m", "uvicorn", "app.main:app"),
+    *("--no-access-log", "--no-server-header"),
+)
+SERVE = (sys.executable, "-m", "app", "serve")
 
 
 @dataclass
@@ -58,24 +63,26 @@ def run_script(name: str, *arguments: str | Path) -> subprocess.CompletedProcess
 
 
 @contextmanager
-def running(log: Path, **settings: str | Path) -> Iterator[Server]:
-    """Start the service with `GOODSGUARD_<name>` settings, wait until it answers, end it."""
+def running(
+    log: Path,
+    *,
+    command: Sequence[str | Path] = UVICORN,
+    folder: str | Path = ROOT,
+    **settings: str | Path,
+) -> Iterator[Server]:
+    """Start the service with `GOODSGUARD_<name>` settings, wait until it answers, end it.
+
+    Args:
+        command: what starts it; `--host` and `--port` are added. folder: where it is started.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {f"GOODSGUARD_{n.upper()}": str(v) for n, v in settings.items()}
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "app.main:app",
-        "--no-access-log",
-        "--no-server-header",
-    ]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stderr=stderr,
         )

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.conftest import Elpv
-from tests.e2e.process import Server, running
+from tests.e2e.process import SERVE, UVICORN, Server, running
 
 # As a shell expects: uvicorn ends well and then lets the signal have its way.
 ENDED_WELL = (0, -signal.SIGTERM)
@@ -50,10 +51,14 @@ def until_not_ready(server: Server) -> None:
         time.sleep(0.01)
 
 
-def test_requests_are_answered_until_the_server_stops(elpv: Elpv, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [UVICORN, SERVE], ids=["uvicorn", "goodsguard serve"])
+def test_requests_are_answered_until_the_server_stops(
+    elpv: Elpv, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     photo = elpv.photos()["good"][0]
     with running(
         tmp_path / "log",
+        command=command,
         models_dir=elpv.models,
         reports_dir=tmp_path,
         device="cpu",

@@ -121,7 +121,7 @@ def test_service_and_script_give_the_same_figures(server: Server, evaluated: Eva
 def test_evaluate_without_banks_says_what_to_do(elpv: Elpv, tmp_path: Path) -> None:
     result = call(evaluate.main, "--data", elpv.few, "--models", tmp_path)
     assert result.exit_code == 1
-    assert "build_bank.py" in messages(result)
+    assert "`goodsguard build`" in messages(result)
 
 
 def test_evaluate_of_a_category_without_a_split_fails_and_does_the_others(

@@ -137,6 +137,6 @@ def _parse(data: bytes) -> tuple[str, bytes]:
     # RecursionError: json follows 4 KiB of brackets all the way down.
     except (ValueError, TypeError, RecursionError) as exc:
         raise SignatureError(
-            f"{SIGNATURE} is malformed: not as scripts/sign_bank.py writes it"
+            f"{SIGNATURE} is malformed: not as `goodsguard sign` writes it"
         ) from exc
     return claimed.key_id, value

@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 from app.access.key_store import KeyStore
 from app.access.keys import keys_of_setting
 from app.access.keys_file import read_keys
-from scripts import make_key
+from app.commands import key as command
 
 
 def call(*arguments: str | Path) -> Result:
     program = typer.Typer()
-    program.command()(make_key.main)
+    program.command()(command.main)
     return CliRunner().invoke(program, list(map(str, arguments)))
 
 

@@ -1,0 +1,156 @@
+"""Stored banks + a labelled test split -> figures, and a report that a person can look at."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from ..cli import (
+    CategoryOption,
+    DeviceOption,
+    ModelsOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    WeightsOption,
+    complain,
+    console,
+    evaluation_table,
+    logs_to_stderr,
+    progress_bar,
+    stop,
+    warn,
+    write_json,
+)
+from ..core.errors import DatasetError, GoodsGuardError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ..core.detector import Detector, Inspection
+    from ..core.evaluating.evaluation import Evaluation, EvaluationRun
+    from ..service.registry import Registry
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/test/*/*.")],
+    category: CategoryOption = None,
+    models: ModelsOption = Path("models"),
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
+    report: Annotated[Path | None, typer.Option(help="Write pictures and summary.md here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the evaluation objects here, as a list.")
+    ] = None,
+) -> None:
+    """Measure banks on labelled photos; write figures and a report.
+
+    Detector and metrics are those that the service uses.
+    """
+    from ..core.features.runtimes import choose_device
+    from ..core.threads import set_threads
+    from ..reports import pages as reports
+    from ..service.networks import extractor_loader, faster_engine
+    from ..service.registry import load_registry
+
+    set_threads(threads)
+    logs_to_stderr()
+    try:
+        place = choose_device(device)
+        loader = extractor_loader(place, weights, runtime, precision)
+        registry = load_registry(models, loader, faster_engine(place, runtime, precision))
+        names = _names(registry, data, category)
+    except GoodsGuardError as exc:
+        raise stop(str(exc)) from exc
+    done: list[Evaluation] = []
+    failed: list[str] = []
+    unwritten: OSError | None = None
+    with progress_bar() as bar:
+        for name in names:
+            try:
+                run, embeddings = _run(registry, data, name, bar)
+            except GoodsGuardError as exc:
+                complain(f"{name}: {exc}")
+                failed.append(name)
+                continue
+            done.append(run.evaluation)
+            for path in run.unreadable:
+                warn(f"{name}: skipped {path}: it cannot be read")
+            if report is not None and unwritten is None:
+                overlay = partial(_overlay, registry.detector(name))
+                try:
+                    reports.write_report(report, run, embeddings, overlay)
+                except OSError as exc:  # the figures are worth the rest of the time
+                    unwritten = exc
+    if done:
+        console.print(evaluation_table(done))
+        try:
+            if report is not None and unwritten is None:
+                console.print(f"report: {reports.write_summary(report, done)}")
+            if json_file is not None:
+                write_json(json_file, done)
+        except OSError as exc:
+            unwritten = unwritten or exc
+    if unwritten is not None:
+        where = unwritten.filename or report or json_file
+        complain(f"not written: {where}: {unwritten.strerror}; the table above has the figures")
+    if failed:
+        raise stop(f"not evaluated: {', '.join(failed)}")
+    if unwritten is not None:
+        raise typer.Exit(1)
+
+
+def _overlay(detector: Detector, photo: bytes) -> bytes | None:
+    return detector.overlay(photo, detector.inspect(photo))
+
+
+def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:
+    from ..core.photo.dataset import list_categories
+
+    names = list_categories(data, wanted=wanted)
+    if wanted:
+        return names
+    with_bank = [name for name in names if name in registry.entries]
+    if not with_bank:
+        raise DatasetError(
+            f"none of the categories in {data} has a bank ({', '.join(names)}); "
+            "build them with `goodsguard build`, or check --models"
+        )
+    return with_bank
+
+
+def _run(
+    registry: Registry, data: Path, name: str, bar: Progress
+) -> tuple[EvaluationRun, npt.NDArray[np.float32]]:
+    import numpy as np
+
+    from ..core.evaluating.evaluation import evaluate
+    from ..core.photo.dataset import read_test_split
+
+    detector = registry.detector(name)
+    split = read_test_split(data, name)
+    task = bar.add_task(name, total=len(split.test))
+    embeddings: list[npt.NDArray[np.float32]] = []
+
+    def inspect(photo: bytes) -> Inspection:
+        inspection = detector.inspect(photo)
+        embeddings.append(inspection.embedding.mean(axis=0))
+        return inspection
+
+    run = evaluate(
+        split,
+        detector.manifest,
+        inspect,
+        engine=detector.engine,
+        anomaly_map=detector.anomaly_map,
+        progress=lambda done, _: bar.update(task, completed=done),
+    )
+    return run, np.stack(embeddings)
