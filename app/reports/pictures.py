@@ -102,7 +102,7 @@ def roc(run: EvaluationRun) -> Figure:
     e = run.evaluation
     figure, axes = canvas(5.5, 5.5)
     frame_roc(axes)
-    false_alarms, recall = draw_roc(axes, *by_label(run.scored), color=INK, linewidth=2)
+    false_alarms, recall = draw_roc(axes, *by_label(run.scored), color=INK)
     axes.fill_between(false_alarms, recall, color=GREEN, alpha=0.12)
     point = (e.at_threshold.false_alarm_rate or 0.0, e.at_threshold.recall or 0.0)
     axes.plot(*point, "o", color=DEFECTIVE, markersize=9)
