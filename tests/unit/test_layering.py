@@ -35,7 +35,7 @@ ALLOWED = {
     "service": {"core"},
     "access": {"core"},
     "api": {"core", "service", "access", "settings", "__init__"},
-    "reports": {"core"},
+    "reports": {"core", "__init__"},
     "cli": {"core", "service", "access", "reports", "settings", "logs"},
     "commands": {"__init__", "cli", "core", "service", "access", "reports", "settings", "logs"},
 }
