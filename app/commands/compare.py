@@ -106,16 +106,22 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
     for comparison in (one.comparison for one in done):
         table = Table(title=comparison.category)
         for column in columns(comparison):
-            table.add_column(column, justify="left" if column == "preset" else "right")
+            first = column == "preset"
+            table.add_column(column, justify="left" if first else "right", no_wrap=first)
         for row in comparison.rows:
             if row.fault is None:
-                table.add_row(*cells(row, comparison))
+                table.add_row(*map(_folded, cells(row, comparison)))
             else:
                 complain(f"{comparison.category}: {row.preset}: {row.fault}")
                 failed.append(f"{row.preset} on {comparison.category}")
         if table.row_count:
             console.print(table)
         console.print(comparison.finding.sentence, markup=False, highlight=False)
+
+
+def _folded(cell: str) -> str:
+    """An interval on a line of its own: the tables are wide."""
+    return cell.replace(" (", "\n(").replace(", ", ",\n")
 
 
 def _write(

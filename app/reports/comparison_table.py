@@ -36,7 +36,7 @@ def _cells(comparison: Comparison) -> dict[str, Cell]:
         found["threshold"] = lambda row: f"{row.bank.threshold:.4g}" if row.bank else NONE
     found["false alarms promised"] = lambda row: f"{row.bank.alpha:.2%}" if row.bank else NONE
     if any(row.false_alarms for row in rows):
-        found["observed (95 %)"] = _observed
+        found["false alarms observed (95 %)"] = _observed
     first = next((row.ms_per_photo for row in rows if row.ms_per_photo), None)
     found["ms per photo"] = lambda row: _milliseconds(row, first)
     found["bank"] = lambda row: size(row.bank.bytes) if row.bank else NONE

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -62,7 +63,7 @@ def test_no_other_module_has_colours_of_its_own() -> None:
                 assert not found, path
 
 
-def seen_by_the_red_blind(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def seen_by_the_red_blind(colour: str) -> npt.NDArray[np.float64]:
     """Protanopia (Machado, Oliveira, Fernandes 2009, severity 1), of linear RGB."""
     matrix = [
         [0.152286, 1.052583, -0.204868],
@@ -70,7 +71,7 @@ def seen_by_the_red_blind(colour: str) -> np.ndarray[tuple[int], np.dtype[np.flo
         [-0.003882, -0.048116, 1.051998],
     ]
     linear = np.power(to_rgb(colour), 2.2)
-    return np.power(np.clip(np.array(matrix) @ linear, 0, 1), 1 / 2.2)
+    return np.asarray(np.power(np.clip(np.array(matrix) @ linear, 0, 1), 1 / 2.2))
 
 
 @pytest.mark.parametrize("colours", [(style.GOOD, style.DEFECTIVE), style.SERIES[:5]])
