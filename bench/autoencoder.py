@@ -33,10 +33,11 @@ from torch import Tensor, nn
 from app.cli import CategoryOption, ThreadsOption, console, stop, warn
 from app.core.errors import DatasetError, GoodsGuardError, ImageError
 from app.core.evaluating.metrics import auroc, auroc_interval
-from app.core.files import whole_file, write_whole
+from app.core.files import write_whole
 from app.core.photo.dataset import Category, LabelledImage, list_categories, read_test_split
 from app.core.photo.images import decode
 from app.core.threads import set_threads
+from app.reports.style import DEFECTIVE, GOOD, GREY, bare, save, styled
 
 HERE = Path(__file__).parent
 SIDE = 64
@@ -45,7 +46,6 @@ BATCH = 32
 LEARNING_RATE = 1e-3
 SEED = 0
 
-_GREEN, _RED, _GREY = "#2e8b57", "#c8373b", "#8a8a8a"
 _SHOWN = 4  # photos of each label in the picture
 
 Floats = npt.NDArray[np.float32]
@@ -239,10 +239,10 @@ def redraw(model: Autoencoder, pixels: Floats) -> Floats:
 
 def write_picture(path: Path, name: str, redrawn: Redrawn) -> None:
     """Save the picture, whole or not at all."""
-    with whole_file(path) as partial:
-        picture(name, redrawn).savefig(partial, dpi=110)
+    save(picture(name, redrawn), path)
 
 
+@styled
 def picture(name: str, redrawn: Redrawn) -> Figure:
     """Originals, reconstructions and errors of photos across each label's range of scores."""
     good, bad = (
@@ -257,17 +257,18 @@ def picture(name: str, redrawn: Redrawn) -> Figure:
     figure = Figure(figsize=(1.55 * len(columns) + 1.4, 6.1), layout="constrained")
     table = figure.subplots(3, len(columns), squeeze=False)
     for axes in table.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        bare(axes)
     for place, (line, index) in enumerate(zip(table.T, columns, strict=True)):
-        colour = _GREEN if place < len(good) else _RED
+        colour = GOOD if place < len(good) else DEFECTIVE
         kind = redrawn.images[index].defect_type.replace("_", " ")
-        line[0].set_title(f"{kind}\n{1000 * scores[index]:.1f}", color=colour, fontsize=10)
+        line[0].set_title(
+            f"{kind}\n{1000 * scores[index]:.1f}", color=colour, fontsize=10, fontweight="normal"
+        )
         for axes, pixels in ((line[0], redrawn.originals), (line[1], redrawn.drawn)):
             shown = pixels[index].transpose(1, 2, 0)
             axes.imshow(np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown)
         heat = line[2].imshow(errors[index], cmap="magma", vmin=0, vmax=top)
-        line[2].set_xlabel(redrawn.images[index].path.name[-20:], color=_GREY, fontsize=7)
+        line[2].set_xlabel(redrawn.images[index].path.name[-20:], color=GREY, fontsize=7)
     for axes, title in zip(table[:, 0], ("photo", "redrawn", "difference"), strict=True):
         axes.set_ylabel(title, fontsize=11)
     figure.colorbar(heat, ax=table[2, :].tolist(), shrink=0.85, pad=0.01)

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from app.reports.style import BLUE, GREEN, ORANGE, PALE_BLUE, PALE_ORANGE, PINK, STYLE, canvas
+from app.reports.style import PALE as GREY
 from bench.machine import Figures
-
-# Okabe and Ito's colours, told apart by colour-blind readers too.
-BLUE, ORANGE, GREEN, GREY, PINK = "#0072B2", "#E69F00", "#009E73", "#999999", "#CC79A7"
-STYLE: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "figure.dpi": 110,
-    "axes.axisbelow": True,
-}
 
 
 def latency(figures: Figures) -> Figure:
     """Embedding and search on top of each other, beside the bare backbone."""
     rows = figures["presets"][::-1]
-    figure, axes = _canvas(8.5, 1.2 + 0.55 * len(rows))
+    figure, axes = canvas(8.5, 1.2 + 0.55 * len(rows))
     places = range(len(rows))
     embed = [row["embed_ms"] for row in rows]
     search = [row["search_ms"] for row in rows]
@@ -62,14 +49,14 @@ def peer(figures: Figures) -> Figure | None:
     rows = figures["peer"]["rows"]
     banks = sorted({row["bank"] for row in rows})
     names = list(dict.fromkeys(row["contender"] for row in rows))[::-1]
-    figure, axes = _canvas(8.5, 1.2 + 0.6 * len(names))
+    figure, axes = canvas(8.5, 1.2 + 0.6 * len(names))
     height = 0.76 / len(banks)
     for index, bank in enumerate(banks):
         found = {row["contender"]: row for row in rows if row["bank"] == bank}
         for place, name in enumerate(names):
             ms, at = found[name]["ms"]["median"], place + 0.38 - (index + 0.5) * height
             ours = name.startswith("ours")
-            colour = (BLUE if ours else ORANGE) if index else ("#7FB8D8" if ours else "#F2CF80")
+            colour = (BLUE if ours else ORANGE) if index else (PALE_BLUE if ours else PALE_ORANGE)
             axes.barh(at, ms, height * 0.92, color=colour)
             text = f"{ms:.0f} ms, {found[name]['times_ours']['median']:.1f} ×"
             axes.annotate(
@@ -89,7 +76,7 @@ def peer(figures: Figures) -> Figure | None:
 def banks(figures: Figures) -> Figure:
     """Exact search and lists over the bank's size, both logarithmic, with embedding for scale."""
     rows = [row for row in figures["rows"] if row["chosen"] == "by chance"]
-    figure, axes = _canvas(7.5, 4.4)
+    figure, axes = canvas(7.5, 4.4)
     for name, colour, label in (
         ("exact_ms", ORANGE, "exact search"),
         ("lists_ms", BLUE, "lists"),
@@ -150,7 +137,7 @@ def service(figures: Figures) -> Figure:
 def build(figures: Figures) -> Figure:
     """The steps of a whole build, one bar per preset."""
     presets = figures["presets"][::-1]
-    figure, axes = _canvas(8.5, 1.5 + 0.6 * len(presets))
+    figure, axes = canvas(8.5, 1.5 + 0.6 * len(presets))
     steps = list(dict.fromkeys(step for p in presets for step in p["build"]["steps_s"]))
     left = [0.0] * len(presets)
     for step, colour in zip(steps, (BLUE, ORANGE, GREEN, PINK), strict=False):
@@ -177,7 +164,7 @@ def build(figures: Figures) -> Figure:
 def coreset(figures: Figures) -> Figure:
     """Seconds per method."""
     rows = figures["rows"][::-1]
-    figure, axes = _canvas(9.5, 1.0 + 0.42 * len(rows))
+    figure, axes = canvas(9.5, 1.0 + 0.42 * len(rows))
     ours = [row["method"].startswith(("greedy", "Streaming")) for row in rows]
     colours = [BLUE if own else ORANGE for own in ours]
     axes.barh(range(len(rows)), [row["seconds"] for row in rows], 0.6, color=colours)
@@ -217,11 +204,6 @@ def draw(stem: str, figures: Figures, folder: Path) -> list[Path]:
                 figure.savefig(folder / f"{name}.png", metadata={"Software": None})
                 drawn.append(folder / f"{name}.png")
     return drawn
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
 
 
 def _legend(axes: Axes, columns: int) -> None:

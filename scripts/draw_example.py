@@ -26,6 +26,7 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import choose_device
 from app.core.judging.calibration import Alpha
 from app.core.photo.dataset import read_category
+from app.reports.style import DEFECTIVE, GOOD
 
 _SIZE = (360, 480)
 
@@ -101,7 +102,7 @@ def _panel(detector: Detector, photo: Image.Image) -> Image.Image:
     text = (
         f"{inspection.verdict}: score {inspection.score:.2f}, threshold {inspection.threshold:.2f}"
     )
-    colour = "#c8373b" if inspection.is_anomalous else "#2e8b57"
+    colour = DEFECTIVE if inspection.is_anomalous else GOOD
     ImageDraw.Draw(panel).text((0, 6), text, font=ImageFont.load_default(size=24), fill=colour)
     return panel
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from PIL import Image
 
-from ..core.files import whole_file
 from ..core.photo.images import decode
 from .exploration import GROUPS, Exploration, Photo, by_area, read_mask, spread
+from .style import BLUE, DEFECTIVE, GOOD, GREY, INK, OUTLINE, bare, save, styled
 
-_COLOURS = dict(zip(GROUPS, ("#2e8b57", "#2f6db5", "#c8373b"), strict=True))
-_INK, _GREY, _OUTLINE = "#222222", "#8a8a8a", "#ff2bd6"
+_COLOURS = dict(zip(GROUPS, (GOOD, BLUE, DEFECTIVE), strict=True))
 _PER_FOLDER, _SHOWN = 6, 384  # photos of a folder on the sheet, and how large they are decoded
 
 
@@ -25,12 +25,12 @@ def write_pictures(folder: Path, found: Exploration) -> list[Path]:
     paths = []
     for kind, figure in (("explore", sheet(found)), ("stats", stats(found))):
         path = folder / f"{found.category}_{kind}.png"
-        with whole_file(path) as partial:
-            figure.savefig(partial, dpi=110)
+        save(figure, path)
         paths.append(path)
     return paths
 
 
+@styled
 def sheet(found: Exploration) -> Figure:
     """Examples of each folder, spread evenly over it, with the masks' outlines."""
     places = {name: photos for name, photos in found.places().items() if photos}
@@ -39,8 +39,7 @@ def sheet(found: Exploration) -> Figure:
     )
     table = figure.subplots(max(1, len(places)), _PER_FOLDER, squeeze=False)
     for axes in table.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        bare(axes)
     for row, (place, photos) in zip(table, places.items(), strict=False):
         label = place.replace("_", " ").replace("/", "\n", 1)
         row[0].set_ylabel(f"{label}\n({len(photos)})", color=_COLOURS[photos[0].group], fontsize=11)
@@ -49,43 +48,41 @@ def sheet(found: Exploration) -> Figure:
             rgb = decode(photo.image.path.read_bytes(), at_least=(_SHOWN, _SHOWN)).rgb
             rgb.thumbnail((_SHOWN, _SHOWN))
             axes.imshow(rgb)
-            axes.set_xlabel(photo.image.path.name[-24:], color=_GREY, fontsize=7)
+            axes.set_xlabel(photo.image.path.name[-24:], color=GREY, fontsize=7)
             if photo.image.mask is not None and photo.masked:
                 mask = read_mask(photo.image.mask).resize(rgb.size, Image.Resampling.BOX)
                 # A rim of 0 closes the outline of a defect that the photo's edge cuts.
                 rim = np.pad(np.asarray(mask), 1)
                 x, y = np.arange(-1, rgb.width + 1), np.arange(-1, rgb.height + 1)
-                axes.contour(x, y, rim, levels=[127.5], colors=_OUTLINE, linewidths=1.4)
+                axes.contour(x, y, rim, levels=[127.5], colors=OUTLINE, linewidths=1.4)
                 axes.set(xlim=(-1, rgb.width), ylim=(rgb.height, -1))
-    figure.suptitle(f"{found.category}: examples of each folder", color=_INK)
+    figure.suptitle(f"{found.category}: examples of each folder", color=INK)
     return figure
 
 
+@styled
 def stats(found: Exploration) -> Figure:
     """Sizes, brightness, contrast; the good photos' mean and spread; the masks' areas."""
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     (sizes, bright, contrast), (mean, spread, masks) = figure.subplots(2, 3)
-    for axes in (sizes, bright, contrast, masks):
-        axes.spines[["top", "right"]].set_visible(False)
     _draw_sizes(sizes, found)
     for axes, what in ((bright, "brightness"), (contrast, "contrast")):
         values = {g: [getattr(p, what) for p in found.measured(g)] for g in _COLOURS}
-        edges = np.histogram_bin_edges(np.concatenate([[], *values.values()]), bins=24).tolist()
+        edges = np.histogram_bin_edges(np.concatenate([[], *values.values()]), bins=24)
         for group, those in values.items():
             if those:
                 # Shares, not counts: the groups are of different sizes.
                 weights, label = [1 / len(those)] * len(those), f"{group} ({len(those)})"
-                style = {"weights": weights, "color": _COLOURS[group]}
-                axes.hist(those, edges, alpha=0.22, **style)
-                axes.hist(those, edges, histtype="step", linewidth=1.6, label=label, **style)
+                counts = np.histogram(those, edges, weights=weights)[0]
+                axes.stairs(counts, edges, color=_COLOURS[group], linewidth=1.6, label=label)
         axes.set(xlabel="mean grey value" if axes is bright else "standard deviation of grey")
         axes.set(ylabel="share of photos")
-        axes.set_title(what, loc="left")
+        axes.set_title(what)
     if found.photos:
-        bright.legend(frameon=False, fontsize=8)
+        bright.legend(fontsize=8)
     _draw_mean(mean, spread, found.measured("train good"))
     _draw_masks(masks, found)
-    figure.suptitle(f"{found.category}: {len(found.photos)} photos", color=_INK)
+    figure.suptitle(f"{found.category}: {len(found.photos)} photos", color=INK)
     return figure
 
 
@@ -105,14 +102,13 @@ def _draw_sizes(axes: Axes, found: Exploration) -> None:
     if sides:
         # From 0, so that a few pixels' difference looks as small as it is.
         axes.set(xlim=(0, 1.3 * max(w for w, _ in sides)), ylim=(0, 1.3 * max(h for _, h in sides)))
-    axes.set_title("image sizes", loc="left")
+    axes.set_title("image sizes")
 
 
 def _draw_mean(mean: Axes, spread: Axes, photos: Sequence[Photo]) -> None:
     for axes, title in ((mean, "mean of train/good"), (spread, "where train/good varies")):
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.set_title(title, loc="left")
+        bare(axes)
+        axes.set_title(title)
     if not photos:
         return
     sizes = by_area(photos)
@@ -130,10 +126,10 @@ def _draw_masks(axes: Axes, found: Exploration) -> None:
     for photo in found.photos:
         if photo.masked:
             shares[photo.image.defect_type].append(100 * photo.masked)
-    axes.set_title("masked area", loc="left")
+    axes.set_title("masked area")
     if not shares:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "no masks", color=_GREY, ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "no masks", color=GREY, ha="center", transform=axes.transAxes)
         return
     for row, values in enumerate(shares.values()):
         # Spread over the row by rank, so that equal areas do not hide each other.
@@ -141,8 +137,9 @@ def _draw_masks(axes: Axes, found: Exploration) -> None:
         axes.scatter(
             values, row + offsets, 16, color=_COLOURS["defective"], alpha=0.6, linewidths=0
         )
-        axes.plot([np.median(values)] * 2, [row - 0.35, row + 0.35], color=_INK, linewidth=2)
+        axes.plot([np.median(values)] * 2, [row - 0.35, row + 0.35], color=INK, linewidth=2)
     axes.set_yticks(range(len(shares)), [name.replace("_", "\n") for name in shares])
     axes.set(xscale="log", xlabel="share of the photo, % (bar: median)")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(LogFormatter())  # its usual one writes formulae
     axes.invert_yaxis()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun
-from ..core.files import whole_file, write_whole
-from . import pictures
+from ..core.files import write_whole
+from . import pictures, style
 
 
 def write_report(
@@ -41,8 +41,7 @@ def write_report(
     paths = []
     for kind, figure in figures.items():
         path = folder / f"{name}_{kind}.png"
-        with whole_file(path) as partial:
-            figure.savefig(partial, dpi=110)
+        style.save(figure, path)
         paths.append(path)
     return paths
 

@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
-from sklearn.metrics import roc_curve
 
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun, ScoredImage
 from ..core.photo.dataset import GOOD
 from ..core.photo.images import decode
+from .plots import by_label, draw_histogram, draw_roc, frame_roc
+from .style import DEFECTIVE, DEFECTS, GREY, INK, bare, canvas, styled
+from .style import GOOD as GREEN
 
-_GREEN, _RED, _INK, _GREY = "#2e8b57", "#c8373b", "#222222", "#8a8a8a"
-_DEFECT_COLOURS = (
-    _RED, "#e08e0b", "#7b4fa3", "#2f6db5", "#a0522d", "#d45087", "#5c8001", "#008b8b",
-)  # fmt: skip
 # Beyond this many test images t-SNE takes minutes and its picture is a blot.
 _TSNE_LIMIT = 2000
 _WORST = 4  # misses and false alarms shown
 
 
+@styled
 def histogram(run: EvaluationRun) -> Figure:
-    """Scores of good (green) and defective (red) images, with the threshold."""
+    """Scores of good and defective images, with the threshold."""
     e = run.evaluation
-    good, defective = _split(run.scored)
-    with _axes(8, 4.5) as (figure, axes):
-        edges = np.histogram_bin_edges(np.concatenate([good, defective]), bins=40).tolist()
-        axes.hist(good, edges, color=_GREEN, alpha=0.65, label=f"good (n = {len(good)})")
-        axes.hist(
-            defective, edges, color=_RED, alpha=0.55, label=f"defective (n = {len(defective)})"
-        )
-        axes.axvline(e.threshold, color=_INK, linestyle="--", linewidth=1.5)
-        axes.annotate(
-            f"threshold {e.threshold:.2f}",
-            (e.threshold, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(5, -14),
-            textcoords="offset points",
-        )
-        axes.set_xlabel("anomaly score (distance to the memory bank)")
-        axes.set_ylabel("images")
-        axes.set_title(f"{e.category}: {_auroc(e)}", loc="left")
-        axes.legend(frameon=False)
+    figure, axes = canvas(8, 4.5)
+    draw_histogram(axes, *by_label(run.scored), e.threshold)
+    axes.annotate(
+        f"threshold {e.threshold:.2f}",
+        (e.threshold, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(5, -14),
+        textcoords="offset points",
+    )
+    axes.set_xlabel("anomaly score")
+    axes.set_title(f"{e.category}: {_auroc(e)}")
+    axes.legend()
     return figure
 
 
+@styled
 def pair(run: EvaluationRun) -> Figure:
     """The clearest correct pair: the good image of lowest, the defective of highest score.
 
@@ -61,7 +52,7 @@ def pair(run: EvaluationRun) -> Figure:
     bad = max((s for s in run.scored if s.image.is_defective), key=lambda s: s.score)
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots(1, 2)
-    for ax, scored, colour in ((axes[0], good, _GREEN), (axes[1], bad, _RED)):
+    for ax, scored, colour in ((axes[0], good, GREEN), (axes[1], bad, DEFECTIVE)):
         verdict = "anomalous" if scored.score > e.threshold else "normal"
         right = (verdict == "anomalous") == scored.image.is_defective
         ax.imshow(decode(scored.image.path.read_bytes()).rgb)
@@ -69,69 +60,65 @@ def pair(run: EvaluationRun) -> Figure:
             f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.2f}\n"
             f"verdict {verdict}{'' if right else ' (wrong)'}, {scored.image.path.name}",
             color=colour,
+            fontweight="normal",
         )
-        ax.set_xticks([])
-        ax.set_yticks([])
-        for spine in ax.spines.values():
-            spine.set(color=colour, linewidth=3)
-    figure.suptitle(f"{e.category}: threshold {e.threshold:.2f}", color=_INK)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color=colour, linewidth=3)
+    figure.suptitle(f"{e.category}: threshold {e.threshold:.2f}", color=INK)
     return figure
 
 
+@styled
 def errors(run: EvaluationRun, overlay: Callable[[bytes], bytes | None]) -> Figure:
     """The worst misses and the worst false alarms at the deployed threshold, with their maps."""
     threshold = run.evaluation.threshold
     missed = [s for s in run.scored if s.image.is_defective and s.score <= threshold]
     alarms = [s for s in run.scored if not s.image.is_defective and s.score > threshold]
     rows = (
-        (f"missed: {len(missed)}", sorted(missed, key=lambda s: s.score), _RED),
-        (f"false alarms: {len(alarms)}", sorted(alarms, key=lambda s: -s.score), _GREEN),
+        (f"missed: {len(missed)}", sorted(missed, key=lambda s: s.score), DEFECTIVE),
+        (f"false alarms: {len(alarms)}", sorted(alarms, key=lambda s: -s.score), GREEN),
     )
     figure = Figure(figsize=(2.9 * _WORST, 6.6), layout="constrained")
     table = figure.subplots(2, _WORST)
     for line, (title, scored, colour) in zip(table, rows, strict=True):
         line[0].set_ylabel(title, color=colour, fontsize=12)
         if not scored:
-            line[0].text(0.5, 0.5, "none", ha="center", va="center", color=_GREY, fontsize=14)
+            line[0].text(0.5, 0.5, "none", ha="center", va="center", color=GREY, fontsize=14)
         for axes, one in zip_longest(line, scored[:_WORST]):
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
+            bare(axes)
             if one is not None:
                 photo = one.image.path.read_bytes()
                 axes.imshow(decode(overlay(photo) or photo).rgb)
                 kind = one.image.defect_type.replace("_", " ")
-                axes.set_title(f"{kind}: {one.score:.2f}\n{one.image.path.name}", fontsize=9)
+                text = f"{kind}: {one.score:.2f}\n{one.image.path.name}"
+                axes.set_title(text, fontsize=9, fontweight="normal")
     figure.suptitle(f"{run.evaluation.category}: worst errors at threshold {threshold:.2f}")
     return figure
 
 
+@styled
 def roc(run: EvaluationRun) -> Figure:
     """The ROC curve with the deployed threshold's point."""
     e = run.evaluation
-    good, defective = _split(run.scored)
-    labels = np.repeat([0, 1], [len(good), len(defective)])
-    false_alarms, recall, _ = roc_curve(labels, np.concatenate([good, defective]))
-    with _axes(5.5, 5.5) as (figure, axes):
-        axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=":")
-        axes.plot(false_alarms, recall, color=_INK, linewidth=2)
-        axes.fill_between(false_alarms, recall, color=_GREEN, alpha=0.12)
-        point = (e.at_threshold.false_alarm_rate or 0.0, e.at_threshold.recall or 0.0)
-        axes.plot(*point, "o", color=_RED, markersize=9)
-        near_right = point[0] > 0.5
-        axes.annotate(
-            f"threshold {e.threshold:.2f}\nrecall {point[1]:.1%}, false alarms {point[0]:.1%}",
-            point,
-            xytext=(-12 if near_right else 12, -30 if point[1] > 0.2 else 12),
-            textcoords="offset points",
-            ha="right" if near_right else "left",
-        )
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-        axes.set_xlabel("false-alarm rate")
-        axes.set_ylabel("recall")
-        axes.set_title(f"{e.category}: {_auroc(e)}", loc="left", fontsize=11)
+    figure, axes = canvas(5.5, 5.5)
+    frame_roc(axes)
+    false_alarms, recall = draw_roc(axes, *by_label(run.scored), color=INK)
+    axes.fill_between(false_alarms, recall, color=GREEN, alpha=0.12)
+    point = (e.at_threshold.false_alarm_rate or 0.0, e.at_threshold.recall or 0.0)
+    axes.plot(*point, "o", color=DEFECTIVE, markersize=9)
+    near_right = point[0] > 0.5
+    axes.annotate(
+        f"threshold {e.threshold:.2f}\nrecall {point[1]:.1%}, false alarms {point[0]:.1%}",
+        point,
+        xytext=(-12 if near_right else 12, -30 if point[1] > 0.2 else 12),
+        textcoords="offset points",
+        ha="right" if near_right else "left",
+    )
+    axes.set_title(f"{e.category}: {_auroc(e)}", fontsize=9.5)
     return figure
 
 
+@styled
 def confusion(e: Evaluation) -> Figure:
     """Counts at the deployed threshold, with each row's rates."""
     at = e.at_threshold
@@ -150,7 +137,7 @@ def confusion(e: Evaluation) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=15,
-                color=_INK if right else _RED,
+                color=INK if right else DEFECTIVE,
                 weight="bold" if right else "normal",
             )
     axes.set_xticks([0, 1], ["normal", "anomalous"])
@@ -159,10 +146,11 @@ def confusion(e: Evaluation) -> Figure:
     axes.set_ylabel("label")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{e.category}: threshold {e.threshold:.2f}", loc="left")
+    axes.set_title(f"{e.category}: threshold {e.threshold:.2f}")
     return figure
 
 
+@styled
 def tsne(
     scored: Sequence[ScoredImage], embeddings: npt.NDArray[np.float32], category: str
 ) -> Figure:
@@ -172,37 +160,21 @@ def tsne(
     types = np.array([scored[row].image.defect_type for row in rows])
     # Perplexity must stay below the number of points; 30 is the usual value.
     perplexity = max(1.0, min(30.0, (len(rows) - 1) / 3))
-    with _axes(7, 6) as (figure, axes):
-        if len(rows) > 2:
-            model = TSNE(perplexity=perplexity, init="pca", random_state=0)
-            points = model.fit_transform(embeddings[rows].astype(np.float64))
-            defects = sorted(set(types) - {GOOD})
-            for index, name in enumerate((GOOD, *defects)):
-                colour = _GREEN if name == GOOD else _DEFECT_COLOURS[(index - 1) % 8]
-                chosen = points[types == name]
-                axes.scatter(
-                    chosen[:, 0],
-                    chosen[:, 1], s=22, color=colour, alpha=0.75, linewidths=0,
-                    label=f"{name.replace('_', ' ')} ({len(chosen)})",
-                )  # fmt: skip
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-        axes.set_title(f"{category}: t-SNE of the test split's embeddings", loc="left")
+    figure, axes = canvas(7, 6)
+    if len(rows) > 2:
+        model = TSNE(perplexity=perplexity, init="pca", random_state=0)
+        points = model.fit_transform(embeddings[rows].astype(np.float64))
+        defects = sorted(set(types) - {GOOD})
+        for index, name in enumerate((GOOD, *defects)):
+            colour = GREEN if name == GOOD else DEFECTS[(index - 1) % len(DEFECTS)]
+            chosen = points[types == name]
+            label = f"{name.replace('_', ' ')} ({len(chosen)})"
+            x, y = chosen[:, 0], chosen[:, 1]
+            axes.scatter(x, y, s=22, color=colour, alpha=0.75, linewidths=0, label=label)
+    bare(axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_title(f"{category}: t-SNE of the test split's embeddings")
     return figure
-
-
-@contextmanager
-def _axes(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    yield figure, axes
-
-
-def _split(scored: Sequence[ScoredImage]) -> tuple[npt.NDArray[np.float64], ...]:
-    good = np.array([s.score for s in scored if not s.image.is_defective])
-    return good, np.array([s.score for s in scored if s.image.is_defective])
 
 
 def _auroc(e: Evaluation) -> str:

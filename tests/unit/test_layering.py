@@ -35,9 +35,9 @@ ALLOWED = {
     "service": {"core"},
     "access": {"core"},
     "api": {"core", "service", "access", "settings", "__init__"},
-    "reports": {"core"},
+    "reports": {"core", "__init__"},
     "cli": {"core"},
-    "commands": {"cli", "core", "service", "access", "reports", "settings"},
+    "commands": {"__init__", "cli", "core", "service", "access", "reports", "settings"},
     "__main__": {"commands", "cli", "__init__"},
     "opening": {"core"},
 }

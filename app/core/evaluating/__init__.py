@@ -1,5 +1,11 @@
-"""How well a bank tells good from defective on a stored test split.
+"""How well banks tell good from defective on a stored test split.
 
 metrics.py      scores -> AUROC with its interval, AUPRO, counts at a threshold
-evaluation.py   a bank and a test split -> these figures
+pixels.py       maps and masks -> the pixel metrics
+evaluation.py   a bank and a test split -> all these figures
+pairing.py      two methods on the same photos -> the difference of their AUROCs with its interval
+timing.py       several methods in turn -> milliseconds a photo
+outcome.py      what one preset reached on a category; where several disagree most
+finding.py      which of them is best, in one sentence, and whether that is proven
+comparison.py   all of that as figures, a row for each preset
 """

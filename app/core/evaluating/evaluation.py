@@ -12,14 +12,13 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import ImageError, NoTestSplit
 from ..photo.dataset import Category, LabelledImage
-from ..photo.images import decode
 from ..store.manifest import Manifest
 from . import metrics
+from .pixels import Pixels
 
 Interval = tuple[float, float]
 
@@ -108,47 +107,18 @@ class EvaluationRun:
     unreadable: tuple[Path, ...]
 
 
-class _Pixels:
-    """Maps and masks of a test split, for the pixel metrics; empty where masks are missing.
+@dataclass(frozen=True)
+class SplitScores:
+    """A test split, scored.
 
-    Compared at 256 pixels on the longer side: finer than the patches, and 250 kB an image.
+    Attributes:
+        seconds: of inspecting alone. pixels: maps and masks, for the pixel metrics.
     """
 
-    SIDE = 256
-
-    def __init__(self, category: Category) -> None:
-        defective = [image for image in category.test if image.is_defective]
-        self._wanted = bool(defective) and all(image.mask for image in defective)
-        self._maps: list[npt.NDArray[np.float32]] = []
-        self._masks: list[npt.NDArray[np.bool_]] = []
-
-    def add(
-        self,
-        image: LabelledImage,
-        anomaly_map: Callable[[tuple[int, int]], npt.NDArray[np.float32] | None],
-        size: Judgement,
-    ) -> None:
-        if not self._wanted:
-            return
-        scale = min(1.0, self.SIDE / max(size.width, size.height))
-        shape = max(1, round(size.height * scale)), max(1, round(size.width * scale))
-        canvas = anomaly_map(shape)
-        if canvas is None:
-            self._wanted = False
-            return
-        mask = np.zeros(shape, dtype=bool)
-        if image.mask is not None:
-            grey = decode(image.mask.read_bytes()).rgb.convert("L")
-            small = grey.resize((shape[1], shape[0]), Image.Resampling.BOX)
-            mask = np.asarray(small) >= 128
-        self._maps.append(canvas)
-        self._masks.append(mask)
-
-    def auroc(self) -> float | None:
-        return metrics.pixel_auroc(self._maps, self._masks) if self._wanted else None
-
-    def aupro(self) -> float | None:
-        return metrics.aupro(self._maps, self._masks) if self._wanted else None
+    scored: tuple[ScoredImage, ...]
+    unreadable: tuple[Path, ...]
+    seconds: float
+    pixels: Pixels
 
 
 def evaluate(
@@ -170,9 +140,29 @@ def evaluate(
     Raises:
         NoTestSplit: nothing readable of one of the two labels.
     """
+    split = score_split(category, inspect, anomaly_map=anomaly_map, progress=progress)
+    evaluation = summarise(
+        split.scored,
+        manifest,
+        engine=engine,
+        n_unreadable=len(split.unreadable),
+        seconds=split.seconds,
+        pixels=split.pixels,
+    )
+    return EvaluationRun(evaluation, split.scored, split.unreadable)
+
+
+def score_split(
+    category: Category,
+    inspect: Callable[[bytes], J],
+    *,
+    anomaly_map: AnomalyMap[J] = lambda _judgement, _shape: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> SplitScores:
+    """Score a category's test photos, whatever labels they have; arguments as `evaluate` has."""
     scored: list[ScoredImage] = []
     unreadable: list[Path] = []
-    pixels = _Pixels(category)
+    pixels = Pixels(category)
     seconds = 0.0
     for done, image in enumerate(category.test, start=1):
         start = time.perf_counter()
@@ -180,19 +170,12 @@ def evaluate(
             judgement = inspect(image.path.read_bytes())
             seconds += time.perf_counter() - start
             scored.append(ScoredImage(image, judgement.score))
-            pixels.add(image, partial(anomaly_map, judgement), judgement)
+            size = judgement.width, judgement.height
+            pixels.add(image, partial(anomaly_map, judgement), size)
         except (ImageError, OSError):
             unreadable.append(image.path)
         progress(done, len(category.test))
-    evaluation = summarise(
-        scored,
-        manifest,
-        engine=engine,
-        n_unreadable=len(unreadable),
-        seconds=seconds,
-        pixels=pixels,
-    )
-    return EvaluationRun(evaluation, tuple(scored), tuple(unreadable))
+    return SplitScores(tuple(scored), tuple(unreadable), seconds, pixels)
 
 
 def summarise(
@@ -202,7 +185,7 @@ def summarise(
     engine: str | None = None,
     n_unreadable: int,
     seconds: float,
-    pixels: _Pixels | None = None,
+    pixels: Pixels | None = None,
 ) -> Evaluation:
     """Scores -> the evaluation object.
 

@@ -65,19 +65,34 @@ def auroc_interval(good: Floats, defective: Floats, level: float = 0.95) -> tupl
     Where that variance is 0 (labels separated without overlap, or all scores equal) it says
     nothing; the interval is then Clopper-Pearson's for a share of the smaller label.
     """
-    m, n = len(defective), len(good)
     area = auroc(good, defective)
-    joined = rankdata(np.concatenate([defective, good]))
-    above_good = (joined[:m] - rankdata(defective)) / n  # V10, one per defective image
-    below_defective = 1 - (joined[m:] - rankdata(good)) / m  # V01, one per good image
-    variance = _sample_variance(above_good) / m + _sample_variance(below_defective) / n
+    variance = auroc_variance(*placements(good, defective))
     if area in (0.0, 1.0) or variance == 0:
-        smaller = min(m, n)
+        smaller = min(len(good), len(defective))
         return binomial_interval(round(area * smaller), smaller, level)
     spread = norm.ppf((1 + level) / 2) * np.sqrt(variance) / (area * (1 - area))
     logit = np.log(area / (1 - area))
     low, high = 1 / (1 + np.exp(-(logit - spread))), 1 / (1 + np.exp(-(logit + spread)))
     return float(low), float(high)
+
+
+def placements(good: Floats, defective: Floats) -> tuple[Floats, Floats]:
+    """Placement values, whose means are the AUROC.
+
+    Returns:
+        V10, (m,): the share of good images below each defective one, ties half; V01, (n,): the
+        share of defective images above each good one.
+    """
+    m, n = len(defective), len(good)
+    joined = rankdata(np.concatenate([defective, good]))
+    above_good = (joined[:m] - rankdata(defective)) / n
+    return above_good, 1 - (joined[m:] - rankdata(good)) / m
+
+
+def auroc_variance(above_good: Floats, below_defective: Floats) -> float:
+    """DeLong's variance of the mean of placement values (or of a difference of two methods')."""
+    variances = _sample_variance(above_good), _sample_variance(below_defective)
+    return variances[0] / len(above_good) + variances[1] / len(below_defective)
 
 
 def operating_point(good: Floats, defective: Floats, threshold: float) -> OperatingPoint:

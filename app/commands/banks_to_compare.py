@@ -1,0 +1,86 @@
+"""The bank of a preset and category: one that is there and fits, else a new one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .. import __version__
+from ..core.building.build import build_bank
+from ..core.building.preset import Preset
+from ..core.detector import Detector
+from ..core.errors import GoodsGuardError
+from ..core.features.extractor import FeatureExtractor
+from ..core.files import write_whole
+from ..core.judging.calibration import Rule
+from ..core.photo.dataset import Category
+from ..core.store import artifact as artifacts
+
+# Beside a category's versions: which of them was built from what.
+RECIPE = "comparison.json"
+
+BuildProgress = Callable[[str, int, int], None]
+
+
+def take_or_build(
+    models: Path,
+    category: Category,
+    preset: Preset,
+    extractor: FeatureExtractor,
+    rule: Rule | None,
+    progress: BuildProgress,
+) -> tuple[Detector, bool]:
+    """A detector that has passed its self-test, and whether its bank was there.
+
+    Args:
+        models: of this preset alone.
+
+    Raises:
+        GoodsGuardError: what the build raises.
+    """
+    wanted = recipe(category, preset, extractor, rule)
+    with suppress(GoodsGuardError, OSError, ValueError):  # what cannot be taken is built again
+        if (taken := _stored(models, category.name, wanted, extractor)) is not None:
+            return taken, True
+    build = build_bank(category, preset, extractor, threshold=rule, progress=progress)
+    manifest = artifacts.save(models, build.artifact)
+    write_whole(
+        models / category.name / RECIPE,
+        json.dumps({"bank_version": manifest.bank_version, "recipe_sha256": wanted}) + "\n",
+    )
+    return _detector(models, category.name, extractor), False
+
+
+def recipe(
+    category: Category, preset: Preset, extractor: FeatureExtractor, rule: Rule | None
+) -> str:
+    """Hash of all that decides a bank: preset, threshold, photos, weights, engine, release."""
+    runtime = extractor.runtime
+    parts = (
+        preset.model_dump(mode="json"),
+        rule.model_dump(mode="json") if rule else None,
+        artifacts.training_files_sha256(category.train),
+        extractor.spec.weights_sha256,
+        (runtime.name, runtime.precision, runtime.device.type),
+        __version__,
+    )
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _stored(models: Path, name: str, wanted: str, extractor: FeatureExtractor) -> Detector | None:
+    folder = models / name
+    if not (folder / RECIPE).is_file():
+        return None
+    found = json.loads((folder / RECIPE).read_bytes())
+    named = {"bank_version": artifacts.current_version(folder), "recipe_sha256": wanted}
+    return _detector(models, name, extractor) if found == named else None
+
+
+def _detector(models: Path, name: str, extractor: FeatureExtractor) -> Detector:
+    artifact = artifacts.load(models, name)
+    detector = Detector(artifact, extractor.with_spec(artifact.manifest.features))
+    detector.self_test()
+    return detector

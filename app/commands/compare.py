@@ -1,0 +1,146 @@
+"""Presets beside each other on the same split: one page, and the figures as JSON."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from ..cli import (
+    CategoryOption,
+    DeviceOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    WeightsOption,
+    complain,
+    console,
+    progress_bar,
+    stop,
+)
+
+if TYPE_CHECKING:
+    from ..reports.comparison_page import Compared
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/train/good/*.")],
+    preset: Annotated[
+        list[str], typer.Option(help="A preset's name or .toml file; repeat it for each.")
+    ],
+    report: Annotated[Path, typer.Option(help="Write compare.html and compare.json here.")],
+    category: CategoryOption = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Where banks lie, <preset>/<category>; default: REPORT/banks."),
+    ] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here, too.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=2, help="Use that many training photos and test photos of each label."),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the presets'."),
+    ] = None,
+) -> None:
+    """Build or take a bank for each preset and category, evaluate all on the same split."""
+    from ..core.errors import GoodsGuardError
+    from ..core.judging.calibration import Alpha
+    from ..core.photo.dataset import list_categories, read_category
+    from ..core.threads import set_threads
+    from .comparing import compare_category, limited
+    from .contenders import load_contender, load_presets
+
+    set_threads(threads)
+    try:
+        rule = None if alpha is None else Alpha(alpha=alpha)
+        presets = load_presets(preset)
+        names = list_categories(data, wanted=category)
+        report.mkdir(parents=True, exist_ok=True)  # told now, not after an hour of building
+    except ValueError as exc:
+        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc
+    except GoodsGuardError as exc:
+        raise stop(str(exc)) from exc
+    except OSError as exc:
+        raise stop(f"cannot write to {report}: {exc.strerror}") from exc
+    contenders = [load_contender(p, device, runtime, precision, weights) for p in presets]
+    done: list[Compared] = []
+    failed: list[str] = []
+    with progress_bar() as bar:
+        for name in names:
+            task = bar.add_task(name, total=None)
+            try:
+                split = limited(read_category(data, name), limit)
+            except (GoodsGuardError, OSError) as exc:
+                complain(f"{name}: {exc}")
+                failed.append(name)
+                continue
+            show = partial(_show, bar, task)
+            done.append(compare_category(split, contenders, rule, models or report / "banks", show))
+    _tell(done, failed)
+    _write(done, {p.name: p.description for p in presets}, report, json_file, limit)
+    if failed:
+        raise stop(f"not compared: {', '.join(failed)}")
+
+
+def _show(bar: Progress, task: TaskID, step: str, done: int, total: int) -> None:
+    bar.update(task, description=step, completed=done, total=total)
+
+
+def _tell(done: list[Compared], failed: list[str]) -> None:
+    """Print tables, sentences and faults; note the faulty ones."""
+    from ..reports.comparison_table import cells, columns
+
+    for comparison in (one.comparison for one in done):
+        table = Table(title=comparison.category)
+        for column in columns(comparison):
+            first = column == "preset"
+            table.add_column(column, justify="left" if first else "right", no_wrap=first)
+        for row in comparison.rows:
+            if row.fault is None:
+                table.add_row(*map(_folded, cells(row, comparison)))
+            else:
+                complain(f"{comparison.category}: {row.preset}: {row.fault}")
+                failed.append(f"{row.preset} on {comparison.category}")
+        if table.row_count:
+            console.print(table)
+        console.print(comparison.finding.sentence, markup=False, highlight=False)
+
+
+def _folded(cell: str) -> str:
+    """An interval on a line of its own: the tables are wide."""
+    return cell.replace(" (", "\n(").replace(", ", ",\n")
+
+
+def _write(
+    done: list[Compared],
+    descriptions: dict[str, str],
+    report: Path,
+    json_file: Path | None,
+    limit: int | None,
+) -> None:
+    from ..reports.comparison_page import write_figures, write_page
+
+    if not done:
+        return
+    try:
+        for path in (report / "compare.json", json_file):
+            if path is not None:
+                write_figures(path, done)
+        page = write_page(report / "compare.html", done, descriptions, limit)
+    except OSError as exc:
+        text = f"not written: {exc.filename or report}: {exc.strerror}; the tables have the figures"
+        raise stop(text) from exc
+    console.print(f"report: {page}", markup=False)

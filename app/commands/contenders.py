@@ -1,0 +1,71 @@
+"""The presets that are compared, each with its network or the reason why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.building.preset import Preset, load_preset
+from ..core.errors import GoodsGuardError, PresetError
+from ..core.features.backbones import BACKBONES
+from ..core.features.extractor import FeatureExtractor
+from ..core.features.runtimes import choose_device, choose_runtime
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A preset with its network, or why it has none."""
+
+    preset: Preset
+    extractor: FeatureExtractor | None
+    fault: str | None = None
+
+
+def load_presets(names: Sequence[str]) -> list[Preset]:
+    """The presets, two or more.
+
+    Raises:
+        PresetError: an unknown or invalid one, one named twice, or only one.
+    """
+    presets = [load_preset(name) for name in names]
+    if len({preset.name for preset in presets}) < len(presets):
+        raise PresetError(
+            "two of the presets have the same name: give each .toml file a `name` of its own"
+        )
+    if len(presets) < 2:
+        raise PresetError("a comparison needs two presets or more: repeat --preset for each")
+    return presets
+
+
+def load_contender(
+    preset: Preset, device: str, runtime: str, precision: str, weights: Path | None
+) -> Contender:
+    """Load a preset's network; a network that cannot be loaded is that preset's fault alone."""
+    try:
+        place = choose_device(device)
+        make_runtime = choose_runtime(place, runtime, precision)
+        file = weights_for(preset.features.backbone, weights)
+        extractor = FeatureExtractor.load(preset.features, place, file, make_runtime)
+    except Exception as exc:  # an engine's own errors, too: the others can be compared
+        return Contender(preset, None, reason(exc))
+    return Contender(preset, extractor)
+
+
+def weights_for(backbone: str, weights: Path | None) -> Path | None:
+    """What of `--weights` is for a backbone; None: its package, cache or download.
+
+    A file that is named for another backbone of the table is not for this one; nor is a folder
+    that has no file of its name.
+    """
+    if weights is None or not weights.exists():
+        return weights
+    if weights.is_dir():
+        return weights if any(p.name.startswith(backbone) for p in weights.iterdir()) else None
+    owners = [name for name in BACKBONES if weights.name.startswith(name)]
+    return weights if not owners or max(owners, key=len) == backbone else None
+
+
+def reason(exc: Exception) -> str:
+    """A fault's words; of one that we did not foresee with its kind."""
+    return str(exc) if isinstance(exc, GoodsGuardError) else f"{type(exc).__name__}: {exc}"
