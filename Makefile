@@ -28,7 +28,7 @@ demo: $(STAMP)
 
 # The port comes last, so that PORT=9000 make serve works.
 serve: $(STAMP)
-	$(BIN)/uvicorn app.main:app --no-access-log --no-server-header --port $(PORT)
+	$(BIN)/uvicorn --factory app.main:create_app --no-access-log --no-server-header --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

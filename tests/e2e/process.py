@@ -68,7 +68,8 @@ def running(log: Path, **settings: str | Path) -> Iterator[Server]:
         sys.executable,
         "-m",
         "uvicorn",
-        "app.main:app",
+        "--factory",
+        "app.main:create_app",
         "--no-access-log",
         "--no-server-header",
     ]

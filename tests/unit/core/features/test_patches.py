@@ -192,7 +192,7 @@ def test_an_overlay_is_a_picture_of_the_photo(
     detector: Detector, size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
     data = encode(striped(111, size), "JPEG")
-    overlay = detector.overlay(data, detector.inspect(data))
+    _, overlay = detector.inspect_and_draw(data)
     assert overlay is not None
     with Image.open(io.BytesIO(overlay)) as picture:
         assert (picture.format, picture.size) == ("PNG", shown)
@@ -201,7 +201,7 @@ def test_an_overlay_is_a_picture_of_the_photo(
 def test_an_overlay_marks_the_spot_and_leaves_a_good_photo_calm(detector: Detector) -> None:
     def changed(image: Image.Image) -> Any:
         data = encode(image)
-        overlay = detector.overlay(data, detector.inspect(data))
+        _, overlay = detector.inspect_and_draw(data)
         assert overlay is not None
         difference = np.asarray(decode(overlay).rgb).astype(int) - np.asarray(image)
         return np.abs(difference).max(axis=2)
