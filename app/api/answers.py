@@ -102,6 +102,8 @@ def _batch_item(
 def _score(request: Request, upload: Upload, found: Finding) -> Score:
     inspection, manifest = found.inspection, found.detector.manifest
     assert inspection.verdict != "unusable"
+    # The other stages are the inspector's, which knows of no request.
+    services(request).metrics.stage("receive", upload.received_ms)
     timings = found.timings_ms | {"receive": upload.received_ms, "total": ms_since_start(request)}
     return Score(
         category=manifest.category,

@@ -121,7 +121,11 @@ class Metrics:
         self.verdicts.labels(category, inspection.verdict).inc()
         self.photo_pixels.observe(inspection.width * inspection.height)
         for stage, ms in timings_ms.items():
-            self.stage_seconds.labels(stage).observe(ms / 1000)
+            self.stage(stage, ms)
+
+    def stage(self, stage: str, ms: float) -> None:
+        """Count the time of a photo in a stage."""
+        self.stage_seconds.labels(stage).observe(ms / 1000)
 
     def unusable(self, category: str) -> None:
         """Count a photo that cannot be judged."""

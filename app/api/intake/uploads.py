@@ -57,7 +57,7 @@ async def read_photo(request: Request, until: float) -> Upload:
         async with _receive(request, max_bytes, until) as stream:
             async for chunk in stream:
                 body.write(chunk)
-        return Upload(None, body.getvalue(), _received_ms(request))
+        return Upload(None, body.getvalue(), ms_since_start(request))
     if content_type != "multipart/form-data":
         raise NotAnImageType(
             "send the photo as multipart/form-data in the field 'file', or as the body with an "
@@ -86,12 +86,6 @@ def ms_since_start(request: Request) -> float:
     """Milliseconds since the request came in."""
     begun: float = request.state.started
     return (time.perf_counter() - begun) * 1000
-
-
-def _received_ms(request: Request) -> float:
-    received_ms = ms_since_start(request)
-    services(request).metrics.stage_seconds.labels("receive").observe(received_ms / 1000)
-    return received_ms
 
 
 def _content_type(request: Request) -> str:
@@ -132,7 +126,7 @@ async def _read_multipart(
             files = [item for item in form.getlist(form_field) if isinstance(item, UploadFile)]
             if not files:
                 raise BadUpload(f"the multipart body has no file in the field {form_field!r}")
-            received_ms = _received_ms(request)
+            received_ms = ms_since_start(request)
             return [await _upload(file, max_bytes, received_ms) for file in files]
         finally:
             await form.close()
