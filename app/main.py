@@ -1,4 +1,9 @@
-"""create_app: settings -> the FastAPI application; the banks are loaded at start-up."""
+"""create_app: settings -> the FastAPI application; the banks are loaded at start-up.
+
+    uvicorn --factory app.main:create_app
+
+`app.main:app` answers, too.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +24,11 @@ from .access.keys import KeysError
 from .access.rate_limit import RateLimiter
 from .api import problems
 from .api.intake.dependencies import Services
-from .api.middleware.admission import RefuseEarly
+from .api.middleware.admission import RefuseEarly, photo_routes
+from .api.middleware.context import RequestContext
 from .api.middleware.headers import SecurityHeaders
 from .api.middleware.local import OwnMachineOnly
-from .api.middleware.telemetry import RequestContext, Telemetry
+from .api.middleware.websockets import NoWebSockets
 from .api.routes import admin as routes_admin
 from .api.routes import categories as routes_categories
 from .api.routes import evaluate as routes_evaluate
@@ -36,11 +42,13 @@ from .core.threads import set_threads
 from .logs import configure_logs
 from .service.drain import Drain
 from .service.evaluations import Evaluations
+from .service.inspector import Inspector
+from .service.metrics import Metrics
 from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
 from .service.registry import BankSource, Registry
 from .service.reloads import Reloads
-from .service.workers import Workers
 from .settings import Settings
+from .web import documentation, static_files
 
 log = structlog.get_logger()
 
@@ -70,11 +78,12 @@ def create_app(
     """
     settings = settings or Settings()
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    telemetry, drain = Telemetry(), Drain(settings.drain_s)
+    metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
+    drain = Drain(settings.drain_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = _start(settings, telemetry, drain, load_extractor)
+        parts = _start(settings, metrics, drain, load_extractor)
         app.state.services = parts
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)
@@ -85,7 +94,7 @@ def create_app(
         finally:
             watching.cancel()
             parts.evaluations.close()
-            parts.workers.close()
+            parts.inspector.close()
 
     app = FastAPI(
         title="GoodsGuard",
@@ -93,9 +102,9 @@ def create_app(
         description=DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
-        middleware=_middleware(settings, telemetry, drain),
-        docs_url="/docs" if settings.docs else None,
-        redoc_url="/redoc" if settings.docs else None,
+        middleware=_middleware(settings, metrics, drain),
+        docs_url=None,  # ours, below: FastAPI's loads its files from elsewhere
+        redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         generate_unique_id_function=_operation_id,
     )
@@ -106,12 +115,15 @@ def create_app(
     app.include_router(routes_evaluate.router, dependencies=keyed)
     app.include_router(routes_admin.router, dependencies=[Depends(require_admin)])
     app.include_router(routes_health.router)
+    if settings.docs:
+        app.include_router(documentation.router)
+        app.include_router(static_files.router)
     return app
 
 
-def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Middleware]:
     """From the outside in. CORS comes before what may answer a 500, so that pages can read it."""
-    layers = [Middleware(SecurityHeaders)]
+    layers = [Middleware(NoWebSockets), Middleware(SecurityHeaders)]
     if settings.cors_origins:
         layers.append(
             Middleware(
@@ -128,10 +140,10 @@ def _middleware(settings: Settings, telemetry: Telemetry, drain: Drain) -> list[
                 expose_headers=["Retry-After", "X-Request-ID"],
             )
         )
-    layers.append(Middleware(RequestContext, telemetry=telemetry, drain=drain))
+    layers.append(Middleware(RequestContext, metrics=metrics, drain=drain))
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
-    layers.append(Middleware(RefuseEarly))
+    layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
     return layers
 
 
@@ -143,7 +155,7 @@ def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
 
 
 def _start(
-    settings: Settings, telemetry: Telemetry, drain: Drain, load_extractor: LoadExtractor | None
+    settings: Settings, metrics: Metrics, drain: Drain, load_extractor: LoadExtractor | None
 ) -> Services:
     keys = _read_keys(settings)
     threads = set_threads(settings.threads)
@@ -154,11 +166,9 @@ def _start(
         max_pixels=settings.max_pixels,
         trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
     )
-    reloads = Reloads(source, telemetry.show)
+    reloads = Reloads(source, metrics.show)
     registry = reloads.registry
-    workers = _workers(settings, registry, threads, on_gpu=device.type == "cuda")
-    telemetry.queue_size.set(workers.queue_size)
-    telemetry.queue_depth.set_function(lambda: workers.depth)
+    inspector = _inspector(settings, metrics, registry, threads, on_gpu=device.type == "cuda")
     log.info(
         "started",
         device=str(device),
@@ -171,9 +181,9 @@ def _start(
     return Services(
         settings=settings,
         reloads=reloads,
-        workers=workers,
+        inspector=inspector,
         evaluations=Evaluations(settings.data_dir, settings.reports_dir),
-        telemetry=telemetry,
+        metrics=metrics,
         keys=keys,
         limiter=RateLimiter(),
         drain=drain,
@@ -181,14 +191,15 @@ def _start(
     )
 
 
-def _workers(settings: Settings, registry: Registry, threads: int, *, on_gpu: bool) -> Workers:
+def _inspector(
+    settings: Settings, metrics: Metrics, registry: Registry, threads: int, *, on_gpu: bool
+) -> Inspector:
     if on_gpu:
-        return Workers(
-            settings.queue_size, batch=BATCH_SIZE, delay_s=settings.batch_delay_ms / 1000
-        )
+        delay_s = settings.batch_delay_ms / 1000
+        return Inspector(metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s)
     # An engine that uses all cores for each photo gets one at a time: two would fight for them.
     side_by_side = all(d.extractor.runtime.concurrent for d in registry.detectors.values())
-    return Workers(settings.queue_size, network_threads=threads if side_by_side else 1)
+    return Inspector(metrics, settings.queue_size, network_threads=threads if side_by_side else 1)
 
 
 async def _watch(parts: Services) -> None:
@@ -197,11 +208,13 @@ async def _watch(parts: Services) -> None:
     while True:
         await asyncio.sleep(parts.settings.watch_s or _TRY_AGAIN_S)
         try:
-            if parts.workers.scheduler.failures:
-                await asyncio.to_thread(parts.workers.try_again, parts.registry.detectors.values())
+            if parts.inspector.scheduler.failures:
+                await asyncio.to_thread(
+                    parts.inspector.try_again, parts.registry.detectors.values()
+                )
             if parts.settings.watch_s:
                 for result in await asyncio.to_thread(parts.reloads.watch):
-                    parts.telemetry.reloads.labels(result.outcome).inc()
+                    parts.metrics.reloads.labels(result.outcome).inc()
         except Exception:  # the next round may find the disk again
             log.exception("the banks cannot be watched")
 
@@ -227,4 +240,9 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-app = create_app()
+def __getattr__(name: str) -> FastAPI:
+    """`app.main:app`, made when it is first asked for: importing this module makes nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    app: FastAPI = globals().setdefault("app", create_app())
+    return app

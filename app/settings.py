@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may ask; empty: none"
     )
-    docs: bool = Field(default=True, description="whether /docs, /redoc and /openapi.json exist")
+    docs: bool = Field(default=True, description="whether /docs and /openapi.json exist")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe log line that is written"
     )

@@ -82,8 +82,18 @@ def server(settings: dict[str, str]) -> Iterator[str]:
     """The real service as a process of its own, on a free loopback port, until the block ends."""
     address = f"127.0.0.1:{free_port()}"
     host, port = address.split(":")
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", host, "--port", port]
-    console.print(f"$ uvicorn app.main:app --port {port}", style="dim")
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "app.main:create_app",
+        "--host",
+        host,
+        "--port",
+        port,
+    ]
+    console.print(f"$ uvicorn --factory app.main:create_app --port {port}", style="dim")
     process = subprocess.Popen(
         [*command, "--no-access-log", "--no-server-header", "--log-level", "warning"],
         cwd=ROOT,

@@ -93,8 +93,7 @@ def _damage(image: Image.Image, left: int, top: int) -> Image.Image:
 def _panel(detector: Detector, photo: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
     photo.save(buffer, "PNG")
-    inspection = detector.inspect(buffer.getvalue())
-    overlay = detector.overlay(buffer.getvalue(), inspection)
+    inspection, overlay = detector.inspect_and_draw(buffer.getvalue())
     assert overlay is not None
     panel = Image.new("RGB", (photo.width * 2 + 8, photo.height + 40), "white")
     panel.paste(photo, (0, 40))

@@ -4,7 +4,7 @@ problems.py     every error as RFC 9457, one table of causes
 middleware/     what stands around every request, from the outside in
 intake/         a request's body, photos and deadline
 security.py     API keys, scopes
-inspections.py  from uploads to answers
+answers.py      from what was found to what is answered
 schemas.py      what is answered
 routes/         the calls
 """

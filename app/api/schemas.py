@@ -66,7 +66,7 @@ class TimingsMs(BaseModel):
     total: float = Field(description="from the request's start until the answer")
 
 
-class Box(BaseModel):
+class RegionBox(BaseModel):
     """Pixels of the upright photo; right and bottom are exclusive."""
 
     left: int
@@ -78,7 +78,7 @@ class Box(BaseModel):
 class Region(BaseModel):
     """A connected place of the photo that exceeds the threshold."""
 
-    box: Box
+    box: RegionBox
     peak: float = Field(description="the highest score inside")
     area: int = Field(description="pixels of the photo")
 
@@ -173,7 +173,7 @@ class CategoryList(BaseModel):
     categories: list[CategoryInfo]
 
 
-class Progress(BaseModel):
+class EvaluationProgress(BaseModel):
     """Images scored so far, of all."""
 
     done: int
@@ -186,7 +186,7 @@ class EvaluationStatus(BaseModel):
     category: str
     bank_version: str
     state: State
-    progress: Progress
+    progress: EvaluationProgress
     error: str | None = None
     result: Evaluation | None = None
 

@@ -113,8 +113,7 @@ def most_disputed(detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
 def tile(detector: Detector, image: LabelledImage, rank: float) -> Tile:
     """One preset's view of one photo."""
     photo = image.path.read_bytes()
-    inspection = detector.inspect(photo)
-    overlay = detector.overlay(photo, inspection)
+    inspection, overlay = detector.inspect_and_draw(photo)
     return Tile(
         detector.manifest.preset,
         rank,

@@ -109,7 +109,7 @@ def main(
 
 
 def _overlay(detector: Detector, photo: bytes) -> bytes | None:
-    return detector.overlay(photo, detector.inspect(photo))
+    return detector.inspect_and_draw(photo)[1]
 
 
 def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:

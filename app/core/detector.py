@@ -13,6 +13,7 @@ from .arrays import Floats
 from .errors import ArtifactError, GoodsGuardError, NonFiniteScore
 from .features.extractor import Extractor
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
+from .judging.backdrop import Backdrop, reduced
 from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .methods.method import Method
@@ -31,6 +32,7 @@ class Photo:
     Attributes:
         width, height: pixels of the photo as sent, upright.
         decode_ms: bytes to network input. waited_ms: until a thread had time to decode.
+        backdrop: to draw the overlay on, where that was asked for; whoever asked releases it.
     """
 
     prepared: PreparedImage
@@ -39,6 +41,7 @@ class Photo:
     format: str
     decode_ms: float
     waited_ms: float = 0.0
+    backdrop: Backdrop | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,20 @@ class Detector:
         """
         return self.judge([self.read(data)])[0]
 
+    def inspect_and_draw(self, data: bytes) -> tuple[Inspection, bytes | None]:
+        """The same, and the overlay: a PNG, or None for global methods.
+
+        Raises:
+            As `inspect`.
+        """
+        photo = self.read(data, for_overlay=True)
+        assert photo.backdrop is not None
+        try:
+            inspection = self.judge([photo])[0]
+            return inspection, self.overlay(photo.backdrop, inspection)
+        finally:
+            photo.backdrop.release()
+
     def self_test(self, *, unasked: bool = False) -> None:
         """Score the golden photos again. It warms up, too: the first pass chooses kernels and
         allocates, and a bank that does not fit its network shows it now.
@@ -133,8 +150,11 @@ class Detector:
         height, width = prepared.pixels.shape[:2]
         return Photo(prepared, width, height, "golden", 0.0)
 
-    def read(self, data: bytes) -> Photo:
+    def read(self, data: bytes, *, for_overlay: bool = False) -> Photo:
         """The first half, on any thread: bytes -> network input.
+
+        Args:
+            for_overlay: keep a backdrop, too; the caller must release it.
 
         Raises:
             ImageError: the photo cannot be judged.
@@ -146,8 +166,11 @@ class Detector:
             at_least=self.extractor.spec.preprocess.at_least(),
         )
         prepared = self.extractor.prepare(image)
-        elapsed = _ms_since(start)
-        return Photo(prepared, image.width, image.height, image.format, elapsed)
+        width, height, kind = image.width, image.height, image.format
+        picture = reduced(image.rgb) if for_overlay else None
+        del image  # before a wait for room: it may be large
+        backdrop = None if picture is None else Backdrop(picture)
+        return Photo(prepared, width, height, kind, _ms_since(start), backdrop=backdrop)
 
     def judge(self, photos: Sequence[Photo]) -> list[Inspection]:
         """The second half, on a worker: network input -> verdicts, in order.
@@ -177,21 +200,19 @@ class Detector:
         photo = (inspection.width, inspection.height)
         return place(inspection.score_map, self.extractor.grid, inspection.placement, photo, shape)
 
-    def overlay(self, data: bytes, inspection: Inspection) -> bytes | None:
-        """The anomaly map on the photo as it was sent, a PNG; None for global methods.
-
-        Raises:
-            ImageError: the bytes are not those that were inspected and cannot be decoded.
-        """
-        if inspection.score_map is None:
+    def overlay(self, backdrop: Backdrop, inspection: Inspection) -> bytes | None:
+        """The anomaly map on the photo, a PNG of the backdrop's size; None for global methods, and
+        once the backdrop is released."""
+        picture = backdrop.picture
+        if inspection.score_map is None or picture is None:
             return None
         return overlay_png(
-            data,
+            picture,
             inspection.score_map,
             self.extractor.grid,
             inspection.placement,
+            photo=(inspection.width, inspection.height),
             scale=(self.manifest.anomaly_map.low, self.manifest.anomaly_map.threshold),
-            max_pixels=self._max_pixels,
         )
 
     def conclude(self, photo: Photo, features: Floats, embed_ms: float) -> Inspection:

@@ -28,7 +28,7 @@ _UNDER_WAY = ("queued", "running")
 
 
 @dataclass(frozen=True)
-class Job:
+class EvaluationJob:
     """Where a category's evaluation stands; `result` is that of this job."""
 
     category: str
@@ -51,7 +51,7 @@ class Evaluations:
         self._data = data
         self._folder = reports / "evaluations"
         # By category and bank version: a new bank may come while its forerunner is evaluated.
-        self._jobs: dict[tuple[str, str], Job] = {}
+        self._jobs: dict[tuple[str, str], EvaluationJob] = {}
         self._futures: dict[tuple[str, str], Future[Evaluation]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -70,11 +70,11 @@ class Evaluations:
             if key in self._jobs and self._jobs[key].state in _UNDER_WAY:
                 return self._futures[key]
             self._forget_older(manifest.category)
-            self._jobs[key] = Job(*key, "queued", total=len(category.test))
+            self._jobs[key] = EvaluationJob(*key, "queued", total=len(category.test))
             self._futures[key] = self._pool.submit(self._run, category, detector, inspect)
             return self._futures[key]
 
-    def job(self, manifest: Manifest) -> Job | None:
+    def job(self, manifest: Manifest) -> EvaluationJob | None:
         """The latest job of exactly this bank version since the service started."""
         with self._lock:
             return self._jobs.get((manifest.category, manifest.bank_version))

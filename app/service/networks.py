@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import torch
 
+from ..core.detector import Detector
 from ..core.features.backbones import BACKBONES
 from ..core.features.extractor import Extractor, FeatureExtractor, FeatureSpec
 from ..core.features.runtimes import Engine, Runtime, choose_runtime, fastest
@@ -97,3 +98,16 @@ def faster_engine(device: torch.device, runtime: str = "auto", precision: str = 
         return engine if measured or engine[1] != "bfloat16" else None
 
     return faster
+
+
+def by_network(detectors: Collection[Detector]) -> list[list[Detector]]:
+    """Those together that prepare and embed a photo in the same way: what differs in its selected
+    dimensions only does."""
+    if len(detectors) == 1:  # most requests: a spec's key takes longer than their whole admission
+        return [list(detectors)]
+    groups: dict[tuple[int, str], list[Detector]] = {}
+    for detector in detectors:
+        extractor = detector.extractor
+        key = (id(extractor.runtime), extractor.spec.network_key())
+        groups.setdefault(key, []).append(detector)
+    return list(groups.values())

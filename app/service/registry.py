@@ -12,6 +12,7 @@ import structlog
 from ..core.detector import Detector
 from ..core.errors import (
     ArtifactError,
+    CategoryError,
     CategoryUnavailable,
     GoodsGuardError,
     NoSuchVersion,
@@ -64,6 +65,16 @@ class Registry:
         if isinstance(entry, Unavailable):
             raise CategoryUnavailable(f"{category} is unavailable: {entry.reason}")
         return entry
+
+    def look_up(self, categories: Iterable[str]) -> dict[str, Detector | CategoryError]:
+        """Each category's detector, or why there is none."""
+        found: dict[str, Detector | CategoryError] = {}
+        for category in categories:
+            try:
+                found[category] = self.detector(category)
+            except CategoryError as exc:
+                found[category] = exc
+        return found
 
     @property
     def detectors(self) -> dict[str, Detector]:

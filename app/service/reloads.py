@@ -17,7 +17,7 @@ from .registry import BankSource, Registry, Unavailable
 
 log = structlog.get_logger()
 
-Outcome = Literal["loaded", "unchanged", "failed", "removed"]
+ReloadOutcome = Literal["loaded", "unchanged", "failed", "removed"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Reloaded:
     """What became of one category; `bank_version` is the one that serves now."""
 
     category: str
-    outcome: Outcome
+    outcome: ReloadOutcome
     bank_version: str | None
     reason: str | None = None
 

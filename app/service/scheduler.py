@@ -29,11 +29,11 @@ log = structlog.get_logger()
 # How fast the estimate of a photo's time follows the last photo.
 _SMOOTHING = 0.1
 
-Outcome = Inspection | NonFiniteScore
+Judged = Inspection | NonFiniteScore
 
 
 @dataclass(frozen=True)
-class Job:
+class PhotoJob:
     """One photo for detectors that share a network.
 
     Attributes:
@@ -47,7 +47,7 @@ class Job:
     deadline: float = float("inf")
     background: bool = False
     submitted: float = field(default_factory=time.perf_counter)
-    done: Future[list[Outcome]] = field(default_factory=Future)
+    done: Future[list[Judged]] = field(default_factory=Future)
 
     @property
     def flow(self) -> str:
@@ -71,8 +71,8 @@ class Scheduler:
         self.failures = 0
         self.failure: str | None = None
         self._batch, self._delay_s = batch, delay_s
-        self._flows: dict[str, deque[Job]] = {}  # in the order in which they are served
-        self._background: deque[Job] = deque()
+        self._flows: dict[str, deque[PhotoJob]] = {}  # in the order in which they are served
+        self._background: deque[PhotoJob] = deque()
         self._waiting = 0
         self._running = 0
         self._begun: dict[int, float] = {}  # passes under way, by thread
@@ -92,7 +92,7 @@ class Scheduler:
         begun = list(self._begun.values())
         return time.monotonic() - min(begun) if begun else 0.0
 
-    def submit(self, job: Job) -> Future[list[Outcome]]:
+    def submit(self, job: PhotoJob) -> Future[list[Judged]]:
         """Queue a job."""
         with self._changed:
             if self._closed:
@@ -127,7 +127,7 @@ class Scheduler:
                 with self._changed:
                     self._running -= 1
 
-    def _take(self) -> list[Job] | None:
+    def _take(self) -> list[PhotoJob] | None:
         """The next jobs, of which the first decides the network: none where another thread was
         quicker; None once closed."""
         with self._changed:
@@ -137,14 +137,14 @@ class Scheduler:
                 return None
             if self._batch > 1 and self._waiting < self._batch and self._delay_s:
                 self._changed.wait_for(lambda: self._waiting >= self._batch, self._delay_s)
-            jobs: list[Job] = []
+            jobs: list[PhotoJob] = []
             while len(jobs) < self._batch and (job := self._next(jobs)) is not None:
                 jobs.append(job)
                 self._waiting -= 1
             self._running += 1
             return jobs
 
-    def _next(self, with_jobs: Sequence[Job]) -> Job | None:
+    def _next(self, with_jobs: Sequence[PhotoJob]) -> PhotoJob | None:
         for name, flow in list(self._flows.items()):
             if with_jobs and _runtime(flow[0]) is not _runtime(with_jobs[0]):
                 continue
@@ -156,7 +156,7 @@ class Scheduler:
             return job
         return self._background.popleft() if self._background and not with_jobs else None
 
-    def _run(self, jobs: Sequence[Job]) -> None:
+    def _run(self, jobs: Sequence[PhotoJob]) -> None:
         wanted = [job for job in jobs if _is_wanted(job)]
         if not wanted:
             return
@@ -181,7 +181,7 @@ class Scheduler:
                     outcome.timings_ms["wait"] += (start - job.submitted) * 1000
             job.done.set_result(results)
 
-    def _fail(self, jobs: Sequence[Job], exc: BaseException) -> None:
+    def _fail(self, jobs: Sequence[PhotoJob], exc: BaseException) -> None:
         self.failures += len(jobs)
         self.failure = type(exc).__name__
         told: BaseException = NetworkFailed(
@@ -197,7 +197,7 @@ class Scheduler:
             log.error("the network failed", error=self.failure, photos=len(jobs), exc_info=exc)
 
 
-def _is_wanted(job: Job) -> bool:
+def _is_wanted(job: PhotoJob) -> bool:
     if not job.done.set_running_or_notify_cancel():
         return False
     if time.monotonic() >= job.deadline:
@@ -206,5 +206,5 @@ def _is_wanted(job: Job) -> bool:
     return True
 
 
-def _runtime(job: Job) -> object:
+def _runtime(job: PhotoJob) -> object:
     return job.detectors[0].extractor.runtime

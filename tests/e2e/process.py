@@ -21,7 +21,7 @@ from tests.support import ROOT
 
 START_TIMEOUT_S = 120
 UVICORN = (
-    *(sys.executable, "-m", "uvicorn", "app.main:app"),
+    *(sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app"),
     *("--no-access-log", "--no-server-header"),
 )
 SERVE = (sys.executable, "-m", "app", "serve")

@@ -94,7 +94,7 @@ async def test_a_network_that_hangs_is_not_ready_and_new_banks_are_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.api.routes.health._HANGS_S", 0.2)
-    monkeypatch.setattr("app.service.workers._TRIED_S", 0.1)
+    monkeypatch.setattr("app.service.inspector._TRIED_S", 0.1)
     held, free = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -111,7 +111,7 @@ async def test_a_network_that_hangs_is_not_ready_and_new_banks_are_taken_up(
             status, reason = await readiness(service)
             assert status == 503
             assert "at work on one photo" in (reason or "")
-            scheduler = service.app.state.services.workers.scheduler
+            scheduler = service.app.state.services.inspector.scheduler
             scheduler.failures = 1  # so that the watch would try a photo, too
             new = artifacts.save(service.models, make_artifact("can")).bank_version
             while (await versions(service))["can"] != new:

@@ -77,7 +77,10 @@ def test_help_says_what_a_sub_command_takes(name: str) -> None:
         assert option in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name in SUB_COMMANDS)])
+CALLS_FOR_HELP = [[], ["--help"], *([name, "--help"] for name in SUB_COMMANDS)]
+
+
+@pytest.mark.parametrize("arguments", CALLS_FOR_HELP)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = run("-X", "importtime", "-m", "app", *arguments)
     assert done.returncode == 0, done.stderr

@@ -6,46 +6,53 @@ requests are refused: the time must go to the photos that were let in.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...core.errors import Overloaded
 from ..intake.dependencies import Services
 from ..problems import refusal
 
-_PHOTOS = re.compile(r"/score(?:/(?P<category>[^/]+)(?P<batch>/batch)?)?")
+
+class PhotoRoute(APIRoute):
+    """A route that takes photos: a router's `route_class`."""
 
 
-def photos_route(path: str) -> tuple[str, str | None] | None:
-    """The route that takes photos at this path, as metrics name it, and the category in the path;
-    None where no route takes photos."""
-    found = _PHOTOS.fullmatch(path)
-    if found is None:
-        return None
-    if found["category"] is None:
-        return "/score", None
-    return "/score/{category}" + (found["batch"] or ""), found["category"]
+def photo_routes(*routers: APIRouter) -> list[PhotoRoute]:
+    """The routes that take photos, of routers that are included under their own paths."""
+    return [r for router in routers for r in router.routes if isinstance(r, PhotoRoute)]
 
 
 class RefuseEarly:
     """429 for POSTs of photos while the queue is full, whoever asks and whatever for."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, routes: Sequence[PhotoRoute]) -> None:
+        self._app, self._routes = app, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            asked = photos_route(scope["path"].removeprefix(scope.get("root_path", "")))
-            if asked is not None:
-                parts: Services = scope["app"].state.services
-                try:
-                    parts.workers.check()
-                except Overloaded as exc:
-                    state, (route, category) = scope["state"], asked
-                    state["route"] = route
+            parts: Services = scope["app"].state.services
+            try:
+                parts.inspector.check()
+            except Overloaded as exc:
+                if (asked := _asked(self._routes, scope)) is not None:
+                    route, category = asked
+                    scope["state"]["route"] = route  # as metrics name it: no router sees it
                     if category in parts.registry.entries:
-                        state["log"] = {"category": category}
-                    await refusal(exc, state)(scope, receive, send)
+                        scope["state"]["log"] = {"category": category}
+                    await refusal(exc, scope["state"])(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+
+def _asked(routes: Sequence[PhotoRoute], scope: Scope) -> tuple[str, str | None] | None:
+    """The route that takes the photos of this request, and the category in its path."""
+    for route in routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            return route.path, found["path_params"].get("category")
+    return None

@@ -122,4 +122,4 @@ def _item(result: Reloaded) -> ReloadedCategory:
 
 def _count(parts: Services, results: list[Reloaded]) -> None:
     for result in results:
-        parts.telemetry.reloads.labels(result.outcome).inc()
+        parts.metrics.reloads.labels(result.outcome).inc()

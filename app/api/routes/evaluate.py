@@ -13,7 +13,7 @@ from ...core.evaluating.evaluation import Evaluation
 from ...core.store.manifest import Manifest
 from ..intake.dependencies import Services, ServicesDep
 from ..problems import responses
-from ..schemas import EvaluationList, EvaluationStatus, Progress
+from ..schemas import EvaluationList, EvaluationProgress, EvaluationStatus
 from ..security import require_scope
 from .score import CategoryName
 
@@ -39,7 +39,7 @@ async def start_evaluation(
 ) -> Response:
     """Score the stored test split in the background. A job under way is joined, not doubled."""
     detector = parts.registry.detector(category)
-    inspect = partial(parts.workers.inspect, detector)
+    inspect = partial(parts.inspector.inspect_in_background, detector)
     # Listing a test split reads folders, which may be slow or remote.
     future = await asyncio.to_thread(parts.evaluations.start, detector, inspect)
     if not wait:
@@ -74,14 +74,14 @@ def _status(parts: Services, manifest: Manifest) -> EvaluationStatus:
             category=manifest.category,
             bank_version=manifest.bank_version,
             state="done" if state == "done" else "none",
-            progress=Progress(done=n, total=n),
+            progress=EvaluationProgress(done=n, total=n),
             result=stored,
         )
     return EvaluationStatus(
         category=manifest.category,
         bank_version=manifest.bank_version,
         state=job.state,
-        progress=Progress(done=job.done, total=job.total),
+        progress=EvaluationProgress(done=job.done, total=job.total),
         error=job.error,
         result=stored,
     )

@@ -52,7 +52,7 @@ def _not_ready(parts: Services) -> str | None:
         return "stopping"
     if not parts.registry.detectors:
         return "no category can be scored"
-    scheduler = parts.workers.scheduler
+    scheduler = parts.inspector.scheduler
     if scheduler.failures >= _FAILURES_IN_A_ROW:
         return f"the network failed on the last {scheduler.failures} photos: {scheduler.failure}"
     if (busy := scheduler.busy_s) > _HANGS_S:
@@ -63,4 +63,4 @@ def _not_ready(parts: Services) -> str | None:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 def metrics(parts: ServicesDep) -> Response:
     """The Prometheus text format."""
-    return Response(generate_latest(parts.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)

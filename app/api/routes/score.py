@@ -1,31 +1,23 @@
-"""POST /score/{category} and its batch."""
+"""POST /score: one photo, a batch, one photo by several categories."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
 from ...core import errors
 from ...core.detector import Detector
-from ..inspections import (
-    UNUSABLE,
-    Found,
-    all_of,
-    answer,
-    inspect_by,
-    inspect_one,
-    ms_since_start,
-    unusable,
-)
-from ..intake.dependencies import ServicesDep, Upload, read_photo, read_photos
+from .. import answers
+from ..intake.dependencies import ServicesDep
 from ..intake.lifetime import DeadlineDep, while_wanted
-from ..problems import BadUpload, BodyTooLarge, NotAnImageType, problem, responses
-from ..schemas import Batch, BatchItem, Categories, CategoryItem, Score
+from ..intake.uploads import read_photo, read_photos
+from ..middleware.admission import PhotoRoute
+from ..problems import BadUpload, BodyTooLarge, NotAnImageType, responses
+from ..schemas import Batch, Categories, Score
 
-T = TypeVar("T")
-
-router = APIRouter(prefix="/score", tags=["score"])
+# Photos are refused here while the queue is full, before anything is done for them.
+router = APIRouter(prefix="/score", tags=["score"], route_class=PhotoRoute)
 
 CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
 Heatmap = Annotated[
@@ -87,21 +79,12 @@ async def score(
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
     request.state.log = {"category": category}
-    parts.workers.check()
-    upload = await read_photo(request, parts.settings.max_bytes, until)
-    received = ms_since_start(request)
-    async with parts.workers.admit():
-        work = inspect_one(parts, detector, upload, until, heatmap=heatmap)
-        inspection, picture = await while_wanted(request, until, work)
-    result = answer(request, parts, detector, inspection, picture, received)
-    request.state.log = {
-        "category": category,
-        "verdict": result.verdict,
-        "score": round(result.score, 4),
-        "bank_version": result.bank_version,
-        "timings_ms": result.timings_ms.model_dump(),
-    }
-    return result
+    parts.inspector.check()
+    upload = await read_photo(request, until)
+    with parts.inspector.admit([detector]) as permit:
+        work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
+        found = await while_wanted(request, until, work)
+    return answers.one(request, upload, found[category])
 
 
 @router.post(
@@ -120,33 +103,13 @@ async def score_batch(
     """Judge several photos: the multipart field `files`. One result or one problem per file."""
     detector = parts.registry.detector(category)
     request.state.log = {"category": category}
-    parts.workers.check()
-    settings = parts.settings
-    uploads = await read_photos(request, settings.max_bytes, settings.max_batch, until)
-    received = ms_since_start(request)
-
-    async def item(upload: Upload) -> BatchItem:
-        try:
-            if len(upload.data) > settings.max_bytes:
-                too_large = BodyTooLarge(f"the photo has more than {settings.max_bytes:,} bytes")
-                raise unusable(parts, detector, too_large)
-            found = await inspect_one(parts, detector, upload, until, heatmap=heatmap)
-        except UNUSABLE as exc:
-            detail = problem(exc, request.state.request_id)
-            return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
-        result = answer(request, parts, detector, *found, received)
-        return BatchItem(filename=upload.filename, verdict=result.verdict, result=result)
-
-    async with parts.workers.admit(len(uploads)):
-        results = await while_wanted(request, until, all_of(item(upload) for upload in uploads))
-    judged = [item.result for item in results if item.result]
-    request.state.log = {
-        "category": category,
-        "verdicts": [item.verdict for item in results],
-        "bank_version": detector.manifest.bank_version,
-        "timings_ms": [result.timings_ms.model_dump() for result in judged],
-    }
-    return Batch(category=category, results=results, request_id=request.state.request_id)
+    parts.inspector.check()
+    uploads = await read_photos(request, until)
+    photos = [upload.data for upload in uploads if not upload.too_large]
+    with parts.inspector.admit([detector], len(photos)) as permit:
+        work = parts.inspector.inspect_all(permit, photos, until=until, heatmap=heatmap)
+        found = await while_wanted(request, until, work)
+    return answers.batch(request, detector, uploads, found)
 
 
 @router.post(
@@ -169,43 +132,11 @@ async def score_by_several(
 
     Categories whose banks share a feature spec and an engine share the embedding, too.
     """
-    parts.workers.check()
-    upload = await read_photo(request, parts.settings.max_bytes, until)
-    received = ms_since_start(request)
-    names = list(dict.fromkeys(category))
-    found: dict[str, Found | Exception] = {}
-    asked: dict[str, Detector] = {}  # held here: a reload may swap the registry meanwhile
-    groups: dict[tuple[int, str], list[Detector]] = {}
-    for name in names:
-        try:
-            detector = asked[name] = parts.registry.detector(name)
-        except errors.CategoryError as exc:
-            found[name] = exc
-            continue
-        # What differs in its dimensions only is prepared and embedded in the same way.
-        extractor = detector.extractor
-        key = (id(extractor.runtime), extractor.spec.network_key())
-        groups.setdefault(key, []).append(detector)
-
-    async def group(detectors: list[Detector]) -> None:
-        found.update(await inspect_by(parts, detectors, upload, until, heatmap=heatmap))
-
-    async with parts.workers.admit(max(1, len(groups))):
-        await while_wanted(request, until, all_of(group(g) for g in groups.values()))
-    results = []
-    for name in names:
-        outcome = found[name]
-        if isinstance(outcome, Exception):
-            detail = problem(outcome, request.state.request_id)
-            results.append(CategoryItem(category=name, verdict="unusable", problem=detail))
-            continue
-        result = answer(request, parts, asked[name], *outcome, received)
-        results.append(CategoryItem(category=name, verdict=result.verdict, result=result))
-    judged = {item.category: item.result for item in results if item.result}
-    request.state.log = {
-        "category": names,
-        "verdicts": {item.category: item.verdict for item in results},
-        "bank_version": {name: result.bank_version for name, result in judged.items()},
-        "timings_ms": {name: result.timings_ms.model_dump() for name, result in judged.items()},
-    }
-    return Categories(results=results, request_id=request.state.request_id)
+    parts.inspector.check()
+    upload = await read_photo(request, until)
+    asked = parts.registry.look_up(dict.fromkeys(category))
+    detectors = [found for found in asked.values() if isinstance(found, Detector)]
+    with parts.inspector.admit(detectors) as permit:
+        work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
+        found = await while_wanted(request, until, work)
+    return answers.several(request, upload, asked, found)

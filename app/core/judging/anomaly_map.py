@@ -15,13 +15,10 @@ from PIL import Image
 from scipy.ndimage import binary_erosion, find_objects, label
 
 from ..arrays import Floats
-from ..photo.images import MAX_PIXELS, decode
 from ..photo.preprocess import PreparedImage
 
 # Regions are found on a map of this many pixels on its longer side: an eighth of a patch or finer.
 _REGION_SIDE = 256
-# Overlays of larger photos are reduced to this side: a screen shows no more.
-OVERLAY_SIDE = 1024
 _MAX_REGIONS = 50
 
 # Colours by score: from calm to the threshold, and from the threshold to twice its excess.
@@ -132,34 +129,31 @@ def find_regions(
 
 
 def overlay_png(
-    data: bytes,
+    picture: Image.Image,
     score_map: Floats,
     grid: tuple[int, int],
     placement: PreparedImage,
     *,
+    photo: tuple[int, int],
     scale: tuple[float, float],
-    max_pixels: int = MAX_PIXELS,
 ) -> bytes:
-    """The photo as it was sent, upright, with its anomaly map on a scale fixed by the bank.
+    """The photo, upright, with its anomaly map on a scale fixed by the bank.
 
     Up to `low` (the median patch of held-out good photos) nothing is drawn; from there to the
     threshold a faint blue to green; above the threshold yellow to red, outlined in white. So a
     normal photo looks calm, whatever its own highest score.
 
     Args:
-        data: the uploaded bytes; decoded again at the overlay's size.
+        picture: the photo to draw on, RGB, of any size.
+        photo: (width, height) of the upright photo as it was sent, pixels.
         scale: the map's low and threshold.
 
     Returns:
-        a PNG whose longer side is at most 1024 pixels.
+        a PNG of the picture's size.
     """
     low, threshold = scale
-    image = decode(data, max_pixels=max_pixels, at_least=(OVERLAY_SIDE, OVERLAY_SIDE))
-    photo = (image.width, image.height)
-    shrink = min(1.0, OVERLAY_SIDE / max(photo))
-    size = max(1, round(photo[0] * shrink)), max(1, round(photo[1] * shrink))
-    canvas = place(score_map, grid, placement, photo, (size[1], size[0]))
-    base = np.asarray(image.rgb.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
+    canvas = place(score_map, grid, placement, photo, (picture.height, picture.width))
+    base = np.asarray(picture, dtype=np.float32)
     colour, opacity = _colours(canvas, low, threshold)
     blended = base * (1 - opacity[..., None]) + colour * opacity[..., None]
     above = canvas > threshold

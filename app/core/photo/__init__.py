@@ -1,7 +1,7 @@
 """Bytes -> a photo at the network's input size.
 
 formats/          a file rewritten with nothing in it but its picture, in a bounded number of steps
-pixel_budget.py   how many pixels are decoded at once
+pixel_budget.py   how many pixels are in memory at once
 images.py         decode: bytes -> upright RGB, every limit checked
 preprocess.py     prepare: RGB -> (H, W, 3) uint8, and where each pixel of the photo went
 dataset.py        folders of labelled photos, in the layout of MVTec AD and PKU-GoodsAD

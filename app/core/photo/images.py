@@ -56,8 +56,8 @@ MAX_SCANS = 100
 MAX_SCANNED_PIXELS = 20 * MAX_PIXELS
 
 # Decoding takes up to 20 bytes per pixel (WebP), most formats 8: however many threads decode, these
-# many pixels at once.
-_IN_WORK = PixelBudget(2 * MAX_PIXELS)
+# many pixels at once. Pictures that wait to be drawn on (4 bytes) count, too.
+IN_WORK = PixelBudget(2 * MAX_PIXELS)
 
 # libtiff writes what is wrong with a file straight to standard error, past the log. Where it is
 # inside Pillow's own library (Windows) there is no such symbol, and nothing is lost but quiet.
@@ -132,7 +132,7 @@ def decode(
     if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
         raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
     turned = file.orientation in _SWAPS_SIDES
-    with _IN_WORK.hold(file.width * file.height):
+    with IN_WORK.hold(file.width * file.height):
         try:
             rgb = to_rgb(_load(name, file, at_least, turned=turned))
             if file.orientation in _UPRIGHT:

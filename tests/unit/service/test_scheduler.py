@@ -20,7 +20,7 @@ from app.core.detector import Detector, Inspection, Photo
 from app.core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
 from app.core.features.extractor import FeatureExtractor
 from app.core.threads import set_threads, thread_budget
-from app.service.scheduler import Job, Outcome, Scheduler
+from app.service.scheduler import Judged, PhotoJob, Scheduler
 from tests.integration.service import CURSED, Network
 from tests.support import (
     SPEC,
@@ -71,11 +71,11 @@ def detector(runtime: ColourRuntime, category: str = "can") -> Detector:
     return Detector(make_artifact(category), FeatureExtractor(SPEC, runtime))
 
 
-def job(detector: Detector, grey: int, **options: float) -> Job:
-    return Job((detector,), photo(grey), **options)  # type: ignore[arg-type]
+def job(detector: Detector, grey: int, **options: float) -> PhotoJob:
+    return PhotoJob((detector,), photo(grey), **options)  # type: ignore[arg-type]
 
 
-def judged(future: Future[list[Outcome]]) -> Inspection:
+def judged(future: Future[list[Judged]]) -> Inspection:
     (outcome,) = future.result(TIMEOUT)
     assert isinstance(outcome, Inspection)
     return outcome
@@ -452,7 +452,7 @@ def test_a_pass_that_fails_fails_its_photos_and_no_others() -> None:
 def test_a_photo_that_cannot_be_judged_is_no_failure_of_the_network() -> None:
     one = Detector(make_artifact(), FeatureExtractor(SPEC, Network()))
     with running() as scheduler:
-        (outcome,) = scheduler.submit(Job((one,), one.read(CURSED))).result(TIMEOUT)
+        (outcome,) = scheduler.submit(PhotoJob((one,), one.read(CURSED))).result(TIMEOUT)
         assert isinstance(outcome, NonFiniteScore)
         assert scheduler.failures == 0
 
@@ -477,7 +477,7 @@ def test_one_photo_for_several_detectors_is_embedded_once() -> None:
     expected = [one.inspect(data).score for one in detectors]
     passes.clear()
     with running() as scheduler:
-        outcomes = scheduler.submit(Job(detectors, detectors[0].read(data))).result(TIMEOUT)
+        outcomes = scheduler.submit(PhotoJob(detectors, detectors[0].read(data))).result(TIMEOUT)
     assert len(passes) == 1
     assert [o.score for o in outcomes if isinstance(o, Inspection)] == expected
     assert len(set(expected)) == 3
@@ -498,7 +498,7 @@ def test_one_detectors_missing_score_leaves_the_others_theirs() -> None:
     seeing = make_artifact("box", spec=reduced, vectors=vectors)
     detectors = [Detector(make_artifact(), whole), Detector(seeing, whole.with_spec(reduced))]
     with running() as scheduler:
-        blind, other = scheduler.submit(Job(detectors, photo(120))).result(TIMEOUT)
+        blind, other = scheduler.submit(PhotoJob(detectors, photo(120))).result(TIMEOUT)
     assert isinstance(blind, NonFiniteScore)
     assert isinstance(other, Inspection)
     assert other.verdict == "normal"

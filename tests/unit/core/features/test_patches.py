@@ -20,7 +20,7 @@ from app.core.evaluating.evaluation import evaluate
 from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.judging.calibration import Fixed
 from app.core.photo.dataset import read_category, read_test_split
-from app.core.photo.images import decode
+from app.core.photo.images import IN_WORK, decode
 from app.core.store import artifact as artifacts
 from tests.support import ColourRuntime, bank_of, encode, plain, textured, write_photos
 
@@ -191,16 +191,70 @@ def test_an_overlay_is_a_picture_of_the_photo(
     detector: Detector, size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
     data = encode(striped(111, size), "JPEG")
-    overlay = detector.overlay(data, detector.inspect(data))
+    _, overlay = detector.inspect_and_draw(data)
     assert overlay is not None
     with Image.open(io.BytesIO(overlay)) as picture:
         assert (picture.format, picture.size) == ("PNG", shown)
 
 
+def drafting(tmp_path: Path, margin: float) -> Detector:
+    """The same goods, JPEGs decoded at a fraction of their size down to `margin` times 64."""
+    spec = {"preprocess": PATCHES["preprocess"] | {"draft_margin": margin}}
+    write_photos(tmp_path / "can" / "train" / "good", [striped(s) for s in range(100, 130, 2)])
+    preset = method(features=PATCHES | spec)
+    build = build_bank(read_category(tmp_path, "can"), preset, extractor(**spec))
+    return Detector(build.artifact, extractor(**spec))
+
+
+@pytest.mark.parametrize(
+    ("margin", "shown"),
+    [
+        (0.0, (1024, 683)),  # in full
+        (8.0, (1024, 683)),  # 1500 × 1000, and larger than a screen shows
+        (7.0, (750, 500)),
+        (2.0, (375, 250)),
+    ],
+)
+def test_a_score_is_the_same_with_and_without_its_overlay(
+    tmp_path: Path, margin: float, shown: tuple[int, int]
+) -> None:
+    """To the bit. A JPEG may be decoded at a fraction of its size, which its overlay has, too."""
+    detector = drafting(tmp_path, margin)
+    data = encode(textured(3000, 2000), "JPEG", quality=80)
+    alone, (inspection, overlay) = detector.inspect(data), detector.inspect_and_draw(data)
+    assert inspection.score == alone.score
+    assert inspection.embedding.tobytes() == alone.embedding.tobytes()
+    assert (inspection.width, inspection.height) == (3000, 2000)
+    assert overlay is not None
+    assert decode(overlay).rgb.size == shown
+
+
+def test_a_photo_of_which_an_overlay_is_drawn_is_decoded_once(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def counted(data: bytes, **options: Any) -> Any:
+        decoded.append(len(data))
+        return decode(data, **options)
+
+    monkeypatch.setattr("app.core.detector.decode", counted)
+    data = encode(spotted((100, 20, 150, 70)))
+    assert detector.inspect_and_draw(data)[1] is not None
+    assert decoded == [len(data)]
+
+
+def test_drawing_leaves_no_pixels_in_work(detector: Detector) -> None:
+    free = IN_WORK._free
+    for _ in range(3):
+        detector.inspect_and_draw(encode(striped(111)))
+    assert IN_WORK._free == free
+
+
 def test_an_overlay_marks_the_spot_and_leaves_a_good_photo_calm(detector: Detector) -> None:
     def changed(image: Image.Image) -> Any:
         data = encode(image)
-        overlay = detector.overlay(data, detector.inspect(data))
+        _, overlay = detector.inspect_and_draw(data)
         assert overlay is not None
         difference = np.asarray(decode(overlay).rgb).astype(int) - np.asarray(image)
         return np.abs(difference).max(axis=2)

@@ -327,4 +327,4 @@ def test_a_failed_decode_gives_its_pixels_back() -> None:
     for _ in range(3):
         with pytest.raises(CorruptImage):
             decode(broken)
-    assert images._IN_WORK._free == images._IN_WORK._total
+    assert images.IN_WORK._free == images.IN_WORK._total

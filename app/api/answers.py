@@ -1,0 +1,133 @@
+"""From what was found to what is answered, and to the request's log line."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from fastapi import Request
+
+from ..core.detector import Detector
+from ..core.errors import CategoryError
+from ..core.judging.anomaly_map import Region
+from ..service.inspector import Finding, Found
+from . import schemas
+from .intake.dependencies import services
+from .intake.uploads import Upload, ms_since_start
+from .problems import problem
+from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
+
+
+def one(request: Request, upload: Upload, found: Found) -> Score:
+    """The answer on one photo.
+
+    Raises:
+        ImageError, NonFiniteScore: it cannot be judged.
+    """
+    if isinstance(found, Exception):
+        raise found
+    score = _score(request, upload, found)
+    request.state.log = {
+        "category": score.category,
+        "verdict": score.verdict,
+        "score": round(score.score, 4),
+        "bank_version": score.bank_version,
+        "timings_ms": score.timings_ms.model_dump(),
+    }
+    return score
+
+
+def batch(
+    request: Request,
+    detector: Detector,
+    uploads: Sequence[Upload],
+    found: Sequence[Mapping[str, Found]],
+) -> Batch:
+    """The answer on several photos; `found` holds those that are not too large, in order."""
+    category, judged = detector.manifest.category, iter(found)
+    results = [
+        _batch_item(request, category, upload, {} if upload.too_large else next(judged))
+        for upload in uploads
+    ]
+    scores = [item.result for item in results if item.result]
+    request.state.log = {
+        "category": category,
+        "verdicts": [item.verdict for item in results],
+        "bank_version": detector.manifest.bank_version,
+        "timings_ms": [score.timings_ms.model_dump() for score in scores],
+    }
+    return Batch(category=category, results=results, request_id=request.state.request_id)
+
+
+def several(
+    request: Request,
+    upload: Upload,
+    asked: Mapping[str, Detector | CategoryError],
+    found: Mapping[str, Found],
+) -> Categories:
+    """The answer of several categories on one photo."""
+    results = []
+    for category, detector in asked.items():
+        outcome = detector if isinstance(detector, CategoryError) else found[category]
+        if isinstance(outcome, Finding):
+            score = _score(request, upload, outcome)
+            item = CategoryItem(category=category, verdict=score.verdict, result=score)
+        else:
+            detail = problem(outcome, request.state.request_id)
+            item = CategoryItem(category=category, verdict="unusable", problem=detail)
+        results.append(item)
+    scores = {item.category: item.result for item in results if item.result}
+    request.state.log = {
+        "category": list(asked),
+        "verdicts": {item.category: item.verdict for item in results},
+        "bank_version": {name: score.bank_version for name, score in scores.items()},
+        "timings_ms": {name: score.timings_ms.model_dump() for name, score in scores.items()},
+    }
+    return Categories(results=results, request_id=request.state.request_id)
+
+
+def _batch_item(
+    request: Request, category: str, upload: Upload, found: Mapping[str, Found]
+) -> BatchItem:
+    outcome = upload.too_large or found[category]
+    if isinstance(outcome, Finding):
+        score = _score(request, upload, outcome)
+        return BatchItem(filename=upload.filename, verdict=score.verdict, result=score)
+    if upload.too_large:  # of the others the inspector has told
+        services(request).metrics.unusable(category)
+    detail = problem(outcome, request.state.request_id)
+    return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
+
+
+def _score(request: Request, upload: Upload, found: Finding) -> Score:
+    inspection, manifest = found.inspection, found.detector.manifest
+    assert inspection.verdict != "unusable"
+    # The other stages are the inspector's, which knows of no request.
+    services(request).metrics.stage("receive", upload.received_ms)
+    timings = found.timings_ms | {"receive": upload.received_ms, "total": ms_since_start(request)}
+    return Score(
+        category=manifest.category,
+        verdict=inspection.verdict,
+        is_anomalous=inspection.is_anomalous,
+        score=inspection.score,
+        threshold=inspection.threshold,
+        p_value=inspection.p_value,
+        alpha=inspection.alpha,
+        bank_version=manifest.bank_version,
+        preset=manifest.preset,
+        image=ImageInfo(width=inspection.width, height=inspection.height, format=inspection.format),
+        timings_ms=TimingsMs(**{stage: round(ms, 2) for stage, ms in timings.items()}),
+        heatmap_png=base64.b64encode(found.overlay).decode() if found.overlay else None,
+        regions=[_region(region) for region in found.regions],
+        request_id=request.state.request_id,
+    )
+
+
+def _region(region: Region) -> schemas.Region:
+    return schemas.Region(
+        box=schemas.RegionBox(
+            left=region.left, top=region.top, right=region.right, bottom=region.bottom
+        ),
+        peak=region.peak,
+        area=region.area,
+    )

@@ -1,0 +1,249 @@
+"""The one door: a photo's bytes, who is asked about it, until when -> what was found.
+
+Whoever wants a photo judged asks here: single photos, batches, several categories, evaluations. It
+knows neither HTTP nor JSON. A photo's way, and where it runs:
+
+    admit    event loop         places in the queue, or Overloaded; the permit is passed on
+    read     decoding threads   decode and prepare, once per network that is asked
+    judge    network threads    embed once, then each category's score and verdict (scheduler.py)
+    draw     drawing threads    regions, and the overlay on the picture that was decoded
+
+Drawing has threads of its own, since threads that decode wait for room (`IN_WORK`), and pictures
+that wait to be drawn on are what takes it up: in one pool they could wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ..core.detector import Detector, Inspection, Photo, or_raise
+from ..core.errors import ImageError, NonFiniteScore, Overloaded
+from ..core.judging.anomaly_map import Region
+from ..core.judging.backdrop import Backdrop
+from .metrics import Metrics
+from .networks import by_network
+from .pool import NEVER, Pool, all_of
+from .scheduler import Judged, PhotoJob, Scheduler
+
+_TRIED_S = 10.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one category says of one photo.
+
+    Attributes:
+        regions: where the map exceeds the threshold; empty for normal photos.
+        overlay: a PNG, where it was asked for and the method has maps.
+        timings_ms: the inspection's, and `map`, the drawing.
+    """
+
+    detector: Detector
+    inspection: Inspection
+    regions: Sequence[Region]
+    overlay: bytes | None
+    timings_ms: dict[str, float]
+
+
+# What is said in its place where the photo cannot be judged; any other error ends the request.
+Unusable = ImageError | NonFiniteScore
+Found = Finding | Unusable
+
+
+class Permit:
+    """Leave to have some photos judged by some detectors, given by `Inspector.admit`."""
+
+    def __init__(self, networks: Sequence[Sequence[Detector]], photos: int) -> None:
+        """`networks` holds the detectors, those together that share a network."""
+        self._networks, self._left = networks, photos
+
+    def use(self) -> Sequence[Sequence[Detector]]:
+        """Who judges one of the photos.
+
+        Raises:
+            RuntimeError: the permit has ended, or is used up.
+        """
+        if not self._left:
+            raise RuntimeError("the inspector admitted no photo more than it has been given")
+        self._left -= 1
+        return self._networks
+
+    def end(self) -> None:
+        """The places are given back."""
+        self._left = 0
+
+
+class Inspector:
+    """Judges photos off the event loop, and refuses them when `queue_size` are in work or waiting.
+
+    Attributes:
+        depth: photos in work or waiting.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        queue_size: int,
+        *,
+        network_threads: int = 1,
+        batch: int = 1,
+        delay_s: float = 0.0,
+    ) -> None:
+        """Takes the places in the queue and, for the network, what `Scheduler` takes."""
+        self.queue_size = queue_size
+        self.depth = 0
+        self.scheduler = Scheduler(network_threads, batch=batch, delay_s=delay_s)
+        self._decoding, self._drawing = Pool("decode"), Pool("draw")
+        self._metrics = metrics
+        metrics.queue_size.set(queue_size)
+        metrics.queue_depth.set_function(lambda: self.depth)
+
+    @contextmanager
+    def admit(self, detectors: Collection[Detector], photos: int = 1) -> Iterator[Permit]:
+        """Hold places for `photos` photos, one for each network that looks at one of them.
+
+        Raises:
+            Overloaded: fewer places are free.
+        """
+        networks = by_network(detectors)
+        places = max(1, len(networks)) * photos
+        self.check(places)
+        self.depth += places
+        permit = Permit(networks, photos)
+        try:
+            yield permit
+        finally:
+            permit.end()
+            self.depth -= places
+
+    def check(self, places: int = 1) -> None:
+        """Refuse before any work is done; costs nothing, and holds nothing.
+
+        Raises:
+            Overloaded: fewer than `places` places are free. A batch larger than the whole queue
+                is let in when nothing else waits, since it could never be otherwise.
+        """
+        if self.depth and self.depth + places > self.queue_size:
+            seconds = max(1, math.ceil(self.depth * self.scheduler.seconds_per_photo))
+            raise Overloaded(
+                f"{self.depth} photos are in work or waiting; come back in {seconds} s", seconds
+            )
+
+    async def inspect(
+        self, permit: Permit, data: bytes, *, until: float = NEVER, heatmap: bool = False
+    ) -> dict[str, Found]:
+        """Judge one photo: per category what was found, or why it cannot be judged.
+
+        Cancelling it drops what has not begun.
+
+        Args:
+            until: of `time.monotonic()`, after which nobody wants the answer.
+            heatmap: draw overlays, too.
+
+        Raises:
+            DeadlineExceeded, NetworkFailed, OutOfMemory.
+        """
+        found: dict[str, Found] = {}
+        for part in await all_of(
+            [self._pass(network, data, until, heatmap=heatmap) for network in permit.use()]
+        ):
+            found |= part
+        for category, one in found.items():
+            if isinstance(one, Finding):
+                self._metrics.judged(category, one.inspection, one.timings_ms)
+            else:
+                self._metrics.unusable(category)
+        return found
+
+    async def inspect_all(
+        self, permit: Permit, photos: Iterable[bytes], *, until: float, heatmap: bool
+    ) -> list[dict[str, Found]]:
+        """Judge several photos, in order; the first error that `inspect` raises ends the rest."""
+        return await all_of(
+            [self.inspect(permit, data, until=until, heatmap=heatmap) for data in photos]
+        )
+
+    def inspect_in_background(self, detector: Detector, data: bytes) -> Inspection:
+        """One photo for a background job's own thread, after all requests: it needs no permit,
+        since it takes no place, and the metrics count no verdict.
+
+        Raises:
+            ImageError, NonFiniteScore: the photo cannot be judged. NetworkFailed.
+        """
+        job = PhotoJob((detector,), detector.read(data), background=True)
+        done: Future[list[Judged]] = self.scheduler.submit(job)
+        return or_raise(done.result()[0])
+
+    def try_again(self, detectors: Iterable[Detector]) -> None:
+        """Judge a golden photo of each bank, so that `scheduler.failures` says how it is now. A
+        network that hangs is not waited for: `scheduler.busy_s` shows it."""
+        for detector in detectors:
+            if self.scheduler.busy_s > _TRIED_S:
+                return
+            job = PhotoJob((detector,), detector.golden_photo(), time.monotonic() + _TRIED_S)
+            with suppress(TimeoutError, CancelledError):
+                self.scheduler.submit(job).exception(_TRIED_S)
+
+    def close(self) -> None:
+        """Let running work finish; drop what has not started."""
+        self._decoding.close()
+        self._drawing.close()
+        self.scheduler.close()
+
+    async def _pass(
+        self, detectors: Sequence[Detector], data: bytes, until: float, *, heatmap: bool
+    ) -> dict[str, Found]:
+        """One photo by detectors of one network: decoded and embedded once for all of them."""
+        self._metrics.photo_bytes.observe(len(data))
+        start = time.perf_counter()
+        read = partial(detectors[0].read, data, for_overlay=heatmap)
+        try:
+            photo = await self._decoding.run(read, until=until, unwanted=_release)
+        except ImageError as exc:
+            return {detector.manifest.category: exc for detector in detectors}
+        waited_ms = max(0.0, _ms_since(start) - photo.decode_ms)
+        try:
+            # The job may lie in the queue for a while after it was cancelled: without the backdrop.
+            job = PhotoJob(detectors, replace(photo, waited_ms=waited_ms, backdrop=None), until)
+            judged = await asyncio.wrap_future(self.scheduler.submit(job))
+            return {
+                detector.manifest.category: await self._found(detector, outcome, photo.backdrop)
+                for detector, outcome in zip(detectors, judged, strict=True)
+            }
+        finally:
+            _release(photo)
+
+    async def _found(self, detector: Detector, outcome: Judged, backdrop: Backdrop | None) -> Found:
+        if isinstance(outcome, NonFiniteScore):
+            return outcome
+        start = time.perf_counter()
+        regions: Sequence[Region] = ()
+        overlay, map_ms = None, 0.0
+        if backdrop is not None or outcome.is_anomalous:
+            draw = partial(_draw, detector, outcome, backdrop)
+            regions, overlay = await self._drawing.run(draw)
+            map_ms = _ms_since(start)
+        return Finding(detector, outcome, regions, overlay, outcome.timings_ms | {"map": map_ms})
+
+
+def _draw(
+    detector: Detector, inspection: Inspection, backdrop: Backdrop | None
+) -> tuple[list[Region], bytes | None]:
+    overlay = detector.overlay(backdrop, inspection) if backdrop is not None else None
+    return detector.regions(inspection), overlay
+
+
+def _release(photo: Photo) -> None:
+    if photo.backdrop is not None:
+        photo.backdrop.release()
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

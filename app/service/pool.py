@@ -1,0 +1,85 @@
+"""Work beside and on the event loop of which nothing is done that is not wanted any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ..core.errors import DeadlineExceeded, OutOfMemory
+from ..core.threads import available_cpus
+
+T = TypeVar("T")
+
+NEVER = float("inf")
+
+
+class Pool:
+    """As many threads as there are processors, for one kind of work on photos."""
+
+    def __init__(self, verb: str) -> None:
+        """`verb` says what is done to a photo: in the threads' names and in errors."""
+        self._verb = verb
+        self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix=verb)
+
+    async def run(
+        self,
+        work: Callable[[], T],
+        *,
+        until: float = NEVER,
+        unwanted: Callable[[T], object] = lambda _: None,
+    ) -> T:
+        """Do it when a thread is free. Where the caller is cancelled first, the work and what it
+        holds are let go at once.
+
+        Args:
+            until: of `time.monotonic()`, from which on it is not begun.
+            unwanted: told of a result for which nobody waits any more, on any thread.
+
+        Raises:
+            DeadlineExceeded: too late to begin. OutOfMemory. What the work raises.
+        """
+        held = [work]
+        del work
+
+        def turn() -> T:
+            if time.monotonic() >= until:
+                raise DeadlineExceeded(
+                    f"the time was over before this photo could be {self._verb}d"
+                )
+            return held.pop()()
+
+        future = self._threads.submit(turn)
+        try:
+            return await asyncio.wrap_future(future)
+        except MemoryError as exc:
+            raise OutOfMemory(f"too little memory to {self._verb} this photo now") from exc
+        except asyncio.CancelledError:
+            held.clear()  # what is cancelled stays in the pool's queue until its turn comes
+            future.add_done_callback(lambda done: _tell(unwanted, done))
+            raise
+
+    def close(self) -> None:
+        """Let running work finish; drop what has not started."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _tell(unwanted: Callable[[T], object], done: Future[T]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        unwanted(done.result())
+
+
+async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All of it at once, results in order; the first error ends the rest."""
+    if len(work) == 1:
+        return [await work[0]]
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

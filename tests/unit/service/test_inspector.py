@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+
+from app.core.detector import Detector
+from app.core.errors import DeadlineExceeded, NetworkFailed, NotAnImage, Overloaded
+from app.core.features.extractor import FeatureExtractor
+from app.core.judging import backdrop
+from app.core.photo.images import decode
+from app.core.photo.pixel_budget import PixelBudget
+from app.core.store.artifact import Artifact
+from app.service.inspector import Finding, Found, Inspector
+from app.service.metrics import Metrics
+from app.service.pool import NEVER
+from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
+from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
+
+pytestmark = pytest.mark.anyio
+
+TIMEOUT = 20
+PHOTO = encode(plain(120))
+PLACES = 3
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def inspector(metrics: Metrics) -> Iterator[Inspector]:
+    made = Inspector(metrics, PLACES)
+    yield made
+    made.close()
+
+
+def slowed(before: Callable[[], object]) -> Detector:
+    return Detector(make_artifact(), colour_extractor(before=before))
+
+
+@cache
+def _patches() -> Artifact:
+    with TemporaryDirectory() as root:
+        return built(Path(root)).artifact
+
+
+class GatedCells(CellRuntime):
+    """A method with maps, and a hook before each pass."""
+
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        self.before()
+        return super().forward(batch)
+
+
+def patches(before: Callable[[], object] = lambda: None) -> Detector:
+    artifact = _patches()
+    spec = artifact.manifest.features
+    return Detector(artifact, FeatureExtractor(spec, GatedCells(before, spec)))
+
+
+async def ask(
+    inspector: Inspector,
+    detector: Detector,
+    data: bytes = PHOTO,
+    *,
+    until: float = NEVER,
+    heatmap: bool = False,
+) -> Found:
+    with inspector.admit([detector]) as permit:
+        found = await inspector.inspect(permit, data, until=until, heatmap=heatmap)
+    return found[detector.manifest.category]
+
+
+async def finding(inspector: Inspector, detector: Detector, data: bytes = PHOTO) -> Finding:
+    found = await ask(inspector, detector, data, heatmap=True)
+    assert isinstance(found, Finding)
+    return found
+
+
+@asynccontextmanager
+async def cancelled_in_the_end(task: asyncio.Task[Found]) -> AsyncIterator[None]:
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_places_are_held_and_given_back(inspector: Inspector) -> None:
+    with inspector.admit([make_detector()], 2):
+        assert inspector.depth == 2
+    assert inspector.depth == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_places_are_given_back_whatever_happens(
+    inspector: Inspector, error: type[BaseException]
+) -> None:
+    with pytest.raises(error), inspector.admit([make_detector()], 2):
+        raise error
+    assert inspector.depth == 0
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back(inspector: Inspector) -> None:
+    with (
+        inspector.admit([make_detector()], PLACES),
+        pytest.raises(Overloaded, match="3 photos") as caught,
+    ):
+        inspector.check()
+    assert caught.value.retry_after >= 1
+
+
+@pytest.mark.parametrize(("held", "asked", "fits"), [(2, 1, True), (2, 2, False), (1, 2, True)])
+async def test_a_batch_needs_places_for_all_its_photos(
+    inspector: Inspector, held: int, asked: int, fits: bool
+) -> None:
+    detector = make_detector()
+    with inspector.admit([detector], held):
+        if fits:
+            with inspector.admit([detector], asked):
+                assert inspector.depth == held + asked
+        else:
+            with pytest.raises(Overloaded), inspector.admit([detector], asked):
+                pass
+    assert inspector.depth == 0
+
+
+async def test_a_batch_larger_than_the_queue_is_let_in_when_nothing_waits(
+    inspector: Inspector,
+) -> None:
+    with inspector.admit([make_detector()], 50), pytest.raises(Overloaded):
+        inspector.check()
+
+
+async def test_a_place_is_needed_for_each_network(inspector: Inspector) -> None:
+    network = colour_extractor()
+    shared = [Detector(make_artifact(name), network) for name in ("can", "box")]
+    with inspector.admit([*shared, make_detector(category="jar")]):
+        assert inspector.depth == 2
+    with inspector.admit([]) as permit:  # of categories none of which serves
+        assert inspector.depth == 1
+        assert await inspector.inspect(permit, PHOTO) == {}
+
+
+async def test_a_permit_is_for_so_many_photos(inspector: Inspector) -> None:
+    with inspector.admit([make_detector()], 2) as permit:
+        await inspector.inspect_all(permit, [PHOTO, PHOTO], until=NEVER, heatmap=False)
+        with pytest.raises(RuntimeError, match="admitted no photo more"):
+            await inspector.inspect(permit, PHOTO)
+    with inspector.admit([make_detector()]) as ended:
+        pass
+    with pytest.raises(RuntimeError, match="admitted no photo more"):
+        await inspector.inspect(ended, PHOTO)
+
+
+async def test_photos_are_judged_as_by_the_detector_itself(inspector: Inspector) -> None:
+    detector = make_detector()
+    found = await finding(inspector, detector)
+    assert found.inspection.score == detector.inspect(PHOTO).score
+    assert found.detector is detector
+    assert set(found.timings_ms) == {"decode", "wait", "embed", "search", "map"}
+    assert min(found.timings_ms.values()) >= 0
+
+
+async def test_detectors_of_one_network_share_its_pass(inspector: Inspector) -> None:
+    passes: list[int] = []
+    network = colour_extractor(before=lambda: passes.append(1))
+    both = [Detector(make_artifact(name), network) for name in ("can", "box")]
+    with inspector.admit(both) as permit:
+        found = await inspector.inspect(permit, PHOTO)
+    assert list(found) == ["can", "box"]
+    assert all(isinstance(one, Finding) for one in found.values())
+    assert passes == [1]
+
+
+async def test_a_photo_that_cannot_be_judged_is_found_so(
+    inspector: Inspector, metrics: Metrics
+) -> None:
+    assert isinstance(await ask(inspector, make_detector(), b"no image"), NotAnImage)
+    unusable = {"category": "can", "verdict": "unusable"}
+    assert metrics.registry.get_sample_value("goodsguard_verdicts_total", unusable) == 1
+
+
+async def test_verdicts_and_stages_are_counted(inspector: Inspector, metrics: Metrics) -> None:
+    await ask(inspector, make_detector())
+    seen = metrics.registry.get_sample_value
+    assert seen("goodsguard_verdicts_total", {"category": "can", "verdict": "normal"}) == 1
+    assert seen("goodsguard_photo_bytes_sum") == len(PHOTO)
+    assert seen("goodsguard_photo_pixels_sum") == 40 * 30
+    for stage in ("decode", "wait", "embed", "search", "map"):
+        assert seen("goodsguard_stage_seconds_count", {"stage": stage}) == 1
+
+
+async def test_the_network_sees_one_photo_at_a_time(inspector: Inspector) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def enter() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        threading.Event().wait(0.01)
+        with lock:
+            running -= 1
+
+    with inspector.admit([slowed(enter)], 6) as permit:
+        await inspector.inspect_all(permit, [PHOTO] * 6, until=NEVER, heatmap=False)
+    assert most == 1
+
+
+async def test_the_event_loop_turns_while_the_network_works(inspector: Inspector) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def before() -> None:
+        entered.set()
+        assert release.wait(TIMEOUT)
+
+    judging = asyncio.create_task(ask(inspector, slowed(before)))
+    assert await asyncio.to_thread(entered.wait, TIMEOUT)
+    assert not judging.done()
+    release.set()
+    assert isinstance(await judging, Finding)
+
+
+async def test_a_background_thread_takes_its_turn_and_counts_nothing(
+    inspector: Inspector, metrics: Metrics
+) -> None:
+    detector = make_detector()
+    inspection = await asyncio.to_thread(inspector.inspect_in_background, detector, PHOTO)
+    assert inspection.score == detector.inspect(PHOTO).score
+    assert inspection.timings_ms["wait"] >= 0
+    verdict = {"category": "can", "verdict": "normal"}
+    assert metrics.registry.get_sample_value("goodsguard_verdicts_total", verdict) is None
+    with pytest.raises(NotAnImage):
+        await asyncio.to_thread(inspector.inspect_in_background, detector, b"no image")
+
+
+async def test_waiting_estimates_follow_the_photos(inspector: Inspector) -> None:
+    slow = slowed(lambda: threading.Event().wait(0.2))
+    for _ in range(6):
+        await ask(inspector, slow)
+    with inspector.admit([slow], 30), pytest.raises(Overloaded) as caught:
+        inspector.check()
+    assert caught.value.retry_after >= 2
+
+
+async def test_the_first_photo_that_fails_ends_those_that_wait(inspector: Inspector) -> None:
+    passes = 0
+
+    def before() -> None:
+        nonlocal passes
+        passes += 1
+        threading.Event().wait(0.1)
+        raise RuntimeError("driver gone")
+
+    with inspector.admit([slowed(before)], 10) as permit, pytest.raises(NetworkFailed):
+        await inspector.inspect_all(permit, [PHOTO] * 10, until=NEVER, heatmap=False)
+    inspector.close()  # what is left in the queue would be done by now
+    assert passes <= 2
+
+
+async def test_nothing_is_decoded_after_its_deadline(inspector: Inspector) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await ask(inspector, make_detector(), b"no image", until=time.monotonic())
+
+
+async def test_regions_and_overlay_are_those_of_the_detector(inspector: Inspector) -> None:
+    detector, data = patches(), encode(spotted((100, 20, 150, 70)))
+    found = await finding(inspector, detector, data)
+    inspection, overlay = detector.inspect_and_draw(data)
+    assert found.overlay == overlay
+    assert list(found.regions) == detector.regions(inspection) != []
+    unasked = await ask(inspector, detector, data)
+    assert isinstance(unasked, Finding)
+    assert (unasked.overlay, unasked.regions) == (None, found.regions)
+    assert unasked.inspection.score == found.inspection.score
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> PixelBudget:
+    """A budget of its own for pictures that wait."""
+    budget = PixelBudget(10 * 160 * 120)
+    monkeypatch.setattr(backdrop, "IN_WORK", budget)
+    return budget
+
+
+async def test_what_waits_to_be_drawn_on_counts_until_its_photo_is_done(
+    inspector: Inspector, room: PixelBudget
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def before() -> None:
+        entered.set()
+        assert release.wait(TIMEOUT)
+
+    asked = asyncio.create_task(finding(inspector, patches(before), encode(striped(111))))
+    assert await asyncio.to_thread(entered.wait, TIMEOUT)
+    assert room._free == 9 * 160 * 120
+    release.set()
+    assert (await asked).overlay is not None
+    assert room._free == 10 * 160 * 120
+
+
+async def test_without_a_heatmap_nothing_waits(inspector: Inspector, room: PixelBudget) -> None:
+    held: list[int] = []
+    await ask(inspector, patches(lambda: held.append(room._free)), encode(striped(111)))
+    assert held == [10 * 160 * 120]
+
+
+async def test_a_cancelled_photo_gives_its_room_back_though_it_waits_for_the_network(
+    inspector: Inspector, room: PixelBudget
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def before() -> None:
+        entered.set()
+        assert release.wait(TIMEOUT)
+
+    detector, data = patches(before), encode(striped(111))
+    first = asyncio.create_task(ask(inspector, detector, data))  # without a heatmap
+    try:
+        assert await asyncio.to_thread(entered.wait, TIMEOUT)
+        asked = asyncio.create_task(ask(inspector, detector, data, heatmap=True))
+        async with cancelled_in_the_end(asked):
+            await until(lambda: room._free == 9 * 160 * 120)
+        assert room._free == 10 * 160 * 120
+    finally:
+        release.set()
+    assert isinstance(await first, Finding)
+
+
+async def test_a_photo_cancelled_while_it_is_decoded_gives_its_room_back(
+    inspector: Inspector, room: PixelBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(data: bytes, **options: object) -> object:
+        entered.set()
+        assert release.wait(TIMEOUT)
+        return decode(data, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("app.core.detector.decode", slow)
+    asked = asyncio.create_task(ask(inspector, patches(), encode(striped(111)), heatmap=True))
+    async with cancelled_in_the_end(asked):
+        assert await asyncio.to_thread(entered.wait, TIMEOUT)
+    taken = watch(room, monkeypatch)
+    release.set()
+    await until(lambda: bool(taken))
+    await until(lambda: room._free == 10 * 160 * 120)
+
+
+def watch(room: PixelBudget, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much is taken of it from now on."""
+    taken, take = [], room.take
+
+    def watched(pixels: int) -> object:
+        taken.append(pixels)
+        return take(pixels)
+
+    monkeypatch.setattr(room, "take", watched)
+    return taken
+
+
+async def test_more_pictures_than_there_is_room_for_wait_and_are_all_drawn(
+    metrics: Metrics, room: PixelBudget
+) -> None:
+    """None waits for another one that waits for it: drawing has threads of its own."""
+    inspector, data = Inspector(metrics, 100), encode(striped(111))
+    try:
+        with inspector.admit([patches()], 60) as permit:
+            async with asyncio.timeout(TIMEOUT):
+                results = await inspector.inspect_all(
+                    permit, [data] * 60, until=NEVER, heatmap=True
+                )
+    finally:
+        inspector.close()
+    overlays = {one.overlay for found in results for one in found.values()}  # type: ignore[union-attr]
+    assert len(results) == 60
+    assert len(overlays) == 1
+    assert None not in overlays
+    assert room._free == 10 * 160 * 120
