@@ -24,11 +24,11 @@ layers = ["blocks.2"]
 pooling = "patches"
 preprocess = {{ input_size = 96, resize = "squash", mean = {mean}, std = {std} }}
 
-[bank]
+[method]
+kind = "knn"
 coreset_ratio = 0.2
 
 [scoring]
-k = 1
 top_share = 0.02
 
 [calibration]

@@ -12,6 +12,8 @@ from app.commands.comparing import compare_category, limited
 from app.commands.contenders import Contender
 from app.core.building.preset import Preset
 from app.core.judging.calibration import Alpha, MeanStd, Rule
+from app.core.methods.knn import KnnSettings
+from app.core.methods.registry import MethodChoice
 from app.core.photo.dataset import read_category
 from app.core.store import artifact as artifacts
 from app.reports.comparison_page import Compared
@@ -19,7 +21,7 @@ from tests.support import METHOD, colour_extractor, encode, plain, write_categor
 
 # Another method on the same features; it judges by the distance to five good photos.
 FIVE = METHOD.model_copy(
-    update={"name": "five", "scoring": METHOD.scoring.model_copy(update={"k": 5})}
+    update={"name": "five", "method": MethodChoice(kind="knn", settings=KnnSettings(k=5))}
 )
 # More false alarms forbidden than ten photos can promise: its build fails.
 GREEDY = METHOD.model_copy(update={"name": "greedy", "threshold": Alpha(alpha=0.001)})
@@ -165,7 +167,7 @@ def taken(data: Path, preset: Preset = METHOD, rule: Rule | None = None) -> bool
 
 def test_a_bank_is_taken_only_where_it_fits(data: Path) -> None:
     assert [taken(data), taken(data)] == [False, True]
-    other = METHOD.model_copy(update={"scoring": FIVE.scoring})  # same name, another content
+    other = METHOD.model_copy(update={"method": FIVE.method})  # same name, another content
     assert [taken(data, other), taken(data, other), taken(data)] == [False, True, False]
     assert [taken(data, rule=MeanStd(k=2)), taken(data, rule=MeanStd(k=2))] == [False, True]
     assert [taken(data), taken(data)] == [False, True]
