@@ -55,7 +55,7 @@ from app.core.features.runtimes import choose_device
 from app.core.features.weights import WeightsFile, find_weights
 from app.core.files import whole_file
 from app.core.judging.calibration import Alpha
-from app.core.photo.dataset import Category, list_categories, read_test_split
+from app.core.photo.dataset import Category, evenly, list_categories, read_test_split
 from app.core.photo.images import decode
 from app.core.store.artifact import training_files_sha256
 from app.core.threads import set_threads
@@ -376,13 +376,8 @@ def read_sets(
     for root, name, is_carton in places:
         if root is not None and only in name:
             category = read_test_split(root, name)
-            train, test = _spread(category.train, limit), _spread(category.test, limit)
-            yield replace(category, train=train, test=test), is_carton
-
-
-def _spread(items: Sequence[T], limit: int | None) -> tuple[T, ...]:
-    kept = min(limit or len(items), len(items))
-    return tuple(items[i * len(items) // kept] for i in range(kept))
+            train, test = evenly(category.train, limit), evenly(category.test, limit)
+            yield replace(category, train=tuple(train), test=tuple(test)), is_carton
 
 
 def files_sha256(category: Category) -> str:

@@ -35,14 +35,14 @@ from app.core.methods.knn.bank import MemoryBank
 from app.core.methods.knn.coreset import greedy_k_center
 from app.core.methods.knn.search import PatchSearch, plan_search
 from app.core.methods.scoring import Scoring
-from app.core.photo.dataset import Category, LabelledImage, read_test_split
+from app.core.photo.dataset import Category, LabelledImage, evenly, read_test_split
 from app.core.photo.images import decode
 from app.core.photo.preprocess import PreparedImage
 from bench import tables
 from bench.latency import balanced
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run
 from bench.rounds import in_turn, ratio, spread, timed
-from bench.stock import PLANNED_ON, draw, patches_of_files, spread_over
+from bench.stock import PLANNED_ON, draw, patches_of_files
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1024, 4096, 16_384, 20_480, 65_536, 262_144)
@@ -70,7 +70,7 @@ class Bench:
         quick: bool,
     ) -> None:
         self.scoring = scoring
-        train = spread_over(category.train, 8 if quick else len(category.train))
+        train = evenly(category.train, 8 if quick else len(category.train))
         self.train = patches_of_files(train, extractor)
         self.test = balanced(category.test, 16 if quick else JUDGED)
         self.photos = patches_of_files([image.path for image in self.test], extractor)

@@ -29,12 +29,12 @@ from app.core.errors import GoodsGuardError, WeightsNotFound
 from app.core.features.extractor import BATCH_SIZE, FeatureExtractor
 from app.core.features.spool import Spool
 from app.core.judging.calibration import Alpha
-from app.core.photo.dataset import Category, read_category
+from app.core.photo.dataset import Category, evenly, read_category
 from bench import tables
 from bench.backbone import BareBackbone
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run
 from bench.rounds import Turns, in_turn, ratio, spread, timed
-from bench.stock import SIZES, jpeg, spread_over
+from bench.stock import SIZES, jpeg
 
 LARGE = "3000 × 3000"
 STEPS = ("embed", "coreset", "calibration", "search and the rest")
@@ -129,14 +129,14 @@ def measure(
     runtime = extractor.runtime
     bare = BareBackbone(extractor.spec, given, runtime.name, runtime.precision, run.threads)
     few, many, rounds = (8, 24, 2) if quick else (64, 120, 3)
-    paths = spread_over(category.train, few)
+    paths = evenly(category.train, few)
     with TemporaryDirectory() as folder:
         large = enlarged(paths[: few // 2], Path(folder))
         stages = [
             {"files": "as they are", **measure_stage(paths, extractor, bare, rounds)},
             {"files": f"JPEG {LARGE}", **measure_stage(large, extractor, bare, rounds)},
         ]
-    less = replace(category, train=tuple(spread_over(category.train, many)))
+    less = replace(category, train=tuple(evenly(category.train, many)))
     return {
         "preset": preset.name,
         "engine": f"{runtime.name} {runtime.precision}",

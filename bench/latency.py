@@ -37,7 +37,7 @@ from app.core.features.backbones import get_backbone
 from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import PRECISIONS, RUNTIMES, Engine, choose_runtime, supports
 from app.core.features.weights import find_weights
-from app.core.photo.dataset import Category, LabelledImage, read_test_split
+from app.core.photo.dataset import Category, LabelledImage, evenly, read_test_split
 from app.core.photo.images import decode
 from app.core.store.artifact import Artifact
 from app.core.store.manifest import RuntimeRecord
@@ -56,7 +56,6 @@ from bench.stock import (
     patches_of_files,
     shape_of,
     small_artifact,
-    spread_over,
     with_bank,
 )
 
@@ -91,7 +90,7 @@ class Bench:
     """What the questions share: one category's photos, and how often they are timed."""
 
     def __init__(self, category: Category, weights: Path | None, *, quick: bool) -> None:
-        train = spread_over(category.train, 40 if quick else len(category.train))
+        train = evenly(category.train, 40 if quick else len(category.train))
         self.category = replace(category, train=tuple(train))
         self.rounds, self.calls = (2, 2) if quick else (6, 5)
         self.banks = (4000, 8000) if quick else (4000, 20_000)
@@ -260,8 +259,7 @@ def balanced(test: Sequence[LabelledImage], count: int) -> list[LabelledImage]:
     chosen = []
     for label in (False, True):
         images = [image for image in test if image.is_defective == label]
-        kept = min(count // 2, len(images))
-        chosen += [images[i * len(images) // kept] for i in range(kept)]
+        chosen += evenly(images, count // 2)
     return chosen
 
 

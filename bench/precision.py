@@ -28,11 +28,11 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.methods.knn.bank import MemoryBank
 from app.core.methods.knn.search import PatchSearch
 from app.core.methods.scoring import Scoring
-from app.core.photo.dataset import Category, LabelledImage, read_test_split
+from app.core.photo.dataset import Category, LabelledImage, evenly, read_test_split
 from bench import tables
 from bench.latency import Bench, balanced, engines
 from bench.machine import CategoryOption, DataOption, Figures, OutOption, QuickOption, Run
-from bench.stock import draw, patches_of_files, spread_over
+from bench.stock import draw, patches_of_files
 
 VECTORS = 2000
 DRAWN_AGAIN = 1000
@@ -163,7 +163,7 @@ def main(
 
 def few_trained(category: Category, count: int) -> Category:
     """The category with fewer training photos: so many fill a bank by chance just as well."""
-    return replace(category, train=tuple(spread_over(category.train, count)))
+    return replace(category, train=tuple(evenly(category.train, count)))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from app.core.detector import Detector
 from app.core.errors import GoodsGuardError
 from app.core.features.extractor import FeatureExtractor
 from app.core.methods.knn import Knn
-from app.core.photo.dataset import Category, read_test_split
+from app.core.photo.dataset import Category, evenly, read_test_split
 from app.core.store import artifact as artifacts
 from app.core.store.artifact import Artifact
 from app.service.networks import SharedNetworks, extractor_loader, faster_engine
@@ -59,7 +59,6 @@ from bench.stock import (
     patches_of_files,
     shape_of,
     small_artifact,
-    spread_over,
     with_bank,
 )
 
@@ -281,7 +280,7 @@ def stored(
 ) -> Detector:
     """Store the banks, and load the first of them as the service does."""
     extractor = FeatureExtractor.load(preset.features, CPU, weights)
-    patches = patches_of_files(spread_over(goods.train, PHOTOS), extractor)
+    patches = patches_of_files(evenly(goods.train, PHOTOS), extractor)
     base = small_artifact(goods, preset, extractor)
     bank = draw(patches, min(vectors, sum(map(len, patches))))
     names = store(models, with_bank(base, bank, patches, extractor))

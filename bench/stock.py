@@ -45,12 +45,6 @@ def jpeg(path: Path, size: tuple[int, int], quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
-def spread_over(paths: Sequence[Path], count: int) -> list[Path]:
-    """`count` of the files at most, evenly spread."""
-    kept = min(count, len(paths))
-    return [paths[i * len(paths) // kept] for i in range(kept)]
-
-
 def patches_of_files(paths: Sequence[Path], extractor: FeatureExtractor) -> list[Floats]:
     """(P, D) float32 per readable photo, as a build takes them."""
     found = []

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import typer
 from scipy.ndimage import gaussian_filter
 
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console
+from app.core.arrays import Floats
 from app.core.building.preset import load_preset
 from app.core.building.reading import read_batches
 from app.core.evaluating import metrics
@@ -36,8 +36,6 @@ from app.core.threads import set_threads
 
 RESULTS = Path(__file__).parent / "results"
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.08)
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from ..core.evaluating.evaluation import evaluate, score_split
 from ..core.evaluating.outcome import BankFacts, Outcome, aligned, disagreements, ranks
 from ..core.evaluating.timing import TIMED, milliseconds
 from ..core.judging.calibration import Rule
-from ..core.photo.dataset import Category, LabelledImage
+from ..core.photo.dataset import Category, LabelledImage, evenly
 from ..reports.comparison_page import Compared, Shown, Tile
 from ..reports.comparison_pictures import thumbnail
-from ..reports.exploration import spread
 from .banks_to_compare import BuildProgress, take_or_build
 from .contenders import Contender, reason
 
@@ -91,7 +90,7 @@ def timed(
     photos = [image.path for image in category.test] or list(category.train)
     inspectors: dict[str, Callable[[bytes], object]] = {n: d.inspect for n, d in detectors.items()}
     try:
-        found = milliseconds(inspectors, spread(photos, TIMED))
+        found = milliseconds(inspectors, evenly(photos, TIMED))
     except GoodsGuardError:  # the figures are worth more than the clock
         found = {}
     return [replace(outcome, ms_per_photo=found.get(outcome.preset)) for outcome in outcomes]
@@ -144,5 +143,5 @@ def limited(category: Category, limit: int | None) -> Category:
         return category
     good = [image for image in category.test if not image.is_defective]
     defective = [image for image in category.test if image.is_defective]
-    test = (*spread(defective, limit), *spread(good, limit))
-    return replace(category, train=tuple(spread(category.train, limit)), test=test)
+    test = (*evenly(defective, limit), *evenly(good, limit))
+    return replace(category, train=tuple(evenly(category.train, limit)), test=test)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from PIL import Image
 from ..core.errors import ImageError
 from ..core.evaluating.metrics import auroc
 from ..core.files import write_whole
-from ..core.photo.dataset import GOOD, Category, LabelledImage, groups
+from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, groups
 from ..core.photo.images import FORMATS, decode
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
@@ -32,12 +31,11 @@ _COLUMNS = ("folder", "files", "masks", *_SIZES, "formats", *_LEVELS, "masked")
 _MASKED = "Masked: the marked share of a photo, median (smallest to largest)."
 _FEW = 20  # below so many photos of a label their statistics say nothing
 
-T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class SeenPhoto:
     """One file of a split.
 
     Attributes:
@@ -88,31 +86,31 @@ class Exploration:
     """All photos of one category: train first, then test by type and name."""
 
     category: str
-    photos: tuple[Photo, ...]
+    photos: tuple[SeenPhoto, ...]
     ignored: int
 
-    def places(self) -> dict[str, list[Photo]]:
+    def places(self) -> dict[str, list[SeenPhoto]]:
         """Photos by folder, in order: train/good, test/good, then the defect types."""
-        found: dict[str, list[Photo]] = {"train/good": [], "test/good": []}
+        found: dict[str, list[SeenPhoto]] = {"train/good": [], "test/good": []}
         for photo in self.photos:
             found.setdefault(photo.place, []).append(photo)
         return found
 
-    def measured(self, group: str) -> list[Photo]:
+    def measured(self, group: str) -> list[SeenPhoto]:
         """The group's photos that the pixel statistics are taken from."""
         return [p for p in self.photos if p.group == group and p.thumbnail is not None]
 
-    def unreadable(self) -> list[Photo]:
+    def unreadable(self) -> list[SeenPhoto]:
         return [p for p in self.photos if p.size is None]
 
-    def duplicates(self) -> list[list[Photo]]:
+    def duplicates(self) -> list[list[SeenPhoto]]:
         """Photos whose files are equal byte by byte, two or more each."""
-        same: dict[str, list[Photo]] = defaultdict(list)
+        same: dict[str, list[SeenPhoto]] = defaultdict(list)
         for photo in (p for p in self.photos if p.sha256):
             same[photo.sha256].append(photo)
         return [photos for photos in same.values() if len(photos) > 1]
 
-    def leaks(self) -> list[list[Photo]]:
+    def leaks(self) -> list[list[SeenPhoto]]:
         """Duplicates that lie in both train and test."""
         return [photos for photos in self.duplicates() if len({p.split for p in photos}) > 1]
 
@@ -134,9 +132,9 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
     good = [image for image in category.test if not image.is_defective]
     defective = [image for image in category.test if image.is_defective]
     train = [LabelledImage(path, GOOD) for path in category.train]
-    photos: list[Photo] = []
+    photos: list[SeenPhoto] = []
     for images, split in ((train, "train"), (good, "test"), (defective, "test")):
-        sample = set(spread(range(len(images)), SAMPLE))
+        sample = set(evenly(range(len(images)), SAMPLE))
         for index, image in enumerate(images):
             photos.append(_read(image, split, measure=index in sample))
             progress()
@@ -229,7 +227,7 @@ def _section(found: Exploration) -> list[str]:
     return [*lines, *(f"\n![{name}]({name}.png)" for name in names)]
 
 
-def _row(place: str, photos: Sequence[Photo]) -> list[str]:
+def _row(place: str, photos: Sequence[SeenPhoto]) -> list[str]:
     """One folder's line of the table; a dash where there is nothing to say."""
     sizes = ["{} × {}".format(*size) for size in by_area(photos)] or ["–"]
     seen = [p for p in photos if p.thumbnail is not None]
@@ -246,7 +244,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
 
 
-def _read(image: LabelledImage, split: str, *, measure: bool) -> Photo:
+def _read(image: LabelledImage, split: str, *, measure: bool) -> SeenPhoto:
     """Read a file and its mask; what is wrong with either is noted, never raised."""
     digest = ""
     try:
@@ -254,13 +252,13 @@ def _read(image: LabelledImage, split: str, *, measure: bool) -> Photo:
         digest = sha256(data).hexdigest()
         decoded = decode(data, at_least=(SIDE, SIDE))
     except (ImageError, OSError) as exc:
-        return Photo(image, split, digest, fault=_reason(exc))
+        return SeenPhoto(image, split, digest, fault=_reason(exc))
     with Image.open(io.BytesIO(data), formats=FORMATS) as header:
         kind = f"{decoded.format} {header.mode}"
     size = decoded.width, decoded.height
     squashed = np.asarray(decoded.rgb.resize((SIDE, SIDE), Image.Resampling.BOX))
     masked, mask_fault = _masked(image.mask, size)
-    return Photo(
+    return SeenPhoto(
         image, split, digest, size, kind, "", squashed if measure else None, masked, mask_fault
     )
 
@@ -287,12 +285,6 @@ def read_mask(path: Path) -> Image.Image:
     return decode(path.read_bytes()).rgb.convert("L")
 
 
-def by_area(photos: Sequence[Photo]) -> list[tuple[int, int]]:
+def by_area(photos: Sequence[SeenPhoto]) -> list[tuple[int, int]]:
     """Sizes of the readable photos, smallest area first."""
     return sorted((p.size for p in photos if p.size), key=lambda size: (size[0] * size[1], size))
-
-
-def spread(items: Sequence[T], limit: int) -> list[T]:
-    """At most `limit` of the items, evenly over their order: the same ones every time."""
-    kept = min(len(items), limit)
-    return [items[i * len(items) // kept] for i in range(kept)]

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from PIL import Image
 
+from ..core.photo.dataset import evenly
 from ..core.photo.images import decode
-from .exploration import GROUPS, Exploration, Photo, by_area, read_mask, spread
+from .exploration import GROUPS, Exploration, SeenPhoto, by_area, read_mask
 from .style import BLUE, DEFECTIVE, GOOD, GREY, INK, OUTLINE, bare, save, styled
 
 _COLOURS = dict(zip(GROUPS, (GOOD, BLUE, DEFECTIVE), strict=True))
@@ -44,7 +45,7 @@ def sheet(found: Exploration) -> Figure:
         label = place.replace("_", " ").replace("/", "\n", 1)
         row[0].set_ylabel(f"{label}\n({len(photos)})", color=_COLOURS[photos[0].group], fontsize=11)
         readable = [p for p in photos if p.size is not None]
-        for axes, photo in zip(row, spread(readable, _PER_FOLDER), strict=False):
+        for axes, photo in zip(row, evenly(readable, _PER_FOLDER), strict=False):
             rgb = decode(photo.image.path.read_bytes(), at_least=(_SHOWN, _SHOWN)).rgb
             rgb.thumbnail((_SHOWN, _SHOWN))
             axes.imshow(rgb)
@@ -105,7 +106,7 @@ def _draw_sizes(axes: Axes, found: Exploration) -> None:
     axes.set_title("image sizes")
 
 
-def _draw_mean(mean: Axes, spread: Axes, photos: Sequence[Photo]) -> None:
+def _draw_mean(mean: Axes, spread: Axes, photos: Sequence[SeenPhoto]) -> None:
     for axes, title in ((mean, "mean of train/good"), (spread, "where train/good varies")):
         bare(axes)
         axes.set_title(title)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
 from ..methods.method import Lesson, Method, Samples, Scorer
 from ..methods.registry import MethodRecord
-from ..photo.dataset import Category, groups
+from ..photo.dataset import Category, evenly, groups
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
@@ -36,7 +36,6 @@ from .reading import Unreadable, read_batches
 # A folder of photos has the odd broken file; more than this share means that something is wrong.
 MAX_UNREADABLE = 0.05
 
-T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # step, done, total
 
 
@@ -82,7 +81,7 @@ def build_bank(
     """
     start = time.perf_counter()
     rule = threshold or preset.threshold
-    paths = _spread(category.train, limit)
+    paths = evenly(category.train, limit)
     if not paths:
         raise DatasetError(f"no images in {category.name}/train/good")
     _check_promise(rule, len(paths))
@@ -217,7 +216,7 @@ def _embed(
     read: list[Path] = []
     unreadable: list[Unreadable] = []
     golden: list[PreparedImage] = []
-    wanted = set(_spread(tuple(paths), COUNT))
+    wanted = set(evenly(paths, COUNT))
     for photos, broken in read_batches(paths, extractor):
         unreadable += broken
         if photos:
@@ -247,12 +246,6 @@ def _check_unreadable(unreadable: list[Unreadable], images: int, share: float, n
             f"{len(unreadable)} of {images} images of {name} cannot be read, more than "
             f"{share:.0%}: {_names(unreadable)}. Replace them, or raise --max-unreadable."
         )
-
-
-def _spread(items: tuple[T, ...], limit: int | None) -> list[T]:
-    if limit is None or limit >= len(items):
-        return list(items)
-    return [items[i * len(items) // limit] for i in range(limit)]
 
 
 def _names(unreadable: list[Unreadable]) -> str:

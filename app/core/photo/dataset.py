@@ -12,12 +12,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import DatasetError, NoTestSplit
 from .images import EXTENSIONS
 
 CATEGORY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 GOOD = "good"
+
+T = TypeVar("T")
 
 _SIX_DIGITS = re.compile(r"\d{6}")
 
@@ -122,6 +125,12 @@ def list_categories(root: Path, *, wanted: Sequence[str] | None = None) -> list[
     if not found:
         raise DatasetError(f"no category in {root}; expected {root}/<category>/train/good/*")
     return found
+
+
+def evenly(items: Sequence[T], limit: int | None) -> list[T]:
+    """At most `limit` of the items, evenly over their order: the same ones every time."""
+    kept = len(items) if limit is None else min(len(items), limit)
+    return [items[i * len(items) // kept] for i in range(kept)]
 
 
 def groups(paths: Iterable[Path]) -> list[str]:

@@ -20,7 +20,7 @@ from bench.page import render
 from bench.precision import difference_interval, pairs_in_order
 from bench.rounds import Spread, in_turn, ratio, spread, timed
 from bench.service import Answers, summary
-from bench.stock import draw, jpeg, spread_over
+from bench.stock import draw, jpeg
 from tests.support import textured
 
 WRK = """\
@@ -132,12 +132,6 @@ def test_photos_are_brought_to_a_size_as_jpeg(tmp_path: Path) -> None:
     with Image.open(tmp_path / "p.jpg") as image:
         assert (image.format, image.size, image.mode) == ("JPEG", (64, 48), "RGB")
     assert data == jpeg(tmp_path / "p.png", (64, 48))
-
-
-def test_files_are_taken_evenly() -> None:
-    paths = [Path(str(n)) for n in range(10)]
-    assert spread_over(paths, 3) == [Path("0"), Path("3"), Path("6")]
-    assert spread_over(paths, 99) == paths
 
 
 def labelled(good: int, defective: int) -> list[LabelledImage]:

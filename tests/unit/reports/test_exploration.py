@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from app.core.photo.dataset import read_category
-from app.reports.exploration import SAMPLE, Exploration, explore, spread, warnings, write_page
+from app.reports.exploration import SAMPLE, Exploration, explore, warnings, write_page
 from app.reports.exploration_pictures import sheet
 from scripts import explore as script
 from tests.support import encode, plain, write_category, write_photos
@@ -180,13 +180,6 @@ def test_brightness_that_tells_the_labels_apart_is_warned_of(tmp_path: Path) -> 
     assert "lower brightness alone tells defective from good (AUROC 1.00)" in texts(
         found_in(tmp_path)
     )
-
-
-@pytest.mark.parametrize(("n", "limit"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 300)])
-def test_the_sample_is_even_and_has_no_repeats(n: int, limit: int) -> None:
-    kept = spread(range(n), limit)
-    assert len(set(kept)) == len(kept) == min(n, limit)
-    assert kept == sorted(kept)
 
 
 def test_the_script_writes_pictures_and_a_page(can: Path, tmp_path: Path) -> None:

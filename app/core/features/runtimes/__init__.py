@@ -6,10 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...arrays import Floats, Pixels
 from ...errors import PresetError
 from ..embedding import EmbeddingNetwork
 from .openvino_runtime import OpenVinoRuntime, has_bfloat16, has_openvino
@@ -29,8 +28,6 @@ __all__ = [
     "supports",
 ]
 
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 Engine = tuple[str, str]  # runtime, precision
 RUNTIMES = ("openvino", "torch")
 PRECISIONS = ("float32", "bfloat16", "float16")

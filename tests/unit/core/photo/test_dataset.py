@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import DatasetError, NoTestSplit
 from app.core.photo.dataset import (
+    evenly,
     groups,
     is_category_name,
     list_categories,
@@ -161,3 +162,15 @@ def test_one_other_name_leaves_each_image_a_group_of_its_own(odd_one: str) -> No
 
 def test_images_of_one_stem_and_two_extensions_are_two_images() -> None:
     assert len(groups([Path("a.jpg"), Path("a.png")])) == 2
+
+
+@pytest.mark.parametrize(("n", "limit"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 300)])
+def test_the_sample_is_even_and_has_no_repeats(n: int, limit: int) -> None:
+    kept = evenly(range(n), limit)
+    assert len(set(kept)) == len(kept) == min(n, limit)
+    assert kept == sorted(kept)
+
+
+def test_items_are_taken_evenly_over_their_order() -> None:
+    assert evenly(range(10), 3) == [0, 3, 6]
+    assert evenly(range(3), None) == [0, 1, 2]
