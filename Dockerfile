@@ -78,6 +78,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     LOGNAME=goodsguard \
     MPLCONFIGDIR=/tmp/matplotlib \
     TORCH_HOME=/weights \
+    HF_HOME=/weights \
     GOODSGUARD_MODELS_DIR=/models \
     GOODSGUARD_REPORTS_DIR=/reports \
     GOODSGUARD_DATA_DIR=/data \

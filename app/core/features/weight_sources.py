@@ -65,9 +65,8 @@ class Torchvision:
                     weights_only=True,
                     progress=False,
                 )
-        except (
-            Exception
-        ) as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
+        # URL, socket, TLS, disk and hash errors: the ways out are the same.
+        except Exception as exc:
             raise _not_found(backbone, path.name, path.parent, exc) from exc
         return path
 
@@ -148,9 +147,7 @@ class Hub:
                     revision=self.commit,
                     etag_timeout=NETWORK_TIMEOUT_S,
                 )
-        except (
-            Exception
-        ) as exc:  # URL, socket, TLS, disk and hash errors: the ways out are the same
+        except Exception as exc:  # as above
             raise _not_found(backbone, self._folder(), Path(constants.HF_HUB_CACHE), exc) from exc
         return self._checked(Path(path))
 
