@@ -23,8 +23,9 @@ README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs/operations.md"
 SECURITY = ROOT / "SECURITY.md"
 BANKS = ROOT / "models/README.md"
+ARCHITECTURE = ROOT / "docs/architecture.md"
 PYTHON = ROOT / "docs/python.md"
-GUIDES = (README, OPERATIONS, SECURITY, BANKS, PYTHON)
+GUIDES = (README, OPERATIONS, SECURITY, BANKS, ARCHITECTURE, PYTHON)
 PATHS: dict[str, Any] = json.loads((ROOT / "docs/openapi.json").read_text())["paths"]
 
 
@@ -134,3 +135,9 @@ def test_the_limits_are_the_defaults(row: tuple[str, str, str]) -> None:
     default = Settings.model_fields[name.lower()].default
     scale = {"MiB": 1 << 20, "s": 1, "": 1}[unit]
     assert default in (int(number) * scale, int(number) * 1_000_000)
+
+
+def test_a_photos_way_takes_no_more_files_than_the_page_says() -> None:
+    way = text_of(ARCHITECTURE).split("## A photo's way")[1].split("## ")[0]
+    named = re.findall(r"`(app/[\w/]+\.py)`", way)
+    assert 0 < len(set(named)) <= 12

@@ -1,1 +1,15 @@
-"""The pipeline from photo to verdict. It knows neither FastAPI nor the environment."""
+"""The pipeline from photo to verdict. It knows no web, no environment and no database.
+
+Rooms in the order of a photo's way; each may import those before it:
+
+photo/        bytes -> a photo at the network's input size
+features/     a prepared photo -> its features
+methods/      what learns from features of good photos and scores those of others
+judging/      scores -> threshold, verdict, map
+store/        a bank on disk
+detector.py   the photo's way, on top of all above
+building/     good photos -> a bank
+evaluating/   how well banks do on labelled photos
+
+errors.py, files.py, threads.py and arrays.py (names of types) serve all of them.
+"""

@@ -195,6 +195,30 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
+ROOMS_WITH_SEVERAL = [
+    p for p in APP if p.name == "__init__.py" and len(list(p.parent.iterdir())) > 3
+]
+
+
+@pytest.mark.parametrize("path", ROOMS_WITH_SEVERAL, ids=label)
+def test_a_room_says_what_is_in_it(path: Path) -> None:
+    if path.parent.name in (
+        "app",
+        "formats",
+        "families",
+        "runtimes",
+        "routes",
+        "middleware",
+        "intake",
+    ):
+        return  # small ones, each module of the same kind
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    inside = {
+        p.stem for p in path.parent.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
+    assert {name for name in inside - {"__init__"} if name not in said} == set()
+
+
 def test_the_layout_of_the_tests_mirrors_the_application() -> None:
     """A test of a module lies where the module does, so that it is found."""
     places = {p.parent.relative_to(ROOT / "tests/unit") for p in sources("tests/unit")}

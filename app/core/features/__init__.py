@@ -6,5 +6,6 @@ weights.py        a network's weights, found and loaded; weight_sources.py who p
                   downloads.py how a silent network is told
 embedding.py      the whole pass as one torch module: normalise, network, pool
 runtimes/         the engines that run it: OpenVINO, torch
-spool.py          features of many photos between the passes of a build
+sample.py         one photo's features, and where in the grid they lie: what methods see
+spool.py          samples of many photos between the passes of a build
 """

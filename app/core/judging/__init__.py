@@ -1,6 +1,7 @@
 """Scores -> what is said of a photo.
 
-calibration.py    held-out scores -> threshold, p-value, verdict
+held_out.py       what good photos score when they are left out of what scores them
+calibration.py    these scores -> threshold, p-value, verdict
 anomaly_map.py    the grid's scores -> map over the photo, regions, overlay
 backdrop.py       what an overlay is drawn on, kept until then
 golden.py         a bank's own photos, whose scores tell whether another engine may serve it

@@ -1,7 +1,7 @@
 """A bank on disk.
 
 artifact.py          one version in memory: saved whole or not at all, verified when loaded
-manifest.py          manifest.json: everything but the numbers
+manifest.py          manifest.json: everything but the numbers; schema3.py its form before
 tensors.py           bank.safetensors: the numbers
 version_folders.py   a category's folder: its versions, and the one that `current` names
 signing.py           signatures over a version; signing_keys.py the keys
