@@ -94,7 +94,8 @@ def create_app(
         finally:
             watching.cancel()
             parts.evaluations.close()
-            parts.inspector.close()
+            # Beside the loop: its threads may wait for what requests give back that end on it.
+            await asyncio.to_thread(parts.inspector.close)
 
     app = FastAPI(
         title="GoodsGuard",

@@ -47,7 +47,7 @@ class Pool:
         def turn() -> T:
             if time.monotonic() >= until:
                 raise DeadlineExceeded(
-                    f"the time was over before this photo could be {self._verb}d"
+                    f"the time was over before it came to {self._verb} this photo"
                 )
             return held.pop()()
 

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.core.detector import Detector
 from app.core.errors import ArtifactError, WeightsNotFound
 from app.core.features.extractor import Extractor, FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import Engine, choose_runtime
 from app.core.store import artifact as artifacts
 from app.core.store.manifest import RuntimeRecord
 from app.main import _networks
-from app.service.networks import SharedNetworks, faster_engine
+from app.service.networks import SharedNetworks, by_network, faster_engine
 from app.service.registry import BankSource, Unavailable, load_registry
 from app.settings import Settings
-from tests.support import SPEC, encode, make_artifact, plain
+from tests.support import SPEC, colour_extractor, encode, make_artifact, make_detector, plain
 from tests.unit.core.judging.test_golden import FAR, Scaled
 
 OWN, FAST = ("torch", "float32"), ("openvino", "bfloat16")
@@ -217,3 +218,15 @@ def test_a_remembered_failure_is_raised_again() -> None:
     for _ in range(2):
         with pytest.raises(ArtifactError, match="broken"):
             share.extractor(SPEC, OWN)
+
+
+def test_detectors_that_embed_a_photo_in_the_same_way_come_together() -> None:
+    network = colour_extractor()
+    reduced = SPEC.model_copy(update={"selected_dimensions": (0, 1)})
+    vectors = make_artifact().bank.vectors[:, :2].copy()
+    can, box = (Detector(make_artifact(name), network) for name in ("can", "box"))
+    bag = Detector(make_artifact("bag", spec=reduced, vectors=vectors), network.with_spec(reduced))
+    jar = make_detector(category="jar")  # the same spec, on a network of its own
+    assert by_network([can, jar, box, bag]) == [[can, box, bag], [jar]]
+    assert by_network([jar]) == [[jar]]
+    assert by_network([]) == []

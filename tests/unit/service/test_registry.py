@@ -54,6 +54,20 @@ def test_a_damaged_category_is_unavailable_and_the_others_serve(tmp_path: Path) 
     assert registry.detector("box").inspect(encode(plain(100))).verdict == "normal"
 
 
+def test_several_are_looked_up_at_once_and_what_is_missing_stands_in_its_place(
+    tmp_path: Path,
+) -> None:
+    for name in ("can", "box"):
+        artifacts.save(tmp_path, make_artifact(name))
+    damage(tmp_path, "can")
+    registry = load_registry(tmp_path, Loader())
+    found = registry.look_up(["can", "jar", "box"])
+    assert list(found) == ["can", "jar", "box"]
+    assert isinstance(found["can"], CategoryUnavailable)
+    assert isinstance(found["jar"], UnknownCategory)
+    assert found["box"] is registry.detector("box")
+
+
 def test_a_category_that_cannot_be_looked_into_is_unavailable_and_the_others_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
