@@ -123,8 +123,8 @@ def _score(request: Request, upload: Upload, found: Finding) -> Score:
     )
 
 
-def _region(region: Region) -> schemas.Region:
-    return schemas.Region(
+def _region(region: Region) -> schemas.RegionInfo:
+    return schemas.RegionInfo(
         box=schemas.RegionBox(
             left=region.left, top=region.top, right=region.right, bottom=region.bottom
         ),

@@ -75,7 +75,7 @@ class RegionBox(BaseModel):
     bottom: int
 
 
-class Region(BaseModel):
+class RegionInfo(BaseModel):
     """A connected place of the photo that exceeds the threshold."""
 
     box: RegionBox
@@ -102,7 +102,7 @@ class Score(BaseModel):
     heatmap_png: str | None = Field(
         description="base64 PNG where `heatmap=true` and the method has patches; else null"
     )
-    regions: list[Region] = Field(
+    regions: list[RegionInfo] = Field(
         description="where the anomaly map exceeds the threshold, highest peak first; empty for "
         "normal photos and for methods without patches"
     )

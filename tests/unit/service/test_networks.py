@@ -16,7 +16,15 @@ from app.main import _networks
 from app.service.networks import SharedNetworks, by_network, faster_engine
 from app.service.registry import BankSource, Unavailable, load_registry
 from app.settings import Settings
-from tests.support import SPEC, colour_extractor, encode, make_artifact, make_detector, plain
+from tests.support import (
+    SPEC,
+    bank_of,
+    colour_extractor,
+    encode,
+    make_artifact,
+    make_detector,
+    plain,
+)
 from tests.unit.core.judging.test_golden import FAR, Scaled
 
 OWN, FAST = ("torch", "float32"), ("openvino", "bfloat16")
@@ -223,7 +231,7 @@ def test_a_remembered_failure_is_raised_again() -> None:
 def test_detectors_that_embed_a_photo_in_the_same_way_come_together() -> None:
     network = colour_extractor()
     reduced = SPEC.model_copy(update={"selected_dimensions": (0, 1)})
-    vectors = make_artifact().bank.vectors[:, :2].copy()
+    vectors = bank_of(make_artifact()).vectors[:, :2].copy()
     can, box = (Detector(make_artifact(name), network) for name in ("can", "box"))
     bag = Detector(make_artifact("bag", spec=reduced, vectors=vectors), network.with_spec(reduced))
     jar = make_detector(category="jar")  # the same spec, on a network of its own
