@@ -1,25 +1,22 @@
-"""A real browser without a screen, by the WebDriver protocol: Chromium and its driver."""
+"""A real browser without a screen: Chromium, driven by selenium."""
 
 from __future__ import annotations
 
-import base64
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-import httpx
 import pytest
-
-T = TypeVar("T")
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions as expected
+from selenium.webdriver.support.wait import WebDriverWait
 
 PATIENCE_S = 60.0
-_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # its key in the protocol
+# Both are named to selenium, so that it never looks for them, or loads them, itself.
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMEDRIVER = Path("/usr/bin/chromedriver")
 # Every name but this machine's is unknown to it: nothing can be loaded from elsewhere.
 _FLAGS = (
     "--headless",
@@ -36,92 +33,43 @@ _FLAGS = (
 )
 
 needed = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromedriver",
+    not (CHROMIUM.is_file() and CHROMEDRIVER.is_file()),
+    reason=f"needs {CHROMIUM} and {CHROMEDRIVER}",
 )
 
 
-@dataclass
-class Browser:
-    """One window."""
+class Browser(Chrome):
+    """One window; what is not there yet is waited for."""
 
-    driver: httpx.Client
-    session: str
+    @property
+    def wait(self) -> WebDriverWait[Browser]:
+        return WebDriverWait(self, PATIENCE_S, poll_frequency=0.05)
 
-    def call(self, command: str, **values: Any) -> Any:
-        answer = self.driver.post(f"/session/{self.session}/{command}", json=values)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["value"]
-
-    def run(self, script: str, *arguments: object) -> Any:
-        """What a script in the page returns."""
-        return self.call("execute/sync", script=script, args=arguments)
-
-    def find(self, css: str) -> str:
-        """The first element that is there; it is waited for."""
-        return until(lambda: self._found(css), css)
-
-    def _found(self, css: str) -> str | None:
-        found = self.call("elements", using="css selector", value=css)
-        return found[0][_ELEMENT] if found else None
+    def find(self, css: str) -> WebElement:
+        """The first element that is there, seen or not."""
+        where = (By.CSS_SELECTOR, css)
+        return self.wait.until(expected.presence_of_element_located(where), css)
 
     def click(self, css: str) -> None:
-        element = self.find(css)
-        self.run("arguments[0].scrollIntoView({block: 'center'})", {_ELEMENT: element})
-        self.call(f"element/{element}/click")
-
-    def type(self, css: str, text: str) -> None:
-        """Into a field; of a field for files, a file's path."""
-        self.call(f"element/{self.find(css)}/value", text=text)
+        where = (By.CSS_SELECTOR, css)
+        self.wait.until(expected.element_to_be_clickable(where), css).click()
 
     def complaints(self) -> list[str]:
-        """What the page has written to the console, warnings and errors, the policy's included."""
-        return [entry["message"] for entry in self.call("se/log", type="browser")]
-
-    def picture(self, path: Path) -> None:
-        answer = self.driver.get(f"/session/{self.session}/screenshot")
-        path.write_bytes(base64.b64decode(answer.json()["value"]))
-
-
-def until(ask: Callable[[], T | None], what: str) -> T:
-    """The first answer that is not None."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := ask()) is None:
-        assert time.monotonic() < deadline, f"nothing came: {what}"
-        time.sleep(0.05)
-    return found
+        """What the page has written to the console since the last call, the policy's included."""
+        entries = self.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries]
 
 
 @contextmanager
 def browsing(profile: Path) -> Iterator[Browser]:
     """A browser with a new, empty profile."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    driver = subprocess.Popen(
-        ["chromedriver", f"--port={port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Browser(options, ChromeService(str(CHROMEDRIVER)))
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
-            until(lambda: _status(client), "the driver")
-            options = {"args": [*_FLAGS, f"--user-data-dir={profile}"]}
-            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-            answer = client.post("/session", json={"capabilities": {"alwaysMatch": capabilities}})
-            assert answer.status_code == 200, answer.text
-            browser = Browser(client, answer.json()["value"]["sessionId"])
-            try:
-                yield browser
-            finally:
-                client.delete(f"/session/{browser.session}")
+        yield browser
     finally:
-        driver.terminate()
-        driver.wait(30)
-
-
-def _status(client: httpx.Client) -> bool | None:
-    try:
-        return client.get("/status").json()["value"]["ready"] or None
-    except httpx.TransportError:
-        return None
+        browser.quit()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.core.photo.dataset import read_test_split
-from tests.e2e.browser import Browser, browsing, needed, until
+from tests.e2e.browser import Browser, browsing, needed
 from tests.e2e.conftest import Elpv
 from tests.e2e.process import Server
 
@@ -21,16 +21,16 @@ SCORE = "#operations-score-score"
 @pytest.fixture
 def page(server: Server, tmp_path: Path) -> Iterator[Browser]:
     with browsing(tmp_path / "profile") as browser:
-        browser.call("url", url=f"{server.client.base_url}/docs")
+        browser.get(f"{server.client.base_url}/docs")
         yield browser
 
 
 def test_every_call_is_shown_and_nothing_is_missed(page: Browser, server: Server) -> None:
     page.find(SCORE)
-    operations = page.run("return document.querySelectorAll('.opblock').length")
+    operations = page.execute_script("return document.querySelectorAll('.opblock').length")
     paths = server.client.get("/openapi.json").json()["paths"]
     assert operations == sum(len(item) for item in paths.values())
-    loaded = page.run("return performance.getEntriesByType('resource').map(e => e.name)")
+    loaded = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert len(loaded) >= 5
     assert all(url.startswith(str(server.client.base_url)) for url in loaded)
     assert page.complaints() == []
@@ -40,11 +40,11 @@ def test_a_photo_can_be_tried_out(page: Browser, elpv: Elpv) -> None:
     photo = read_test_split(elpv.few, "elpv_mono").test[0].path.resolve()
     page.click(f"{SCORE} .opblock-summary-control")
     page.click(f"{SCORE} .try-out__btn")
-    page.type(f"{SCORE} input[type=file]", str(photo))
-    page.type(f"{SCORE} input[placeholder=category]", "elpv_mono")
+    page.find(f"{SCORE} input[type=file]").send_keys(str(photo))
+    page.find(f"{SCORE} input[placeholder=category]").send_keys("elpv_mono")
     page.click(f"{SCORE} .execute")
     page.find(f"{SCORE} .live-responses-table .highlight-code")
-    shown = page.run(
+    shown = page.execute_script(
         f"return document.querySelector('{SCORE} .live-responses-table .highlight-code').innerText"
     )
     answer = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
@@ -56,9 +56,9 @@ def test_a_photo_can_be_tried_out(page: Browser, elpv: Elpv) -> None:
 def test_a_strangers_script_is_refused(page: Browser) -> None:
     """So that silence above means something."""
     page.find(SCORE)
-    page.run(
+    page.execute_script(
         "const s = document.createElement('script'); s.src = 'https://cdn.example/x.js';"
         "document.head.append(s)"
     )
-    (complaint,) = until(lambda: page.complaints() or None, "a complaint")
+    (complaint,) = page.wait.until(Browser.complaints, "a complaint")
     assert "Content Security Policy" in complaint
