@@ -225,7 +225,7 @@ def markdown(title: str, rows: list[Row]) -> str:
 
 
 NOTES = (
-    "Made by `bench/coreset.py`. Floats × dimensions → coreset; seconds from the vectors to the",
+    "Made by `bench/coreset.py`. Vectors × dimensions → coreset; seconds from the vectors to the",
     "picks. Methods with a figure in *extrapolated from* were timed for so many picks only, for",
     "their passes all cost the same. Covering radius: in the full space, whatever space the picks",
     "were made in; *radius ratio* and *times faster* are relative to the first row. The memory of",

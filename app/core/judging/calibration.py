@@ -55,7 +55,7 @@ class Quantile(BaseModel):
 class Alpha(BaseModel):
     """The smallest threshold above which a score's conformal p-value is at most alpha.
 
-    Floats above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
+    Scores above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
     good photos to come are exchangeable with the calibration photos, at most alpha of them raise
     a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
     """

@@ -11,7 +11,7 @@ from .coreset import Progress, checked_mean, greedy_k_center
 class StreamingCoreset:
     """A coreset of more vectors than memory holds, by merge and reduce.
 
-    Floats fill a buffer; whenever it is full, a farthest-first traversal shrinks it to `reduce_to`
+    Vectors fill a buffer; whenever it is full, a farthest-first traversal shrinks it to `reduce_to`
     of them, which stay in the buffer beside those to come. If all vectors fit, nothing is lost and
     the result is that of `greedy_k_center`. Otherwise the radius exceeds that of the last traversal
     by at most the sum of the radii of the reductions before it. Measured with 2 to 9 reductions:
