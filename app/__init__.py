@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.building.build import Build, build_bank
     from .core.building.preset import load_preset, preset_names
-    from .core.detector import Inspection
     from .core.errors import GoodsGuardError
     from .core.evaluating.evaluation import Evaluation, evaluate
     from .core.judging.anomaly_map import Region
     from .core.judging.calibration import Alpha
+    from .core.judging.inspection import Inspection
     from .core.photo.dataset import read_category, read_test_split
     from .core.store.artifact import save as save_bank
     from .opening import Detector, load_extractor
@@ -50,7 +50,7 @@ _HOMES = {
     "Detector": ".opening",
     "Evaluation": ".core.evaluating.evaluation",
     "GoodsGuardError": ".core.errors",
-    "Inspection": ".core.detector",
+    "Inspection": ".core.judging.inspection",
     "Region": ".core.judging.anomaly_map",
     "build_bank": ".core.building.build",
     "evaluate": ".core.evaluating.evaluation",

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from .core.building.preset import Preset
 from .core.detector import Detector as BankDetector
-from .core.detector import Inspection
 from .core.features.extractor import FeatureExtractor
 from .core.features.runtimes import choose_device, choose_runtime
+from .core.judging.inspection import Inspection
 from .core.store import artifact as artifacts
 from .core.store.signing_keys import load_trusted
 

@@ -30,13 +30,14 @@ import typer
 from app.cli import ThreadsOption, WeightsOption, console, stop, warn
 from app.core.arrays import Floats
 from app.core.building.preset import Preset, load_preset
-from app.core.detector import Detector, Photo
+from app.core.detector import Detector
 from app.core.errors import GoodsGuardError, WeightsNotFound
 from app.core.evaluating import metrics
 from app.core.features.backbones import get_backbone
 from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import PRECISIONS, RUNTIMES, Engine, choose_runtime, supports
 from app.core.features.weights import find_weights
+from app.core.judging.inspection import Photo
 from app.core.photo.dataset import Category, LabelledImage, evenly, read_test_split
 from app.core.photo.images import decode
 from app.core.store.artifact import Artifact

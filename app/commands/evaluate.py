@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ..core.detector import Detector, Inspection
+    from ..core.detector import Detector
     from ..core.evaluating.evaluation import Evaluation, EvaluationRun
+    from ..core.judging.inspection import Inspection
     from ..service.registry import Registry
 
 

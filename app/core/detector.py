@@ -4,73 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from .arrays import Floats
-from .errors import ArtifactError, GoodsGuardError, NonFiniteScore
+from .errors import ArtifactError, NonFiniteScore
 from .features.extractor import Extractor
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.backdrop import Backdrop, reduced
 from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
+from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
 from .photo.images import MAX_PIXELS, decode
-from .photo.preprocess import PreparedImage
 from .store.artifact import Artifact
 from .store.manifest import Manifest
-
-Verdict = Literal["normal", "anomalous", "unusable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A decoded and prepared upload.
-
-    Attributes:
-        width, height: pixels of the photo as sent, upright.
-        decode_ms: bytes to network input. waited_ms: until a thread had time to decode.
-        backdrop: to draw the overlay on, where that was asked for; whoever asked releases it.
-    """
-
-    prepared: PreparedImage
-    width: int
-    height: int
-    format: str
-    decode_ms: float
-    waited_ms: float = 0.0
-    backdrop: Backdrop | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What the detector says of one photo.
-
-    Attributes:
-        score_map: (h, w) float32, smoothed scores of the grid's cells that lie on the photo;
-            None for a global method.
-        embedding: (P, D) float32 of those cells.
-        timings_ms: decode, wait, embed, search; embed is a batch's time divided by its photos.
-    """
-
-    verdict: Verdict
-    score: float
-    threshold: float
-    p_value: float
-    alpha: float
-    width: int
-    height: int
-    format: str
-    placement: PreparedImage = field(repr=False)
-    score_map: Floats | None = field(repr=False)
-    embedding: Floats = field(repr=False)
-    timings_ms: dict[str, float]
-
-    @property
-    def is_anomalous(self) -> bool:
-        return self.verdict == "anomalous"
 
 
 class Detector:
@@ -267,13 +215,6 @@ def judge_together(
         [_conclusion(detector, photo, features, embed_ms) for detector in detectors]
         for (detectors, photo), features in zip(jobs, embeddings, strict=True)
     ]
-
-
-def or_raise(outcome: Inspection | GoodsGuardError) -> Inspection:
-    """The inspection, or the error in its place raised."""
-    if isinstance(outcome, GoodsGuardError):
-        raise outcome
-    return outcome
 
 
 def _conclusion(

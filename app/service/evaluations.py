@@ -13,10 +13,11 @@ from typing import Literal
 import structlog
 from pydantic import ValidationError
 
-from ..core.detector import Detector, Inspection
+from ..core.detector import Detector
 from ..core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
 from ..core.evaluating.evaluation import Evaluation, evaluate
 from ..core.files import write_whole
+from ..core.judging.inspection import Inspection
 from ..core.photo.dataset import Category, read_test_split
 from ..core.store.manifest import Manifest
 

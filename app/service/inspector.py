@@ -23,10 +23,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ..core.detector import Detector, Inspection, Photo, or_raise
+from ..core.detector import Detector
 from ..core.errors import ImageError, NonFiniteScore, Overloaded
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import Backdrop
+from ..core.judging.inspection import Inspection, Photo, or_raise
 from .metrics import Metrics
 from .networks import by_network
 from .pool import NEVER, Pool, all_of

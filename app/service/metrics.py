@@ -7,7 +7,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from ..core.detector import Inspection, Verdict
+from ..core.judging.inspection import Inspection, Verdict
 from .registry import Registry, Unavailable
 from .reloads import ReloadOutcome
 

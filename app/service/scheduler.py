@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from ..core.detector import Detector, Inspection, Photo, judge_together
+from ..core.detector import Detector, judge_together
 from ..core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
+from ..core.judging.inspection import Inspection, Photo
 from ..core.threads import limited_to, thread_budget
 
 log = structlog.get_logger()

@@ -4,5 +4,6 @@ held_out.py       what good photos score when they are left out of what scores t
 calibration.py    these scores -> threshold, p-value, verdict
 anomaly_map.py    the grid's scores -> map over the photo, regions, overlay
 backdrop.py       what an overlay is drawn on, kept until then
+inspection.py     a photo before it is judged, and what is said of it
 golden.py         a bank's own photos, whose scores tell whether another engine may serve it
 """

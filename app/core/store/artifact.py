@@ -8,15 +8,12 @@ models/<category>/current                              text: the version that se
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import BaseModel, ValidationError
 
 from ..arrays import Floats
 from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, UnknownCategory
@@ -25,7 +22,7 @@ from ..judging.calibration import Calibration, Fixed, Quantile, Rule
 from ..judging.golden import Golden
 from ..methods.method import Method, Scorer
 from . import schema3, signing
-from .manifest import SCHEMA_VERSION, Manifest, ThresholdRecord
+from .manifest import MANIFEST, Manifest, ThresholdRecord, parse, schema_of
 from .signing_keys import TrustedKeys
 from .tensors import Tensors
 from .version_folders import (
@@ -60,14 +57,10 @@ __all__ = [
 
 KEPT_VERSIONS = 5
 
-MANIFEST, BANK = "manifest.json", "bank.safetensors"
+BANK = "bank.safetensors"
 
 # A manifest is a few KiB; what is larger is none.
 _MAX_MANIFEST_BYTES = 4 << 20
-
-
-class _AnySchema(BaseModel):
-    schema_version: int
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
             f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
             "does; free some space or fix the folder's permissions and build again."
         ) from exc
-    return _parse_manifest(written)
+    return parse(written)
 
 
 def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
@@ -217,7 +210,7 @@ def load(
     written = read(folder / version / MANIFEST, limit=_MAX_MANIFEST_BYTES)
     if trusted is not None:
         signing.check(folder / version, written, trusted)
-    manifest = _parse_manifest(written)
+    manifest = parse(written)
     if (manifest.category, manifest.bank_version) != (category, version):
         raise ArtifactError(
             f"the manifest says {manifest.category}/{manifest.bank_version}, "
@@ -226,7 +219,7 @@ def load(
     data = read(folder / version / BANK, limit=manifest.bank_bytes)
     if len(data) != manifest.bank_bytes or hashlib.sha256(data).hexdigest() != manifest.bank_sha256:
         raise ArtifactError(f"{BANK} does not match the size and sha256 in its manifest")
-    renamed = schema3.RENAMED if _schema_of(written) == schema3.VERSION else {}
+    renamed = schema3.RENAMED if schema_of(written) == schema3.VERSION else {}
     return _assemble(manifest, Tensors.parse(data, renamed))
 
 
@@ -256,37 +249,4 @@ def read_manifest(models: Path, category: str, version: str) -> Manifest:
         ArtifactError: it cannot be read.
     """
     path = models / category / version / MANIFEST
-    return _parse_manifest(read(path, limit=_MAX_MANIFEST_BYTES))
-
-
-def _parse_manifest(data: bytes) -> Manifest:
-    try:
-        manifest = _in_this_schema(data)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
-    if not manifest.is_seal_of(data):
-        raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
-    return manifest
-
-
-def _in_this_schema(data: bytes) -> Manifest:
-    # Asked first: another schema's fields would only be called invalid, one by one.
-    schema = _schema_of(data)
-    if schema == SCHEMA_VERSION:
-        return Manifest.model_validate_json(data)
-    if schema != schema3.VERSION:
-        raise ArtifactError(
-            f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
-            "build the bank again"
-        )
-    try:
-        fields = schema3.converted(json.loads(data))
-    except (KeyError, TypeError, ValueError) as exc:
-        raise ArtifactError(f"{MANIFEST} is no manifest of schema {schema3.VERSION}") from exc
-    return Manifest.model_validate_json(json.dumps(fields))
-
-
-def _schema_of(manifest: bytes) -> int:
-    return _AnySchema.model_validate_json(manifest).schema_version
+    return parse(read(path, limit=_MAX_MANIFEST_BYTES))

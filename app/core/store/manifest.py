@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..errors import ArtifactError
 from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodRecord
 from ..methods.scoring import Scoring
+from . import schema3
 
+MANIFEST = "manifest.json"
 SCHEMA_VERSION = 4
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
@@ -110,6 +114,53 @@ class Manifest(_Frozen):
         unsealed = data.replace(seal, _seal(UNSEALED))
         digest = hashlib.sha256(unsealed).hexdigest()
         return data.count(seal) == 1 and digest == self.manifest_sha256
+
+
+def parse(data: bytes) -> Manifest:
+    """A manifest's bytes, of this schema or of one that can be converted.
+
+    Raises:
+        ArtifactError: another schema, invalid fields, or bytes that are not as they were written.
+    """
+    try:
+        manifest = _in_this_schema(data)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
+    if not manifest.is_seal_of(data):
+        raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
+    return manifest
+
+
+def schema_of(data: bytes) -> int:
+    """The schema version that a manifest names.
+
+    Raises:
+        ValidationError: it names none.
+    """
+    return _AnySchema.model_validate_json(data).schema_version
+
+
+class _AnySchema(BaseModel):
+    schema_version: int
+
+
+def _in_this_schema(data: bytes) -> Manifest:
+    # Asked first: another schema's fields would only be called invalid, one by one.
+    schema = schema_of(data)
+    if schema == SCHEMA_VERSION:
+        return Manifest.model_validate_json(data)
+    if schema != schema3.VERSION:
+        raise ArtifactError(
+            f"schema version {schema} is not {SCHEMA_VERSION}, which this release reads; "
+            "build the bank again"
+        )
+    try:
+        fields = schema3.converted(json.loads(data))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ArtifactError(f"{MANIFEST} is no manifest of schema {schema3.VERSION}") from exc
+    return Manifest.model_validate_json(json.dumps(fields))
 
 
 def _seal(digest: str) -> bytes:

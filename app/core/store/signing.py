@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..errors import SignatureError
 from ..files import read_at_most, write_whole
+from .manifest import MANIFEST
 from .signing_keys import TrustedKeys, key_id
 
 SIGNATURE = "signature.json"
@@ -36,7 +37,6 @@ ALGORITHM = "ed25519"
 CONTEXT = b"goodsguard bank manifest v1\0"
 
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
-_MANIFEST = "manifest.json"
 _MAX_SIGNATURE_BYTES = 4 << 10  # a signature file has about 170 bytes
 
 
@@ -61,7 +61,7 @@ def sign(folder: Path, private: Ed25519PrivateKey) -> str:
     """
     signer = key_id(private.public_key())
     try:
-        value = private.sign(CONTEXT + (folder / _MANIFEST).read_bytes())
+        value = private.sign(CONTEXT + (folder / MANIFEST).read_bytes())
         written = _Signature(ALGORITHM, signer, base64.b64encode(value).decode())
         write_whole(folder / SIGNATURE, written.render(), sync=True)
     except OSError as exc:
@@ -115,7 +115,7 @@ def verify(manifest_bytes: bytes, signature_bytes: bytes | None, trusted: Truste
         public.verify(signature, CONTEXT + manifest_bytes)
     except InvalidSignature as exc:
         raise SignatureError(
-            f"{SIGNATURE} does not match {_MANIFEST}: one of them was changed after signing"
+            f"{SIGNATURE} does not match {MANIFEST}: one of them was changed after signing"
         ) from exc
     return signer
 

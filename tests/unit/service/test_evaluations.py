@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.detector import Inspection
 from app.core.errors import NotAnImage, NoTestSplit
+from app.core.judging.inspection import Inspection
 from app.service.evaluations import Evaluations
 from tests.support import make_detector, version_number, write_category
 

@@ -16,9 +16,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.detector import Detector, Inspection, Photo
+from app.core.detector import Detector
 from app.core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
 from app.core.features.extractor import FeatureExtractor
+from app.core.judging.inspection import Inspection, Photo
 from app.core.threads import set_threads, thread_budget
 from app.service.scheduler import Judged, PhotoJob, Scheduler
 from tests.integration.service import CURSED, Network
