@@ -1,4 +1,4 @@
-"""GoodsGuard: spots damaged goods in photos with memory banks of good items.
+"""GoodsGuard: spots damaged goods in photos, learning from good ones only.
 
 What other programs may use is in `__all__` and described in docs/python.md. It is loaded when it is
 first asked for, since torch takes seconds: `import goodsguard` alone does not.

@@ -56,7 +56,7 @@ log = structlog.get_logger()
 _TRY_AGAIN_S = 5.0
 
 DESCRIPTION = (
-    "Scores photos of goods against memory banks of good items: an anomaly score, a verdict and a "
+    "Scores photos of goods by what it learnt from good ones: an anomaly score, a verdict and a "
     "p-value per photo. Every error is an RFC 9457 problem with a stable `type`."
 )
 

@@ -149,7 +149,7 @@ def measure_preset(bench: Bench, preset: Preset, run: Run) -> list[Figures]:
             "preset": preset.name,
             "engine": name,
             "bank": shape_of(knn_of(artifact)),
-            "search": knn_of(artifact).search.plan.method,
+            "search": knn_of(artifact).search.plan.kind,
             "judge_ms": spread(found[name]),
             "embed_ms": judge.part("embed"),
             "search_ms": judge.part("search"),

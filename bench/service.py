@@ -343,7 +343,7 @@ def main(
         "categories": CATEGORIES,
         "bank": shape_of(learnt),
         "engine": detector.engine,
-        "search": learnt.search.plan.method,
+        "search": learnt.search.plan.kind,
         "start_s": started,
         "resident_started": resident_started,
         "resident_after": resident_after,

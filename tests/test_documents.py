@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.api.problems import CAUSES
+from app.core.methods.registry import methods
 from app.core.store.manifest import Manifest
 from app.core.store.tensors import Tensors
 from app.settings import Settings
@@ -120,8 +121,7 @@ def test_the_banks_guide_names_every_field_and_tensor() -> None:
     assert {f for row in rows for f in re.findall(r"`(\w+)`", row)} == set(Manifest.model_fields)
     tables = re.findall(r"^\| `(\w+)` \|", tensors, re.M)
     assert set(tables) == set(Tensors.__dataclass_fields__) - {"method"}
-    of_methods = re.findall(r"^\| `method\.(\w+)` \|", tensors, re.M)
-    assert {"vectors", "centroids", "list_of"} <= set(of_methods)
+    assert set(re.findall(r"^\| `method\..*\| `(\w+)`", tensors, re.M)) == set(methods())
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class TimingsMs(BaseModel):
     decode: float = Field(description="bytes to network input")
     wait: float = Field(description="in queues, for a thread to decode and for the network")
     embed: float = Field(description="the network")
-    search: float = Field(description="nearest neighbours and score")
+    search: float = Field(description="the method's scores of the cells, and the photo's")
     map: float = Field(description="regions and overlay, where there are any")
     total: float = Field(description="from the request's start until the answer")
 
@@ -91,7 +91,7 @@ class Score(BaseModel):
     category: str
     verdict: Literal["normal", "anomalous"]
     is_anomalous: bool
-    score: float = Field(description="larger = more anomalous; Euclidean distance")
+    score: float = Field(description="larger = more anomalous; in the method's own unit")
     threshold: float = Field(description="scores strictly above it are anomalous")
     p_value: float = Field(description="share of good photos at least as anomalous, conformal")
     alpha: float = Field(description="the false-alarm rate that the threshold promises")

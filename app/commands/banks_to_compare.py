@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from .. import __version__
-from ..core.building.build import build_bank
+from ..core.building.build import BuildProgress, build_bank
 from ..core.building.preset import Preset
 from ..core.detector import Detector
 from ..core.errors import GoodsGuardError
@@ -21,8 +20,6 @@ from ..core.store import artifact as artifacts
 
 # Beside a category's versions: which of them was built from what.
 RECIPE = "comparison.json"
-
-BuildProgress = Callable[[str, int, int], None]
 
 
 def take_or_build(

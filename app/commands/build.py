@@ -1,4 +1,4 @@
-"""Folders of good photos -> a memory bank and a threshold per category."""
+"""Folders of good photos -> a bank and a threshold per category."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _print_remarks(build: Build) -> None:
 
 
 def _table(built: list[Build]) -> Table:
-    table = Table(title="memory banks")
+    table = Table(title="banks")
     table.add_column("category")
     for column in ("images", "learnt", "threshold", "seconds", "images/s"):
         table.add_column(column, justify="right")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.building.build import BuildProgress
 from ..core.detector import Detector
 from ..core.errors import GoodsGuardError
 from ..core.evaluating.comparison import compare
@@ -17,7 +18,7 @@ from ..core.judging.calibration import Rule
 from ..core.photo.dataset import Category, LabelledImage, evenly
 from ..reports.comparison_page import Compared, Shown, Tile
 from ..reports.comparison_pictures import thumbnail
-from .banks_to_compare import BuildProgress, take_or_build
+from .banks_to_compare import take_or_build
 from .contenders import Contender, reason
 
 SHOWN = 6  # photos of a category on which the presets disagree most

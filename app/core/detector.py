@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .arrays import Floats
-from .errors import ArtifactError, NonFiniteScore
+from .errors import ArtifactError, GoodsGuardError
 from .features.extractor import Extractor
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.backdrop import Backdrop, reduced
@@ -16,7 +16,7 @@ from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
-from .photo.images import MAX_PIXELS, decode
+from .photo.images import MAX_PIXELS
 from .store.artifact import Artifact
 from .store.manifest import Manifest
 
@@ -108,12 +108,7 @@ class Detector:
             ImageError: the photo cannot be judged.
         """
         start = time.perf_counter()
-        image = decode(
-            data,
-            max_pixels=self._max_pixels,
-            at_least=self.extractor.spec.preprocess.at_least(),
-        )
-        prepared = self.extractor.prepare(image)
+        image, prepared = self.extractor.read(data, self._max_pixels)
         width, height, kind = image.width, image.height, image.format
         picture = reduced(image.rgb) if for_overlay else None
         del image  # before a wait for room: it may be large
@@ -198,7 +193,7 @@ class Detector:
 
 def judge_together(
     jobs: Sequence[tuple[Sequence[Detector], Photo]],
-) -> list[list[Inspection | NonFiniteScore]]:
+) -> list[list[Inspection | GoodsGuardError]]:
     """Judge photos in one pass of the network that all their detectors share.
 
     Args:
@@ -219,10 +214,10 @@ def judge_together(
 
 def _conclusion(
     detector: Detector, photo: Photo, features: Floats, embed_ms: float
-) -> Inspection | NonFiniteScore:
+) -> Inspection | GoodsGuardError:
     try:
         return detector.conclude(photo, features, embed_ms)
-    except NonFiniteScore as exc:  # spoils this photo's answer, not the others'
+    except GoodsGuardError as exc:  # spoils this photo's answer, not the others'
         return exc
 
 

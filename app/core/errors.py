@@ -16,10 +16,10 @@ GoodsGuardError
 ├── WeightsError
 │   ├── WeightsNotFound         no file, package, cache or network has them
 │   └── WeightsMismatch         the file lacks parameters the network needs, or has other shapes
-├── BankError                   an empty bank, or NaN or infinite values in it
+├── BankError                   what a method has learnt does not fit, or is not finite
 ├── NonFiniteScore              the network answered with NaN or infinity
 ├── CalibrationError            too few calibration scores for the rule asked for
-├── ArtifactError               a stored bank is damaged, incomplete or of another schema
+├── ArtifactError               a stored bank is damaged, incomplete or of a schema that is not read
 │   ├── SignatureError          not signed, or not by a key that is trusted
 │   ├── NoSuchVersion           a bank version that is not stored
 │   └── NotWritable             the folder of the banks is full, read-only or not ours
@@ -109,7 +109,7 @@ class WeightsMismatch(WeightsError):
 
 
 class BankError(GoodsGuardError):
-    """An empty bank, or NaN or infinite values in it."""
+    """What a method has learnt is of a wrong shape or not finite, or does not fit the cells."""
 
 
 class NonFiniteScore(GoodsGuardError):
@@ -121,7 +121,7 @@ class CalibrationError(GoodsGuardError):
 
 
 class ArtifactError(GoodsGuardError):
-    """A stored bank is damaged, incomplete or of another schema."""
+    """A stored bank is damaged, incomplete or of a schema that is not read."""
 
 
 class SignatureError(ArtifactError):

@@ -224,14 +224,17 @@ class Inspector:
     async def _found(self, detector: Detector, outcome: Judged, backdrop: Backdrop | None) -> Found:
         if isinstance(outcome, NonFiniteScore):
             return outcome
+        inspection = or_raise(outcome)
         start = time.perf_counter()
         regions: Sequence[Region] = ()
         overlay, map_ms = None, 0.0
-        if backdrop is not None or outcome.is_anomalous:
-            draw = partial(_draw, detector, outcome, backdrop)
+        if backdrop is not None or inspection.is_anomalous:
+            draw = partial(_draw, detector, inspection, backdrop)
             regions, overlay = await self._drawing.run(draw)
             map_ms = _ms_since(start)
-        return Finding(detector, outcome, regions, overlay, outcome.timings_ms | {"map": map_ms})
+        return Finding(
+            detector, inspection, regions, overlay, inspection.timings_ms | {"map": map_ms}
+        )
 
 
 def _draw(

@@ -53,9 +53,7 @@ class SharedNetworks:
         extractor = self._loaded[key]
         if isinstance(extractor, Exception):
             raise extractor
-        if extractor.spec != spec and isinstance(extractor, FeatureExtractor):
-            return extractor.with_spec(spec)
-        return extractor
+        return extractor if extractor.spec == spec else extractor.with_spec(spec)
 
     def keep(self, runtimes: Iterable[Runtime]) -> None:
         """Forget all networks but these, and failures: what was missing may be there now."""

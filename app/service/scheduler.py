@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from ..core.detector import Detector, judge_together
-from ..core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
+from ..core.errors import DeadlineExceeded, GoodsGuardError, NetworkFailed
 from ..core.judging.inspection import Inspection, Photo
 from ..core.threads import limited_to, thread_budget
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 # How fast the estimate of a photo's time follows the last photo.
 _SMOOTHING = 0.1
 
-Judged = Inspection | NonFiniteScore
+Judged = Inspection | GoodsGuardError
 
 
 @dataclass(frozen=True)
@@ -183,19 +183,19 @@ class Scheduler:
             job.done.set_result(results)
 
     def _fail(self, jobs: Sequence[PhotoJob], exc: BaseException) -> None:
-        self.failures += len(jobs)
-        self.failure = type(exc).__name__
-        told: BaseException = NetworkFailed(
-            "the network failed on this photo; the log has the reason"
-        )
-        # But for what engines and allocators raise, and for what would end the event loop too, it
-        # is a fault of ours, and a 500.
-        if isinstance(exc, Exception) and not isinstance(exc, RuntimeError | MemoryError):
-            told = exc
+        told = exc
+        # What engines and allocators raise, and what would end the event loop too. All else is a
+        # fault of ours: a 500, and no reason to call the network broken.
+        if not isinstance(exc, Exception) or isinstance(exc, RuntimeError | MemoryError):
+            self.failures += len(jobs)
+            self.failure = type(exc).__name__
+            told = NetworkFailed("the network failed on this photo; the log has the reason")
         for job in jobs:
             job.done.set_exception(told)
         with suppress(Exception):  # nor may a log that cannot be written end the thread
-            log.error("the network failed", error=self.failure, photos=len(jobs), exc_info=exc)
+            log.error(
+                "the network failed", error=type(exc).__name__, photos=len(jobs), exc_info=exc
+            )
 
 
 def _is_wanted(job: PhotoJob) -> bool:

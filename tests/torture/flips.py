@@ -41,7 +41,7 @@ from tests.torture.service import REPORT, Report, ReportOption, serving
 CATEGORY = "can"
 ALL_PATTERNS = (1, 2, 4, 8, 16, 32, 64, 128, 0xFF, 0x55, 0xAA)
 # What a manifest says of a bank that decides no score and no verdict.
-TELLING = {"created_at", "preset", "coreset", "counts", "libraries", "wall_time_s"}
+TELLING = {"created_at", "preset", "counts", "libraries", "wall_time_s"}
 TELLING |= {"training_files_sha256"}
 # No damage may cost more than loading the bank with a second network and testing it.
 _MOST_S, _MOST_MIB = 30.0, 768.0
@@ -137,8 +137,17 @@ class Bench:
 def _differences(one: Artifact, other: Artifact) -> list[str]:
     """Names of what differs: the manifest's fields, and tensors."""
     changed = _paths(one.manifest.model_dump(), other.manifest.model_dump())
-    mine, yours = vars(one.tensors()), vars(other.tensors())
-    return changed + [n for n in mine if not np.array_equal(mine[n], yours[n])]
+    mine, yours = _numbers(one), _numbers(other)
+    lacking = mine.keys() ^ yours.keys()
+    differing = [n for n in mine.keys() & yours.keys() if not np.array_equal(mine[n], yours[n])]
+    return [*changed, *sorted(lacking), *sorted(differing)]
+
+
+def _numbers(artifact: Artifact) -> dict[str, Any]:
+    """All tensors by the names under which they are stored."""
+    found = vars(artifact.tensors()).copy()
+    learnt = found.pop("method")
+    return found | {f"method.{name}": tensor for name, tensor in learnt.items()}
 
 
 def _paths(one: Any, other: Any, path: str = "") -> list[str]:

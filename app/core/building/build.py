@@ -19,12 +19,12 @@ from ... import __version__
 from ..arrays import Indices
 from ..errors import CalibrationError, DatasetError, TooManyUnreadable
 from ..features.extractor import FeatureExtractor
-from ..features.sample import Sample
+from ..features.sample import Sample, Samples
 from ..features.spool import Spool
 from ..judging.calibration import Alpha, Calibration, Rule
 from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
-from ..methods.method import Lesson, Method, Samples, Scorer
+from ..methods.method import Lesson, Method, Scorer
 from ..methods.registry import MethodRecord
 from ..photo.dataset import Category, evenly, groups
 from ..photo.preprocess import PreparedImage
@@ -36,7 +36,7 @@ from .reading import Unreadable, read_batches
 # A folder of photos has the odd broken file; more than this share means that something is wrong.
 MAX_UNREADABLE = 0.05
 
-Progress = Callable[[str, int, int], None]  # step, done, total
+BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def build_bank(
     threshold: Rule | None = None,
     limit: int | None = None,
     max_unreadable: float = MAX_UNREADABLE,
-    progress: Progress = lambda _step, _done, _total: None,
+    progress: BuildProgress = lambda _step, _done, _total: None,
 ) -> Build:
     """Build one category's bank from its good training images.
 
@@ -129,7 +129,7 @@ class _Learnt:
     warnings: list[str]
 
 
-def _learn(samples: Samples, names: list[str], preset: Preset, progress: Progress) -> _Learnt:
+def _learn(samples: Samples, names: list[str], preset: Preset, progress: BuildProgress) -> _Learnt:
     """Fit the method, score what is left out of it, then make it quick."""
     warnings: list[str] = []
     lesson = Lesson(samples, names, preset.scoring, partial(progress, "learn"), warnings.append)
@@ -157,7 +157,7 @@ def _selected(
 
 
 @dataclass(frozen=True)
-class _Only:
+class _Only(Samples):
     samples: Samples
     columns: Indices
 
@@ -209,7 +209,7 @@ def library_versions() -> dict[str, str]:
 
 
 def _embed(
-    paths: list[Path], extractor: FeatureExtractor, spool: Spool, progress: Progress
+    paths: list[Path], extractor: FeatureExtractor, spool: Spool, progress: BuildProgress
 ) -> tuple[list[Path], list[Unreadable], list[PreparedImage]]:
     """Fill the spool with each readable photo's sample; keep the few prepared photos that become
     the golden ones."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import CorruptImage, ImageError
 from ..features.extractor import BATCH_SIZE, Extractor
-from ..photo.images import MAX_PIXELS, decode
+from ..photo.images import MAX_PIXELS
 from ..photo.preprocess import PreparedImage
 from ..threads import available_cpus
 
@@ -55,11 +55,8 @@ def _parallel(
 ) -> Iterator[_Result]:
     def read(path: Path) -> _Result:
         try:
-            data = path.read_bytes()
-            image = decode(
-                data, max_pixels=max_pixels, at_least=extractor.spec.preprocess.at_least()
-            )
-            return path, extractor.prepare(image)
+            _, prepared = extractor.read(path.read_bytes(), max_pixels)
+            return path, prepared
         except OSError as exc:
             return path, CorruptImage(f"the file cannot be read: {exc.strerror}")
         except ImageError as exc:

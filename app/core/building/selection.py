@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Doubles, Floats, Indices
-from ..methods.method import Samples
+from ..features.sample import Samples
 
 
 class HighestStd(BaseModel):
@@ -58,7 +58,7 @@ def highest_std_dimensions(samples: Samples, kept: int) -> Indices:
 
     Two passes over the samples: they may not fit into memory together.
     """
-    count = sum(len(samples[i].patches) for i in range(len(samples)))
+    count = sum(len(sample.patches) for sample in samples)
     mean = _sum_over(samples, lambda patches: patches) / count
     squares = _sum_over(samples, lambda patches: np.square(patches - mean))
     return np.sort(np.argsort(-np.sqrt(squares / count), kind="stable")[:kept])
@@ -66,6 +66,6 @@ def highest_std_dimensions(samples: Samples, kept: int) -> Indices:
 
 def _sum_over(samples: Samples, term: Callable[[Floats], Floats | Doubles]) -> Doubles:
     total = np.zeros(samples[0].cells.shape[-1])
-    for index in range(len(samples)):
-        total += term(samples[index].patches).sum(axis=0, dtype=np.float64)
+    for sample in samples:
+        total += term(sample.patches).sum(axis=0, dtype=np.float64)
     return total

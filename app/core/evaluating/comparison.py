@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..photo.dataset import Category
 from .evaluation import Evaluation, Interval
-from .finding import Finding, find, listed
+from .finding import Conclusion, find, listed
 from .metrics import binomial_interval
 from .outcome import BankFacts, Outcome, difference
 from .pairing import Difference
@@ -53,7 +53,7 @@ class Comparison(_Frozen):
     n_train: int
     n_good: int
     n_defective: int
-    finding: Finding
+    finding: Conclusion
     reference: str | None
     rows: tuple[Row, ...]
 

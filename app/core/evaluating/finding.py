@@ -13,7 +13,7 @@ from .pairing import Difference
 Lead = tuple[str, Difference]  # over which preset, and how much
 
 
-class Finding(BaseModel):
+class Conclusion(BaseModel):
     """The sentence, and what it says."""
 
     model_config = ConfigDict(frozen=True)
@@ -23,18 +23,18 @@ class Finding(BaseModel):
     is_proven: bool = Field(False, description="each of its leads has an interval above 0")
 
 
-def find(category: Category, outcomes: Sequence[Outcome]) -> Finding:
+def find(category: Category, outcomes: Sequence[Outcome]) -> Conclusion:
     """The preset of the highest AUROC, and whether it is proven better than each other one."""
     name = category.name
     if {image.is_defective for image in category.test} != {False, True}:
-        return Finding(
+        return Conclusion(
             sentence=f"Which preset is best on {name} cannot be said: accuracy needs labelled "
             "photos, good ones in test/good and defective ones in test/<defect type>."
         )
     evaluated = [outcome for outcome in outcomes if outcome.evaluation is not None]
     if not evaluated:
         text = f"No preset could be evaluated on {name}; the table says why."
-        return Finding(sentence=text)
+        return Conclusion(sentence=text)
     best, *others = sorted(evaluated, key=lambda o: -o.auroc)  # equal ones stay in order
     leads = [(other.preset, difference(best, other)) for other in others]
     doubtful = [(other, lead) for other, lead in leads if not lead.is_proven]
@@ -44,7 +44,7 @@ def find(category: Category, outcomes: Sequence[Outcome]) -> Finding:
         text = _doubtful(best, name, doubtful)
     else:
         text = _proven(best, name, leads)
-    return Finding(sentence=text, best=best.preset, is_proven=bool(leads) and not doubtful)
+    return Conclusion(sentence=text, best=best.preset, is_proven=bool(leads) and not doubtful)
 
 
 def _proven(best: Outcome, category: str, leads: Sequence[Lead]) -> str:

@@ -1,8 +1,10 @@
-"""Sample: one photo as methods see it."""
+"""Sample: one photo as methods see it; Samples: many of them, perhaps in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,3 +42,14 @@ class Sample:
     def only(self, columns: npt.NDArray[np.int64]) -> Sample:
         """The same place with these dimensions alone."""
         return replace(self, cells=np.ascontiguousarray(self.cells[..., columns]))
+
+
+class Samples(Protocol):
+    """Samples that may lie in a file: read one after the other, as often as needed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))

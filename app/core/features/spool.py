@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 
 from ..errors import DatasetError
-from .sample import Sample
+from .sample import Sample, Samples
 
 # 512 MiB in memory, 340 photos of 1,024 patches × 384; what comes after goes to a temporary file.
 MEMORY_BYTES = 512 << 20
 
 
-class Spool:
+class Spool(Samples):
     """Append-only samples of one D, read back by index.
 
     A plain file rather than a mapped one: pages of a mapping count as the process's own memory.
@@ -48,9 +47,6 @@ class Spool:
 
     def __len__(self) -> int:
         return len(self._samples)
-
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[index] for index in range(len(self)))
 
     def append(self, sample: Sample) -> None:
         """Store one photo's cells; what becomes of the array outside does not matter.

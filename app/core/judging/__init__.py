@@ -5,5 +5,5 @@ calibration.py    these scores -> threshold, p-value, verdict
 anomaly_map.py    the grid's scores -> map over the photo, regions, overlay
 backdrop.py       what an overlay is drawn on, kept until then
 inspection.py     a photo before it is judged, and what is said of it
-golden.py         a bank's own photos, whose scores tell whether another engine may serve it
+golden.py         photos with known scores: do they score the same on this machine?
 """

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ..arrays import Floats
 from ..errors import BankError, PresetError
-from ..features.sample import Sample
-from .method import Facts, Lesson, Method, MethodSettings, Samples, Tensors, checked
+from ..features.sample import Sample, Samples
+from .method import Facts, Learnt, Lesson, Method, MethodSettings, checked
 
 _HALVINGS = 4
 _WIDTHS = (16, 32, 64, 64)
@@ -64,8 +64,7 @@ class Autoencoder(Method):
         """Minimise the mean squared error over the good photos; the same seed, the same network.
 
         Raises:
-            PresetError: a grid that cannot be halved four times, or samples that fill only a part
-                of it.
+            PresetError: a grid that cannot be halved four times.
         """
         first = lesson.samples[0]
         if any(side % 2**_HALVINGS for side in first.grid) or min(first.grid) == 1:
@@ -82,22 +81,22 @@ class Autoencoder(Method):
         return cls(settings, network)
 
     def score(self, sample: Sample, highest: int) -> Floats:  # noqa: ARG002 - all are exact
-        settings = self._settings
-        if sample.cells.shape != (*(settings.grid or ()), settings.channels):
+        learnt, channels = self._settings.grid, self._settings.channels
+        if sample.grid != learnt or sample.cells.shape[-1] != channels:
             raise BankError(
-                f"cells are {sample.cells.shape}, the autoencoder learnt {settings.grid} of "
-                f"{settings.channels} channels"
+                f"a grid of {sample.grid} with {sample.cells.shape[-1]} channels is not what the "
+                f"autoencoder learnt: {learnt} with {channels}"
             )
-        given = torch.from_numpy(np.require(sample.cells, requirements="W"))[None]
         with torch.inference_mode():
-            drawn = self._network(given)[0].numpy()
-        return np.asarray(np.linalg.norm(sample.cells - drawn, axis=2), dtype=np.float32)
+            drawn = self._network(torch.from_numpy(_whole(sample))[None])[0].numpy()
+        apart = sample.cells - drawn[sample.place]
+        return np.asarray(np.linalg.norm(apart, axis=2), dtype=np.float32)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         return {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
 
     @classmethod
-    def load(cls, settings: AutoencoderSettings, tensors: Tensors) -> Self:
+    def load(cls, settings: AutoencoderSettings, tensors: Learnt) -> Self:
         if settings.grid is None or not all(0 < s <= 1024 for s in settings.grid):
             raise BankError("the autoencoder's settings name no grid")
         with torch.device("meta"):  # no memory before it is known that the tensors fit
@@ -163,13 +162,18 @@ def _train(network: Network, settings: AutoencoderSettings, lesson: Lesson) -> N
 def _batches(samples: Samples, settings: AutoencoderSettings) -> Iterator[Tensor]:
     """All samples once, in an order of chance; read one batch at a time."""
     for chosen in torch.split(torch.randperm(len(samples)), settings.batch):
-        cells = [samples[int(index)].cells for index in chosen]
-        if any(c.shape[:2] != settings.grid for c in cells):
-            raise PresetError(
-                "an autoencoder learns whole inputs, and some photos fill only a part of theirs: "
-                'use resize = "squash" or "shorter_side_crop"'
-            )
-        yield torch.from_numpy(np.stack(cells))
+        yield torch.from_numpy(np.stack([_whole(samples[int(index)]) for index in chosen]))
+
+
+def _whole(sample: Sample) -> Floats:
+    """(H, W, C): the cells on the whole grid, the rim continued as a letterbox does."""
+    rows, columns = sample.place
+    beyond = (
+        (rows.start, sample.grid[0] - rows.stop),
+        (columns.start, sample.grid[1] - columns.stop),
+        (0, 0),
+    )
+    return np.pad(sample.cells, beyond, mode="edge")  # a copy: those of a file are read-only
 
 
 def _copied(tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:

@@ -16,11 +16,13 @@ from pydantic import Field
 
 from ..arrays import Doubles, Floats
 from ..errors import BankError, PresetError
-from ..features.sample import Sample
-from .method import Facts, Lesson, Method, MethodSettings, Samples, Tensors, checked
+from ..features.sample import Sample, Samples
+from .method import Facts, Learnt, Lesson, Method, MethodSettings, checked
 
-# Numbers of all covariances together: 256 MiB while they are summed, half of it when they serve.
+# Numbers of all covariances together: 128 MiB when they serve, 520 MiB while they are learnt.
 _MOST_NUMBERS = 1 << 25
+# Places whose covariances are inverted at once.
+_BLOCK = 64
 # Photos whose products are summed at once.
 _BATCH = 32
 # A place that fewer photos show (the rim of a letterbox) takes the statistics of all places.
@@ -78,11 +80,9 @@ class Gaussian(Method):
         pooled_mean = np.average(mean, axis=0, weights=seen)
         away = mean - pooled_mean
         pooled = (products.sum(axis=0) + (away * seen[:, None]).T @ away) / max(1, seen.sum() - 1)
-        mean = np.where(own[:, None], mean, pooled_mean)
-        covariance = np.where(
-            own[:, None, None], products / np.maximum(seen - 1, 1)[:, None, None], pooled
-        )
-        whitening = _whitening(covariance, settings.shrinkage)
+        products /= np.maximum(seen - 1, 1)[:, None, None]  # now they are covariances
+        products[~own], mean[~own] = pooled, pooled_mean
+        whitening = _whitening(products, settings.shrinkage)
         return cls(settings, mean.astype(np.float32), whitening)
 
     def score(self, sample: Sample, highest: int) -> Floats:  # noqa: ARG002 - all are exact
@@ -105,7 +105,7 @@ class Gaussian(Method):
         return {"mean": self.mean, "whitening": self.whitening[:, rows, columns]}
 
     @classmethod
-    def load(cls, settings: GaussianSettings, tensors: Tensors) -> Self:
+    def load(cls, settings: GaussianSettings, tensors: Learnt) -> Self:
         found = checked(tensors, {"mean": (np.float32, 2), "whitening": (np.float32, 2)})
         mean, packed = found["mean"], found["whitening"]
         places, width = mean.shape
@@ -126,8 +126,7 @@ def _means(samples: Samples, places: int, width: int) -> tuple[npt.NDArray[np.in
     """How many photos show each place, (H·W,), and their mean there, (H·W, D)."""
     grid = samples[0].grid
     seen, total = np.zeros(grid, dtype=np.int64), np.zeros((*grid, width))
-    for index in range(len(samples)):
-        sample = samples[index]
+    for sample in samples:
         seen[sample.place] += 1
         total[sample.place] += sample.cells
     mean = total / np.maximum(seen, 1)[..., None]
@@ -158,12 +157,15 @@ def _whitening(covariance: Doubles, shrinkage: float) -> Floats:
     size = np.trace(covariance, axis1=1, axis2=2) / width
     # Where good photos never differ, any difference at all is a defect; but a float32 must hold it.
     size = np.maximum(size, 1e-6 * max(float(size.max()), 1e-12))
-    shrunk = torch.from_numpy((1 - shrinkage) * covariance)
-    shrunk.diagonal(dim1=1, dim2=2).add_(torch.from_numpy(shrinkage * size)[:, None])
-    factor = torch.linalg.cholesky(shrunk)
+    found = np.empty(covariance.shape, dtype=np.float32)
     eye = torch.eye(width, dtype=torch.float64)
-    found = torch.linalg.solve_triangular(factor, eye, upper=False).float().numpy()
-    return np.ascontiguousarray(found)  # as it is loaded: products depend on the order in memory
+    for start in range(0, len(covariance), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        shrunk = torch.from_numpy((1 - shrinkage) * covariance[block])
+        shrunk.diagonal(dim1=1, dim2=2).add_(torch.from_numpy(shrinkage * size[block])[:, None])
+        factor = torch.linalg.cholesky(shrunk)
+        found[block] = torch.linalg.solve_triangular(factor, eye, upper=False).numpy()
+    return found
 
 
 METHOD = Gaussian

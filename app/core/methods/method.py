@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,11 @@ from pydantic import BaseModel, ConfigDict
 
 from ..arrays import Floats
 from ..errors import BankError
-from ..features.sample import Sample
+from ..features.sample import Sample, Samples
 from .scoring import Scoring
 
-Tensors = Mapping[str, npt.NDArray[Any]]
+Learnt = Mapping[str, npt.NDArray[Any]]
 Facts = dict[str, int | float]
-
-
-class Samples(Protocol):
-    """Samples that may lie in a file: read one after the other, as often as needed."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
 
 
 class MethodSettings(BaseModel):
@@ -71,7 +63,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class _Chosen(Samples):
     samples: Samples
     indices: Sequence[int]
 
@@ -125,7 +117,7 @@ class Method(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, settings: Any, tensors: Tensors) -> Self:
+    def load(cls, settings: Any, tensors: Learnt) -> Self:
         """What `tensors` gave, from an untrusted file.
 
         Raises:
@@ -167,8 +159,8 @@ class Scorer:
         return self.scoring.image_score(self.cells(sample))
 
 
-def checked(tensors: Tensors, shapes: Mapping[str, tuple[Any, int]]) -> Tensors:
-    """Tensors from a file, if they are these and no others.
+def checked(tensors: Learnt, shapes: Mapping[str, tuple[Any, int]]) -> Learnt:
+    """Learnt from a file, if they are these and no others.
 
     Args:
         shapes: by name the type and the number of axes wanted.

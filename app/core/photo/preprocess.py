@@ -1,4 +1,4 @@
-"""RGB images -> (B, 3, H, W) float32, and where each photo's pixels went.
+"""RGB image -> (H, W, 3) uint8 at the network's input size, and where the photo's pixels went.
 
 Three resize rules:
 

@@ -30,6 +30,7 @@ def converted(manifest: Mapping[str, Any]) -> dict[str, Any]:
     rule = dict(coreset["rule"])
     # Which columns were kept stands in the feature spec; the ratio follows from the numbers.
     rule.pop("highest_std_dimensions", None)
+    search["kind"] = search.pop("method")
     settings = {"k": scoring.pop("k"), "search": search} | rule
     facts = {"vectors": bank["vectors"], "dimensions": bank["dimensions"]}
     return old | {

@@ -10,7 +10,7 @@ bank.py                MemoryBank: (N, D) vectors and the exact distances to the
                        centroids, held in bytes, for a search that reads only the nearest lists.
 search.py              PatchSearch: which patches are searched how thoroughly, so that the photo's
                        score is the exact one or a little above; plan_search measures that on good
-                       photos and takes lists only where their order stands it.
+                       photos, and uses lists only if the ranking of good photos stays the same.
 coreset.py             greedy k-centre: the few patches that stand for all of them.
 streaming_coreset.py   the same for more patches than memory holds.
 

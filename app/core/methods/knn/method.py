@@ -11,8 +11,8 @@ from pydantic import Field
 
 from ...arrays import Floats
 from ...errors import BankError, CalibrationError
-from ...features.sample import Sample
-from ..method import Facts, Lesson, Method, MethodSettings, Samples, Tensors, checked
+from ...features.sample import Sample, Samples
+from ..method import Facts, Learnt, Lesson, Method, MethodSettings, checked
 from .bank import InvertedLists, MemoryBank
 from .search import EXACT, PatchSearch, SearchPlan, plan_search
 from .streaming_coreset import StreamingCoreset
@@ -60,7 +60,7 @@ class Knn(Method):
     def __init__(
         self, settings: KnnSettings, bank: MemoryBank, lists: InvertedLists | None = None
     ) -> None:
-        if (lists is not None) != (settings.search.method == "lists"):
+        if (lists is not None) != (settings.search.kind == "lists"):
             raise BankError("the bank's lists are not as its manifest says")
         self._settings = settings
         self.bank = bank
@@ -98,7 +98,7 @@ class Knn(Method):
         # looks at one vector a photo, which costs nothing.
         if self._settings.k != 1 or lesson.samples[0].grid == (1, 1):
             return self
-        every = max(1, len(lesson) // _SEARCH_SAMPLE)
+        every = max(1, len(lesson) // _SEARCH_SAMPLE)  # the plan of a bank depends on which
         chosen = range(0, len(lesson), every)[:_SEARCH_SAMPLE]
         photos = (lesson.samples[index].patches for index in chosen)
         found = plan_search(self.bank, lesson.scoring, photos, self._settings.seed)
@@ -111,8 +111,8 @@ class Knn(Method):
         return {"vectors": self.bank.vectors, **of_lists}
 
     @classmethod
-    def load(cls, settings: KnnSettings, tensors: Tensors) -> Self:
-        listed = settings.search.method == "lists"
+    def load(cls, settings: KnnSettings, tensors: Learnt) -> Self:
+        listed = settings.search.kind == "lists"
         shapes: dict[str, tuple[Any, int]] = {"vectors": (np.float32, 2)}
         if listed:
             shapes |= {"centroids": (np.float32, 2), "list_of": (np.int32, 1)}
@@ -161,18 +161,18 @@ def bank_of_samples(
     patches = _cells(samples)
     size = settings.size(patches)
     if size == patches:
-        return MemoryBank(np.concatenate([samples[i].patches for i in range(len(samples))]))
+        return MemoryBank(np.concatenate([sample.patches for sample in samples]))
     width = samples[0].cells.shape[-1] * 4
     # Never more rows than there are to hold, never fewer than a reduction needs to free half.
     rows = max(min(_BUFFER_BYTES // width, patches), 2 * size)
     coreset = StreamingCoreset(
         size, seed=settings.seed, buffer_bytes=rows * width, progress=progress
     )
-    for index in range(len(samples)):
-        coreset.add(samples[index].patches)
+    for sample in samples:
+        coreset.add(sample.patches)
     vectors, _ = coreset.finish(size)
     return MemoryBank(vectors)
 
 
 def _cells(samples: Samples) -> int:
-    return sum(len(samples[index].patches) for index in range(len(samples)))
+    return sum(len(sample.patches) for sample in samples)

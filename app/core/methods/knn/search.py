@@ -36,7 +36,7 @@ class SearchPlan(BaseModel):
     """How a bank is searched, and how near that came to the exact search when it was built.
 
     Attributes:
-        method: `exact`, or `lists`: see the top of this module.
+        kind: `exact`, or `lists`: see the top of this module.
         lists, probes, thorough_probes: of `lists`: how many there are, and how many are read for
             every patch and for the highest ones.
         rank_correlation: Spearman's, of image scores, between this search and the exact one.
@@ -46,7 +46,7 @@ class SearchPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["exact", "lists"] = "exact"
+    kind: Literal["exact", "lists"] = "exact"
     lists: int = Field(default=0, ge=0)
     probes: int = Field(default=0, ge=0)
     thorough_probes: int = Field(default=0, ge=0)
@@ -126,7 +126,7 @@ def plan_search(
     thorough = _THOROUGH
     while thorough < len(lists):
         plan = SearchPlan(
-            method="lists", lists=len(lists), probes=1, thorough_probes=thorough, images=len(sample)
+            kind="lists", lists=len(lists), probes=1, thorough_probes=thorough, images=len(sample)
         )
         search = PatchSearch(bank, 1, plan, lists)
         found = scores(search)

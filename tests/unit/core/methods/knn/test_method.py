@@ -146,8 +146,8 @@ def test_a_large_bank_of_patches_is_served_by_lists_and_comes_back_with_them() -
     whole = lesson(*drawn(12, cells=(10, 12)), scoring=Scoring(top_share=0.05), grid=(10, 12))
     exact = Knn.fit(KnnSettings(seed=3), whole)
     served = exact.for_serving(whole)
-    assert exact.settings.search.method == "exact"
-    assert served.settings.search.method == "lists"
+    assert exact.settings.search.kind == "exact"
+    assert served.settings.search.kind == "lists"
     again = Knn.load(served.settings, served.tensors())
     sample = Sample(drawn(1, seed=5, cells=(10, 12))[0], 0, 0, (10, 12))
     np.testing.assert_array_equal(again.score(sample, 6), served.score(sample, 6))
@@ -159,7 +159,7 @@ def test_several_neighbours_and_global_features_are_served_exactly(
 ) -> None:
     whole = lesson(*drawn(2000 if grid == (1, 1) else 12, cells=cells), grid=grid)
     learnt = Knn.fit(KnnSettings(k=k), whole)
-    assert learnt.for_serving(whole).settings.search.method == "exact"
+    assert learnt.for_serving(whole).settings.search.kind == "exact"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_several_neighbours_and_global_features_are_served_exactly(
         (KnnSettings(), {"vectors": np.ones((0, 3), dtype=np.float32)}, "N and D"),
         (KnnSettings(), {"vectors": float32([[1]]), "more": float32([1])}, "holds more"),
         (
-            KnnSettings(search=SearchPlan(method="lists", lists=1)),
+            KnnSettings(search=SearchPlan(kind="lists", lists=1)),
             {"vectors": float32([[1.0]])},
             "lacks centroids, list_of",
         ),
@@ -187,4 +187,4 @@ def test_tensors_that_are_no_bank_are_refused(
 def test_lists_and_the_plan_belong_together() -> None:
     bank = MemoryBank(float32([[1.0]]))
     with pytest.raises(BankError, match="not as its manifest says"):
-        Knn(KnnSettings(search=SearchPlan(method="lists", lists=1)), bank)
+        Knn(KnnSettings(search=SearchPlan(kind="lists", lists=1)), bank)

@@ -65,7 +65,7 @@ def exact_scores(bank: MemoryBank, patches: Floats) -> Floats:
 
 
 def search_by_lists(bank: MemoryBank, lists: InvertedLists, thorough: int) -> PatchSearch:
-    plan = SearchPlan(method="lists", lists=len(lists), probes=1, thorough_probes=thorough)
+    plan = SearchPlan(kind="lists", lists=len(lists), probes=1, thorough_probes=thorough)
     return PatchSearch(bank, 1, plan, lists)
 
 
@@ -226,7 +226,7 @@ def test_a_photo_of_equal_patches_has_equal_scores(value: float) -> None:
 def test_the_plan_keeps_the_order_of_the_exact_scores() -> None:
     bank, sample = MemoryBank(clustered(1, 4000, 64)), photos(32, 64)
     search = plan_search(bank, FEW_HIGHEST, iter(sample), seed=3)
-    assert (search.plan.method, search.plan.images) == ("lists", 32)
+    assert (search.plan.kind, search.plan.images) == ("lists", 32)
     assert search.lists is not None
     assert search.plan.lists == len(search.lists)
     found, exact = image_scores(search, sample)
@@ -242,7 +242,7 @@ def test_the_order_holds_on_photos_that_the_plan_was_not_measured_on() -> None:
     search = plan_search(MemoryBank(clustered(1, 4000, 64)), FEW_HIGHEST, photos(32, 64), seed=3)
     others = photos(40, 64, first=1000)
     found, exact = image_scores(search, others)
-    assert search.plan.method == "lists"
+    assert search.plan.kind == "lists"
     assert spearmanr(found, exact).statistic >= 0.99
 
 
@@ -260,7 +260,7 @@ def test_the_same_seed_gives_the_same_plan_and_lists() -> None:
 def test_small_banks_are_searched_exactly(vectors: int) -> None:
     bank = MemoryBank(clustered(1, vectors, 8))
     search = plan_search(bank, FEW_HIGHEST, photos(FEWEST_PHOTOS, 8), seed=0)
-    assert (search.plan.method, search.lists) == ("exact", None)
+    assert (search.plan.kind, search.lists) == ("exact", None)
     photo = clustered(2, 50, 8)
     np.testing.assert_allclose(patch_scores(search, photo), exact_scores(bank, photo), rtol=1e-6)
 
@@ -274,13 +274,13 @@ def test_a_patchs_score_is_the_mean_over_its_neighbours(k: int) -> None:
 
 def test_the_smallest_bank_with_lists_has_them() -> None:
     bank = MemoryBank(clustered(1, SMALLEST_LISTED, 8))
-    assert plan_search(bank, FEW_HIGHEST, photos(8, 8), seed=0).plan.method == "lists"
+    assert plan_search(bank, FEW_HIGHEST, photos(8, 8), seed=0).plan.kind == "lists"
 
 
 def test_too_few_photos_to_compare_both_searches_mean_the_exact_one() -> None:
     bank, sample = MemoryBank(clustered(1, 4000, 8)), photos(FEWEST_PHOTOS, 8)
-    assert plan_search(bank, FEW_HIGHEST, sample[:-1], seed=0).plan.method == "exact"
-    assert plan_search(bank, FEW_HIGHEST, sample, seed=0).plan.method == "lists"
+    assert plan_search(bank, FEW_HIGHEST, sample[:-1], seed=0).plan.kind == "exact"
+    assert plan_search(bank, FEW_HIGHEST, sample, seed=0).plan.kind == "lists"
 
 
 EQUAL = {
@@ -326,7 +326,7 @@ def test_the_unit_of_the_features_does_not_matter(scale: float) -> None:
     unit = np.float32(scale)
     bank = MemoryBank(clustered(1, 2000, 16) * unit)
     search = plan_search(bank, FEW_HIGHEST, [p * unit for p in photos(32, 16)], seed=0)
-    assert search.plan.method == "lists"
+    assert search.plan.kind == "lists"
     for photo in photos(4, 16, first=500):
         wanted = FEW_HIGHEST.image_score(search.exact(photo * unit))
         assert FEW_HIGHEST.image_score(patch_scores(search, photo * unit)) == pytest.approx(
@@ -476,7 +476,7 @@ def test_a_built_bank_with_lists_serves_with_the_scores_of_an_exact_one(tmp_path
     write_photos(tmp_path / "can" / "train" / "good", goods)
     chosen = method(method={"kind": "knn", "max_vectors": 1100})
     artifact = build_bank(read_category(tmp_path, "can"), chosen, extractor()).artifact
-    assert search_of(artifact).plan.method == "lists"
+    assert search_of(artifact).plan.kind == "lists"
     artifacts.save(tmp_path / "models", artifact)
     loaded = artifacts.load(tmp_path / "models", "can")
     detector = Detector(loaded, extractor())
