@@ -135,9 +135,3 @@ def test_the_limits_are_the_defaults(row: tuple[str, str, str]) -> None:
     default = Settings.model_fields[name.lower()].default
     scale = {"MiB": 1 << 20, "s": 1, "": 1}[unit]
     assert default in (int(number) * scale, int(number) * 1_000_000)
-
-
-def test_a_photos_way_takes_no_more_files_than_the_page_says() -> None:
-    way = text_of(ARCHITECTURE).split("## A photo's way")[1].split("## ")[0]
-    named = re.findall(r"`(app/[\w/]+\.py)`", way)
-    assert 0 < len(set(named)) <= 12

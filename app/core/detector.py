@@ -16,7 +16,7 @@ from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
-from .photo.images import MAX_PIXELS
+from .photo.images import MAX_PIXELS, decode
 from .store.artifact import Artifact
 from .store.manifest import Manifest
 
@@ -108,7 +108,9 @@ class Detector:
             ImageError: the photo cannot be judged.
         """
         start = time.perf_counter()
-        image, prepared = self.extractor.read(data, self._max_pixels)
+        at_least = self.extractor.spec.preprocess.at_least()
+        image = decode(data, max_pixels=self._max_pixels, at_least=at_least)
+        prepared = self.extractor.prepare(image)
         width, height, kind = image.width, image.height, image.format
         picture = reduced(image.rgb) if for_overlay else None
         del image  # before a wait for room: it may be large

@@ -206,6 +206,7 @@ def test_a_room_says_what_is_in_it(path: Path) -> None:
         "app",
         "formats",
         "families",
+        "methods",
         "runtimes",
         "routes",
         "middleware",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import CorruptImage, ImageError
 from ..features.extractor import BATCH_SIZE, Extractor
-from ..photo.images import MAX_PIXELS
+from ..photo.images import MAX_PIXELS, decode
 from ..photo.preprocess import PreparedImage
 from ..threads import available_cpus
 
@@ -53,10 +53,12 @@ _Result = tuple[Path, PreparedImage | ImageError]
 def _parallel(
     paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int
 ) -> Iterator[_Result]:
+    at_least = extractor.spec.preprocess.at_least()
+
     def read(path: Path) -> _Result:
         try:
-            _, prepared = extractor.read(path.read_bytes(), max_pixels)
-            return path, prepared
+            image = decode(path.read_bytes(), max_pixels=max_pixels, at_least=at_least)
+            return path, extractor.prepare(image)
         except OSError as exc:
             return path, CorruptImage(f"the file cannot be read: {exc.strerror}")
         except ImageError as exc:

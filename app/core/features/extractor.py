@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Floats
 from ..errors import NonFiniteScore, PresetError
-from ..photo.images import DecodedImage, decode
+from ..photo.images import DecodedImage
 from ..photo.preprocess import PreparedImage, Preprocess
 from .backbones import get_backbone
 from .embedding import EmbeddingNetwork
@@ -94,8 +94,6 @@ class Extractor(Protocol):
     grid: tuple[int, int]
     runtime: Runtime
 
-    def read(self, data: bytes, max_pixels: int) -> tuple[DecodedImage, PreparedImage]: ...
-
     def prepare(self, image: DecodedImage) -> PreparedImage: ...
 
     def embed(self, images: Sequence[PreparedImage]) -> Floats: ...
@@ -146,16 +144,6 @@ class FeatureExtractor:
         """The same network under a spec that differs in its selected dimensions only."""
         assert spec.network_key() == self.spec.network_key()
         return FeatureExtractor(spec, self.runtime)
-
-    def read(self, data: bytes, max_pixels: int) -> tuple[DecodedImage, PreparedImage]:
-        """A photo's bytes -> the photo, at the scale that the network needs, and its input.
-
-        Raises:
-            ImageError: the photo cannot be judged.
-        """
-        at_least = self.spec.preprocess.at_least()
-        image = decode(data, max_pixels=max_pixels, at_least=at_least)
-        return image, self.prepare(image)
 
     def prepare(self, image: DecodedImage) -> PreparedImage:
         """Resize, crop or pad one photo to the network's input."""

@@ -354,7 +354,7 @@ async def test_a_photo_cancelled_while_it_is_decoded_gives_its_room_back(
         assert release.wait(TIMEOUT)
         return decode(data, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("app.core.features.extractor.decode", slow)
+    monkeypatch.setattr("app.core.detector.decode", slow)
     asked = asyncio.create_task(ask(inspector, patches(), encode(striped(111)), heatmap=True))
     async with cancelled_in_the_end(asked):
         assert await asyncio.to_thread(entered.wait, TIMEOUT)

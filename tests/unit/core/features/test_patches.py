@@ -238,7 +238,7 @@ def test_a_photo_of_which_an_overlay_is_drawn_is_decoded_once(
         decoded.append(len(data))
         return decode(data, **options)
 
-    monkeypatch.setattr("app.core.features.extractor.decode", counted)
+    monkeypatch.setattr("app.core.detector.decode", counted)
     data = encode(spotted((100, 20, 150, 70)))
     assert detector.inspect_and_draw(data)[1] is not None
     assert decoded == [len(data)]
