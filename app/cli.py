@@ -21,6 +21,7 @@ from .core.files import write_whole
 
 if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation
+    from .core.judging.calibration import Alpha
 
 # Tables are wider than the 80 columns that rich takes for a pipe or a log file.
 _WIDTH = None if Console().is_terminal else 140
@@ -92,6 +93,17 @@ def warn(message: str) -> None:
 def complain(message: str) -> None:
     """A fault that does not stop the others, in red on standard error."""
     errors.print(message, style="red", highlight=False, soft_wrap=True, markup=False)
+
+
+def alpha_rule(alpha: float | None) -> Alpha | None:
+    """The rule of `--alpha`, where it is given; ends the command where it makes no sense."""
+    from .core.judging.calibration import Alpha
+
+    if alpha is None:
+        return None
+    if not 0 < alpha < 1:
+        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha:g}")
+    return Alpha(alpha=alpha)
 
 
 def stop(message: str) -> typer.Exit:

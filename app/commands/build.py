@@ -18,6 +18,7 @@ from ..cli import (
     RuntimeOption,
     ThreadsOption,
     WeightsOption,
+    alpha_rule,
     complain,
     console,
     progress_bar,
@@ -58,21 +59,18 @@ def main(
     from ..core.building.preset import load_preset
     from ..core.features.extractor import FeatureExtractor
     from ..core.features.runtimes import choose_device, choose_runtime
-    from ..core.judging.calibration import Alpha
     from ..core.photo.dataset import list_categories, read_category
     from ..core.store import artifact as artifacts
     from ..core.threads import set_threads
 
+    threshold = alpha_rule(alpha)
     set_threads(threads)
     try:
         method = load_preset(preset)
-        threshold = None if alpha is None else Alpha(alpha=alpha)
         names = list_categories(data, wanted=category)
         place = choose_device(device)
         make_runtime = choose_runtime(place, runtime, precision)
         extractor = FeatureExtractor.load(method.features, place, weights, make_runtime)
-    except ValueError as exc:
-        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     failed: list[str] = []

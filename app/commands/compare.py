@@ -17,6 +17,7 @@ from ..cli import (
     RuntimeOption,
     ThreadsOption,
     WeightsOption,
+    alpha_rule,
     complain,
     console,
     progress_bar,
@@ -57,20 +58,17 @@ def main(
 ) -> None:
     """Build or take a bank for each preset and category, evaluate all on the same split."""
     from ..core.errors import GoodsGuardError
-    from ..core.judging.calibration import Alpha
     from ..core.photo.dataset import list_categories, read_category
     from ..core.threads import set_threads
     from .comparing import compare_category, limited
     from .contenders import load_contender, load_presets
 
+    rule = alpha_rule(alpha)
     set_threads(threads)
     try:
-        rule = None if alpha is None else Alpha(alpha=alpha)
         presets = load_presets(preset)
         names = list_categories(data, wanted=category)
         report.mkdir(parents=True, exist_ok=True)  # told now, not after an hour of building
-    except ValueError as exc:
-        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha}") from exc
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     except OSError as exc:

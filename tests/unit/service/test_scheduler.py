@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 
 import faiss
@@ -17,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.detector import Detector
-from app.core.errors import DeadlineExceeded, NetworkFailed, NonFiniteScore
+from app.core.errors import BankError, DeadlineExceeded, NetworkFailed, NonFiniteScore
 from app.core.features.extractor import FeatureExtractor
+from app.core.features.sample import Sample
 from app.core.judging.inspection import Inspection, Photo
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.threads import set_threads, thread_budget
 from app.service.scheduler import Judged, PhotoJob, Scheduler
 from tests.integration.service import CURSED, Network
@@ -418,6 +421,34 @@ def test_a_log_that_cannot_be_written_does_not_end_the_thread() -> None:
         with pytest.raises(NetworkFailed):
             scheduler.submit(job(one, 10)).result(TIMEOUT)
         judged(scheduler.submit(job(one, 11)))
+
+
+class Refusing(Knn):
+    """A method that cannot score the photo."""
+
+    def score(self, sample: Sample, highest: int) -> Floats:
+        raise BankError("cells that it has not learnt")
+
+
+def test_a_method_that_cannot_score_a_photo_spoils_its_own_answer_alone() -> None:
+    """And the network, which did its part, is not called broken."""
+    runtime = Recorder()
+    bad = make_artifact("box")
+    bad = replace(bad, method=Refusing(KnnSettings(), bank_of(bad)))
+    both = (Detector(bad, FeatureExtractor(SPEC, runtime)), detector(runtime))
+    with running() as scheduler:
+        refused, found = scheduler.submit(PhotoJob(both, photo(3))).result(TIMEOUT)
+        assert scheduler.failures == 0
+    assert isinstance(refused, BankError)
+    assert isinstance(found, Inspection)
+
+
+def test_a_fault_of_ours_is_told_and_is_no_failure_of_the_network() -> None:
+    runtime = Recorder()
+    runtime.errors = [KeyError("ours")]
+    with running() as scheduler:
+        assert isinstance(scheduler.submit(job(detector(runtime), 3)).exception(TIMEOUT), KeyError)
+        assert scheduler.failures == 0
 
 
 def test_failures_in_a_row_are_counted_until_a_photo_is_judged() -> None:
