@@ -23,7 +23,6 @@ from .access.key_store import KeyStore
 from .access.keys import KeysError
 from .access.rate_limit import RateLimiter
 from .api import problems
-from .api.intake.dependencies import Services
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
 from .api.middleware.headers import SecurityHeaders
@@ -35,6 +34,7 @@ from .api.routes import evaluate as routes_evaluate
 from .api.routes import health as routes_health
 from .api.routes import score as routes_score
 from .api.security import require_admin, require_score
+from .api.services import Services
 from .core.features.extractor import BATCH_SIZE
 from .core.features.runtimes import choose_device
 from .core.store.signing_keys import load_trusted

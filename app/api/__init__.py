@@ -1,5 +1,6 @@
 """HTTP: what comes in, what goes out.
 
+services.py     the application's parts, which every route asks for
 problems.py     every error as RFC 9457, one table of causes
 middleware/     what stands around every request, from the outside in
 intake/         a request's body, photos and deadline

@@ -12,10 +12,10 @@ from ..core.errors import CategoryError
 from ..core.judging.anomaly_map import Region
 from ..service.inspector import Finding, Found
 from . import schemas
-from .intake.dependencies import services
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
 from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
+from .services import services
 
 
 def one(request: Request, upload: Upload, found: Found) -> Score:

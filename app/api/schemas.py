@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from ..core.evaluating.evaluation import Evaluation
 from ..service.evaluations import State
 from .problems import Problem
+
+CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
 
 _SCORE_EXAMPLE: JsonDict = {
     "category": "drink_can",

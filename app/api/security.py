@@ -11,9 +11,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from ..access.keys import ApiKey, Scope
-from .intake.dependencies import Services, ServicesDep
 from .middleware.local import stranger
 from .problems import Forbidden, RateLimited, Unauthorised
+from .services import Services, ServicesDep
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
 _bearer = HTTPBearer(auto_error=False)

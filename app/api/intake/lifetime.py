@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Request
 from starlette.requests import ClientDisconnect
 
 from ...core.errors import DeadlineExceeded
-from .dependencies import ServicesDep
+from ..services import ServicesDep
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ..problems import BadUpload, BodyTooLarge, NotAnImageType
-from .dependencies import services
+from ..services import services
 from .receiving import chunks
 
 # Multipart's own lines around each file; generous, since only the photos may be large.

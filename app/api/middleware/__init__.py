@@ -1,1 +1,8 @@
-"""What stands around every request, plain ASGI."""
+"""What stands around every request, plain ASGI, from the outside in.
+
+websockets.py   refused: no gate looks at them
+headers.py      security headers on every answer
+context.py      request id, log line, metrics, and the 500
+local.py        without keys, this machine alone
+admission.py    while the queue is full, photos are refused before routing
+"""

@@ -14,8 +14,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...core.errors import Overloaded
-from ..intake.dependencies import Services
 from ..problems import refusal
+from ..services import Services
 
 
 class PhotoRoute(APIRoute):

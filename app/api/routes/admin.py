@@ -12,10 +12,9 @@ from ...core.detector import Detector
 from ...core.store import artifact as artifacts
 from ...service.registry import Unavailable
 from ...service.reloads import Reloaded
-from ..intake.dependencies import Services, ServicesDep
 from ..problems import Forbidden, responses
-from ..schemas import ReloadedCategory, ReloadReport, VersionInfo, VersionList
-from .score import CategoryName
+from ..schemas import CategoryName, ReloadedCategory, ReloadReport, VersionInfo, VersionList
+from ..services import Services, ServicesDep
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 

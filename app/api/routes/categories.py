@@ -7,10 +7,9 @@ from fastapi import APIRouter
 from ...core.detector import Detector
 from ...core.errors import UnknownCategory
 from ...service.registry import Unavailable
-from ..intake.dependencies import Services, ServicesDep
 from ..problems import responses
-from ..schemas import CategoryInfo, CategoryList
-from .score import CategoryName
+from ..schemas import CategoryInfo, CategoryList, CategoryName
+from ..services import Services, ServicesDep
 
 router = APIRouter(prefix="/categories", tags=["categories"])
 

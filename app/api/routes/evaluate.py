@@ -11,11 +11,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from ...core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from ...core.evaluating.evaluation import Evaluation
 from ...core.store.manifest import Manifest
-from ..intake.dependencies import Services, ServicesDep
 from ..problems import responses
-from ..schemas import EvaluationList, EvaluationProgress, EvaluationStatus
+from ..schemas import CategoryName, EvaluationList, EvaluationProgress, EvaluationStatus
 from ..security import require_scope
-from .score import CategoryName
+from ..services import Services, ServicesDep
 
 router = APIRouter(prefix="/evaluate", tags=["evaluate"])
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ...service.registry import Unavailable
-from ..intake.dependencies import Services, ServicesDep
 from ..schemas import Liveness, Readiness
+from ..services import Services, ServicesDep
 
 router = APIRouter(tags=["health"])
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from ...core import errors
 from ...core.detector import Detector
 from .. import answers
-from ..intake.dependencies import ServicesDep
 from ..intake.lifetime import DeadlineDep, while_wanted
 from ..intake.uploads import read_photo, read_photos
 from ..middleware.admission import PhotoRoute
 from ..problems import BadUpload, BodyTooLarge, NotAnImageType, responses
-from ..schemas import Batch, Categories, Score
+from ..schemas import Batch, Categories, CategoryName, Score
+from ..services import ServicesDep
 
 # Photos are refused here while the queue is full, before anything is done for them.
 router = APIRouter(prefix="/score", tags=["score"], route_class=PhotoRoute)
 
-CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
 Heatmap = Annotated[
     bool, Query(description="add the anomaly map as an overlay PNG (methods with patches only)")
 ]

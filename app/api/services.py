@@ -7,16 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from ...access.key_store import KeyStore
-from ...access.rate_limit import RateLimiter
-from ...service.drain import Drain
-from ...service.evaluations import Evaluations
-from ...service.inspector import Inspector
-from ...service.metrics import Metrics
-from ...service.registry import Registry
-from ...service.reloads import Reloads
-from ...settings import Settings
-from .receiving import BodyMemory
+from ..access.key_store import KeyStore
+from ..access.rate_limit import RateLimiter
+from ..service.drain import Drain
+from ..service.evaluations import Evaluations
+from ..service.inspector import Inspector
+from ..service.metrics import Metrics
+from ..service.registry import Registry
+from ..service.reloads import Reloads
+from ..settings import Settings
+from .intake.receiving import BodyMemory
 
 
 @dataclass(frozen=True)
