@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def take_or_build(
         GoodsGuardError: what the build raises.
     """
     wanted = recipe(category, preset, extractor, rule)
-    with suppress(GoodsGuardError, OSError, ValueError):  # what cannot be taken is built again
+    # What cannot be taken is built again.
+    with suppress(GoodsGuardError, OSError, ValueError, RecursionError):
         if (taken := _stored(models, category.name, wanted, extractor)) is not None:
             return taken, True
     build = build_bank(category, preset, extractor, threshold=rule, progress=progress)
@@ -59,12 +61,21 @@ def recipe(
     parts = (
         preset.model_dump(mode="json"),
         rule.model_dump(mode="json") if rule else None,
-        artifacts.training_files_sha256(category.train),
+        _photos_sha256(category.train),
         extractor.spec.weights_sha256,
         (runtime.name, runtime.precision, runtime.device.type),
         __version__,
     )
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _photos_sha256(paths: Sequence[Path]) -> str:
+    """Of names and contents: a photo that was exchanged for another is noticed."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.name!a} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _stored(models: Path, name: str, wanted: str, extractor: FeatureExtractor) -> Detector | None:

@@ -78,7 +78,8 @@ def write_page(
         descriptions: of the presets, in their order.
         limit: that many photos were used at most, of each kind.
     """
-    write_whole(path, render(compared, descriptions, limit))
+    # A file name may hold half a character, which no page can show.
+    write_whole(path, render(compared, descriptions, limit).encode("utf-8", "replace"))
     return path
 
 

@@ -21,7 +21,7 @@ from ..core.photo.images import FORMATS, decode
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
 SIDE = 128  # photos are squashed to this square before their pixels are measured
-ENOUGH_GOOD = 100  # the largest of 99 scores is passed by the next good photo in 1 % of cases
+ENOUGH_GOOD = 99  # the largest of 99 scores is passed by the next good photo in 1 % of cases
 GROUPS = ("train good", "test good", "defective")
 
 _SHORTCUT = 0.75  # an AUROC of plain brightness or contrast that deserves a word

@@ -17,11 +17,11 @@ import numpy as np
 
 from ... import __version__
 from ..arrays import Indices
-from ..errors import CalibrationError, DatasetError, TooManyUnreadable
+from ..errors import CalibrationError, DatasetError, PresetError, TooManyUnreadable
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Sample, Samples
 from ..features.spool import Spool
-from ..judging.calibration import Alpha, Calibration, Rule
+from ..judging.calibration import Alpha, Calibration, Rule, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
 from ..methods.method import Lesson, Method, Scorer
@@ -77,8 +77,12 @@ def build_bank(
 
     Raises:
         DatasetError: no images. TooManyUnreadable. CalibrationError: too few images.
+        PresetError: the extractor is not one of the preset's features, or its method cannot
+            learn from them.
         NonFiniteScore: the network answered with NaN or infinity.
+        BankError: the method does not come back from what it stores.
     """
+    _check_features(preset, extractor)
     start = time.perf_counter()
     rule = threshold or preset.threshold
     paths = evenly(category.train, limit)
@@ -92,6 +96,7 @@ def build_bank(
         samples, extractor = _selected(spool, preset, extractor)
         learnt = _learn(samples, names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
+    _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
         images=len(read),
         unreadable=len(unreadable),
@@ -142,7 +147,10 @@ def _learn(samples: Samples, names: list[str], preset: Preset, progress: BuildPr
         seed=plan.seed,
         progress=partial(progress, "calibration"),
     )
-    return _Learnt(method.for_serving(lesson), held_out, warnings)
+    served = method.for_serving(lesson)
+    # As whoever loads the bank gets it: a method that does not come back is found out now.
+    stored = type(served).load(served.settings, served.tensors())
+    return _Learnt(stored, held_out, warnings)
 
 
 def _selected(
@@ -228,6 +236,28 @@ def _embed(
                     golden.append(prepared)
         progress("embed", len(read) + len(unreadable), len(paths))
     return read, unreadable, golden
+
+
+def _check_features(preset: Preset, extractor: FeatureExtractor) -> None:
+    found_later = {"weights_sha256", "selected_dimensions"}
+    wanted, given = (
+        spec.model_dump(exclude=found_later) for spec in (preset.features, extractor.spec)
+    )
+    if wanted != given:
+        raise PresetError(
+            f"the extractor is not one of {preset.name}'s features: load it from this preset"
+        )
+
+
+def _check_alpha(calibration: Calibration, warnings: list[str]) -> None:
+    """Rules that assume something of the scores may promise what their number cannot show."""
+    n = len(calibration.scores)
+    if calibration.alpha < smallest_alpha(n):
+        warnings.append(
+            f"the threshold's rule promises {calibration.alpha:.2%} false alarms, which {n} photos "
+            f"cannot show: with so many the least is {smallest_alpha(n):.2%}. Add good photos, or "
+            "ask for a rate by --alpha."
+        )
 
 
 def _check_promise(rule: Rule, images: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -71,17 +72,22 @@ def preset_names() -> list[str]:
     )
 
 
-def load_preset(name_or_file: str) -> Preset:
+def load_preset(name_or_file: str | Path) -> Preset:
     """A preset by name, or from a TOML file of one's own.
 
     Raises:
         PresetError: unknown name, or invalid values; the text says which.
     """
+    name_or_file = str(name_or_file)
     if name_or_file.endswith(".toml"):
         path = Path(name_or_file)
         if not path.is_file():
             raise PresetError(f"no preset file at {path}")
-        return _parse(path.read_text(encoding="utf-8"), path.name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise PresetError(f"the preset file {path} cannot be read: {exc}") from exc
+        return _parse(text, path.name)
     if name_or_file not in preset_names():
         raise PresetError(
             f"unknown preset {name_or_file!r}; there are {', '.join(preset_names())}, "
@@ -104,5 +110,13 @@ def _parse(text: str, origin: str) -> Preset:
                 'N is [selection] with rule = "highest_std" and keep = N'
             )
         return Preset.model_validate(values)
-    except (tomllib.TOMLDecodeError, ValidationError) as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise PresetError(f"preset {origin} is invalid: {exc}") from exc
+    except ValidationError as exc:
+        faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in exc.errors())
+        raise PresetError(f"preset {origin} is invalid: {faults}") from exc
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """Where in the file: `method.k`, for the model's `method.settings.k`."""
+    return ".".join(str(part) for part in location if part != "settings") or "the file"

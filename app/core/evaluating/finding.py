@@ -58,6 +58,12 @@ def _proven(best: Outcome, category: str, leads: Sequence[Lead]) -> str:
 
 
 def _doubtful(best: Outcome, category: str, doubtful: Sequence[Lead]) -> str:
+    equal = [other for other, lead in doubtful if lead.value == 0]
+    if equal:
+        return (
+            f"{listed([best.preset, *equal])} have the same AUROC on {category}, {best.auroc:.3f}, "
+            "the highest; these photos do not tell which is better."
+        )
     other, lead = doubtful[0]
     more = f", nor is its lead over {listed(o for o, _ in doubtful[1:])}" if doubtful[1:] else ""
     return (

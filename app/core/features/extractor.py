@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Floats
-from ..errors import NonFiniteScore, PresetError
+from ..errors import BankError, NonFiniteScore, PresetError
 from ..photo.images import DecodedImage
 from ..photo.preprocess import PreparedImage, Preprocess
 from .backbones import get_backbone
@@ -24,6 +24,8 @@ from .weights import find_weights, load_network
 
 # Photos per forward pass: beyond 16 a CPU gains nothing, and 16 fit the smallest GPU.
 BATCH_SIZE = 16
+# A photo's cells: raw pixels of 256 × 256, the finest grid that anything here needs.
+MOST_CELLS = 1 << 16
 
 
 class FeatureSpec(BaseModel):
@@ -45,15 +47,23 @@ class FeatureSpec(BaseModel):
 
     backbone: str
     weights_sha256: str = ""
-    layers: tuple[str, ...] = Field(min_length=1)
+    layers: tuple[str, ...] = Field(min_length=1, max_length=32)
     preprocess: Preprocess
     pooling: Literal["global_mean", "patches"] = "global_mean"
     neighbourhood: int = Field(default=1, ge=1, le=15)
     unit_length: bool = False
-    selected_dimensions: tuple[int, ...] | None = None
+    # Wider features than these there are none; a damaged manifest must not ask for gigabytes.
+    selected_dimensions: tuple[int, ...] | None = Field(
+        default=None, min_length=1, max_length=1 << 16
+    )
 
     @model_validator(mode="after")
     def _check(self) -> FeatureSpec:
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError("a layer is named twice")
+        chosen = self.selected_dimensions or ()
+        if len(set(chosen)) < len(chosen) or min(chosen, default=0) < 0:
+            raise ValueError("selected_dimensions must be distinct, and none negative")
         if self.neighbourhood % 2 == 0:
             raise ValueError("neighbourhood must be odd, so that it has a centre")
         if self.pooling == "global_mean" and self.neighbourhood != 1:
@@ -74,6 +84,11 @@ class FeatureSpec(BaseModel):
             raise PresetError(f"{self.backbone} has no layer {unknown}; there are {list(known)}")
         finest = min((known[name] for name in self.layers), key=lambda layer: layer.stride)
         side = finest.side(self.preprocess.input_size)
+        if side**2 > MOST_CELLS:
+            raise PresetError(
+                f"{side} × {side} cells are more than the {MOST_CELLS:,} that memory is kept for: "
+                "lower input_size, or take a layer of a larger stride"
+            )
         return side, side
 
     def network_key(self) -> str:
@@ -161,10 +176,13 @@ class FeatureExtractor:
 
         Raises:
             NonFiniteScore: NaN or infinity among them.
+            BankError: dimensions are selected that the network does not have.
         """
         rows, columns = photo.cells(self.grid)
         cells = features.reshape(*self.grid, -1)[rows, columns]
         if self._columns is not None:
+            if self._columns.max() >= cells.shape[-1]:
+                raise BankError(f"the network has {cells.shape[-1]} dimensions, not those selected")
             cells = cells[..., self._columns]
         if not np.isfinite(cells).all():
             raise NonFiniteScore("the network's features for this photo are not finite")

@@ -174,7 +174,7 @@ def _not_found(backbone: str, copied: str, folder: Path, exc: Exception) -> Weig
         f"the weights of {backbone} are not on this machine and could not be downloaded "
         f"({exc}). Three ways out: (1) give a file with --weights FILE or GOODSGUARD_WEIGHTS; "
         f"(2) copy {copied} from a machine with a network to {folder}; "
-        "(3) use a preset that ships its weights in a package, such as embedded-knn.",
+        "(3) use a preset that ships its weights in a package, such as embedded-patch.",
         public=NOT_THERE,
     )
 

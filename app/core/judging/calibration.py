@@ -74,7 +74,7 @@ class Alpha(BaseModel):
             needed = math.ceil(1 / self.alpha - 1 - 1e-9)
             raise CalibrationError(
                 f"{n} calibration scores cannot carry a false-alarm rate of {self.alpha:g}: the "
-                f"smallest they can is {smallest:.4g}. Ask for at least that, or add good photos "
+                f"smallest they can is {smallest:.6g}. Ask for at least that, or add good photos "
                 f"until there are {needed}."
             )
         return float(np.partition(scores, rank - 1)[rank - 1])

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 
 from ..arrays import Doubles, Floats
-from ..errors import BankError, PresetError
+from ..errors import BankError, CalibrationError, PresetError
 from ..features.sample import Sample, Samples
 from .method import Facts, Learnt, Lesson, Method, MethodSettings, checked
 
@@ -25,8 +25,11 @@ _MOST_NUMBERS = 1 << 25
 _BLOCK = 64
 # Photos whose products are summed at once.
 _BATCH = 32
-# A place that fewer photos show (the rim of a letterbox) takes the statistics of all places.
+# Of fewer photos a covariance says nothing.
 _FEWEST = 8
+# A place that a smaller share of the photos shows (the rim of a letterbox) takes the statistics of
+# all places.
+_SHARE = 0.5
 
 
 class GaussianSettings(MethodSettings):
@@ -35,9 +38,13 @@ class GaussianSettings(MethodSettings):
     Attributes:
         shrinkage: λ of Σ = (1 − λ) S + λ (tr S / D) I, towards a sphere of the same size (the
             target of Ledoit & Wolf 2004, J. Multivariate Analysis 88:365; λ is fixed here).
+        own: which places have statistics of their own, a bit each, in hexadecimal; the build finds
+            it. The folds of a calibration must not decide that anew: a place near the limit would
+            be judged by one measure there and by another when the bank serves.
     """
 
-    shrinkage: float = Field(default=0.1, gt=0.0, lt=1.0)
+    shrinkage: float = Field(default=0.1, ge=1e-6, lt=1.0)
+    own: str = Field(default="", pattern=r"^[0-9a-f]*$", max_length=1 << 20)
 
 
 class Gaussian(Method):
@@ -65,6 +72,7 @@ class Gaussian(Method):
 
         Raises:
             PresetError: more places and dimensions than memory is kept for.
+            CalibrationError: too few photos.
         """
         first = lesson.samples[0]
         places, width = first.grid[0] * first.grid[1], first.cells.shape[-1]
@@ -74,9 +82,18 @@ class Gaussian(Method):
                 f"{places} places of {width} dimensions are too many covariances: keep {most} "
                 'dimensions at most, with rule = "random" in [selection], or lower input_size'
             )
+        if len(lesson) < _FEWEST:
+            raise CalibrationError(
+                f"{len(lesson)} photos are too few for a covariance, which takes {_FEWEST}; with "
+                "those that calibration leaves out, give 10 good photos or more"
+            )
         seen, mean = _means(lesson.samples, places, width)
         products = _products(lesson, mean)
-        own = seen >= _FEWEST
+        if not settings.own:
+            often = np.packbits(seen >= _SHARE * len(lesson))
+            settings = settings.model_copy(update={"own": often.tobytes().hex()})
+        bits = np.frombuffer(bytes.fromhex(settings.own), dtype=np.uint8)
+        own = np.unpackbits(bits)[:places].astype(bool) & (seen > 1)
         pooled_mean = np.average(mean, axis=0, weights=seen)
         away = mean - pooled_mean
         pooled = (products.sum(axis=0) + (away * seen[:, None]).T @ away) / max(1, seen.sum() - 1)

@@ -146,9 +146,16 @@ class Scorer:
     scoring: Scoring
 
     def cells(self, sample: Sample) -> Floats:
-        """(h, w) float32 scores of the cells."""
-        highest = self.scoring.counted(sample.cells.shape[0] * sample.cells.shape[1])
-        return self.method.score(sample, highest)
+        """(h, w) float32 scores of the cells.
+
+        Raises:
+            BankError: the method cannot score them.
+        """
+        shape = sample.cells.shape[:2]
+        cells = self.method.score(sample, self.scoring.counted(shape[0] * shape[1]))
+        if cells.shape != shape:
+            raise BankError(f"{self.method.kind} scored {cells.shape} cells of {shape}")
+        return cells
 
     def score(self, sample: Sample) -> float:
         """The photo's score.
@@ -160,7 +167,7 @@ class Scorer:
 
 
 def checked(tensors: Learnt, shapes: Mapping[str, tuple[Any, int]]) -> Learnt:
-    """Learnt from a file, if they are these and no others.
+    """Tensors from a file, if they are these and no others.
 
     Args:
         shapes: by name the type and the number of axes wanted.

@@ -17,13 +17,20 @@ from .method import Facts, Method, MethodSettings
 
 @cache
 def methods() -> Mapping[str, type[Method]]:
-    """Every method by its kind. A new one is a new module; no list names it."""
+    """Every method by its kind. A new one is a new module; no list names it.
+
+    Raises:
+        ValueError: two of one kind.
+    """
     package = importlib.import_module(__package__)
     found: dict[str, type[Method]] = {}
     for module in pkgutil.iter_modules(package.__path__):
         method = getattr(importlib.import_module(f".{module.name}", __package__), "METHOD", None)
-        if method is not None:
-            found[method.kind] = method
+        if method is None:
+            continue
+        if method.kind in found:
+            raise ValueError(f"two methods are called {method.kind!r}: rename one of them")
+        found[method.kind] = method
     return MappingProxyType(dict(sorted(found.items())))
 
 

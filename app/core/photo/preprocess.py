@@ -109,6 +109,8 @@ class Preprocess(BaseModel):
             raise ValueError("resize_size belongs to shorter_side_crop, and only to it")
         if self.resize_size is not None and self.resize_size < self.input_size:
             raise ValueError("resize_size must be at least input_size")
+        if self.resize_size is not None and self.resize_size > 2 * self.input_size:
+            raise ValueError("resize_size may be twice the input_size at most")
         if min(self.std) <= 0:
             raise ValueError("std must be positive")
         return self

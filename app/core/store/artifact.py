@@ -224,6 +224,8 @@ def load(
 
 
 def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
+    if not manifest.features.weights_sha256:
+        raise ArtifactError("the manifest does not name the network's weights")
     scores = tensors.calibration_scores
     if len(scores) != manifest.counts.calibration_scores:
         raise ArtifactError(f"{len(scores)} calibration scores are not the manifest's number")

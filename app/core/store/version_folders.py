@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ArtifactError
-from ..files import PARTIAL, write_whole
+from ..files import PARTIAL, read_at_most, write_whole
 from .manifest import VERSION_PATTERN
 from .signing import SIGNATURE
 
 CURRENT = "current"
+# A version and a line end; white space does no harm.
+_MAX_CURRENT_BYTES = 256
 
 
 def current_version(folder: Path) -> str:
@@ -27,7 +29,7 @@ def current_version(folder: Path) -> str:
     Raises:
         ArtifactError: no such file, or what it holds is no version.
     """
-    text = read(folder / CURRENT)[:64].decode("ascii", errors="replace").strip()
+    text = read(folder / CURRENT, _MAX_CURRENT_BYTES).decode("ascii", errors="replace").strip()
     if not VERSION_PATTERN.fullmatch(text):
         raise ArtifactError(f"{CURRENT} names no bank version")
     return text
@@ -55,18 +57,22 @@ def versions(folder: Path) -> list[str]:
         raise ArtifactError(f"{folder.name} cannot be read: {exc.strerror}") from exc
 
 
-def read(path: Path, limit: int | None = None) -> bytes:
+def read(path: Path, limit: int) -> bytes:
     """A file's bytes.
 
     Raises:
-        ArtifactError: it cannot be read, or has more than `limit` bytes.
+        ArtifactError: it is no file, cannot be read, or has more than `limit` bytes.
     """
     try:
-        if limit is not None and path.stat().st_size > limit:
-            raise ArtifactError(f"{path.name} is larger than {limit} bytes")
-        return path.read_bytes()
+        # Asked of the file, since a pipe would be waited for and a device never ends.
+        if path.exists() and not path.is_file():
+            raise ArtifactError(f"{path.name} is no file")
+        data = read_at_most(path, limit)
     except OSError as exc:
         raise ArtifactError(f"{path.name} cannot be read: {exc.strerror}") from exc
+    if len(data) > limit:
+        raise ArtifactError(f"{path.name} is larger than {limit} bytes")
+    return data
 
 
 @contextmanager

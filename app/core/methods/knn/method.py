@@ -112,7 +112,10 @@ class Knn(Method):
 
     @classmethod
     def load(cls, settings: KnnSettings, tensors: Learnt) -> Self:
-        listed = settings.search.kind == "lists"
+        plan = settings.search
+        listed = plan.kind == "lists"
+        if listed and not (plan.probes and plan.thorough_probes):
+            raise BankError("the bank's search reads no list")
         shapes: dict[str, tuple[Any, int]] = {"vectors": (np.float32, 2)}
         if listed:
             shapes |= {"centroids": (np.float32, 2), "list_of": (np.int32, 1)}

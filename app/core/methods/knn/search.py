@@ -28,6 +28,8 @@ SMALLEST_LISTED = 1024
 # the order of the exact ones to this rank correlation.
 _THOROUGH = 16
 LEAST_RANK_CORRELATION = 0.999
+# Patches times lists whose nearness is held at once, 256 MiB; beyond it the search is exact.
+_MOST_NEARNESSES = 1 << 26
 # The order of fewer photos than this says nothing.
 FEWEST_PHOTOS = 8
 
@@ -76,7 +78,8 @@ class PatchSearch:
         Raises:
             BankError: patches of another dimension.
         """
-        if self.lists is None or patches.shape[1] != self.bank.dimensions:
+        too_many = self.lists is not None and len(patches) * len(self.lists) > _MOST_NEARNESSES
+        if self.lists is None or too_many or patches.shape[1] != self.bank.dimensions:
             return self.exact(patches)
         nearness = self.lists.nearness(patches)
         scores = self.lists.nearest(patches, nearness, self.plan.probes)

@@ -9,13 +9,20 @@ import pytest
 from app.core.building.build import Build, build_bank
 from app.core.building.preset import Preset
 from app.core.detector import Detector
-from app.core.errors import CalibrationError, DatasetError, TooManyUnreadable
+from app.core.errors import (
+    BankError,
+    CalibrationError,
+    DatasetError,
+    PresetError,
+    TooManyUnreadable,
+)
 from app.core.judging.calibration import MeanStd
-from app.core.methods.knn import KnnSettings
+from app.core.methods.knn import Knn, KnnSettings
 from app.core.photo.dataset import Category, read_category
 from tests.support import (
     GREYS,
     METHOD,
+    SPEC,
     bank_of,
     colour_extractor,
     encode,
@@ -186,3 +193,26 @@ def test_progress_adds_up_to_the_number_of_files(tmp_path: Path) -> None:
 def test_the_manifest_names_what_decides_the_numbers(tmp_path: Path) -> None:
     libraries = built(tmp_path).artifact.manifest.libraries
     assert {"goodsguard", "python", "torch", "numpy", "pillow", "faiss-cpu"} <= set(libraries)
+
+
+def test_an_extractor_of_another_preset_is_refused(tmp_path: Path) -> None:
+    write_category(tmp_path)
+    other = colour_extractor(SPEC.model_copy(update={"layers": ("other",)}))
+    with pytest.raises(PresetError, match="load it from this preset"):
+        build_bank(read_category(tmp_path, "can"), METHOD, other)
+
+
+@pytest.mark.parametrize(("rule", "warned"), [(MeanStd(k=3), True), (MeanStd(k=1), False)])
+def test_a_promise_that_the_photos_cannot_show_is_told(
+    tmp_path: Path, rule: MeanStd, warned: bool
+) -> None:
+    warnings = built(tmp_path, METHOD.model_copy(update={"threshold": rule})).warnings
+    assert any("10 photos cannot show" in text for text in warnings) == warned
+
+
+def test_a_method_that_does_not_come_back_ends_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Knn, "tensors", lambda _: {})
+    with pytest.raises(BankError, match="lacks vectors"):
+        built(tmp_path)

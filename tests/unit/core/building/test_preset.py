@@ -93,7 +93,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("old", "new", "named"),
     [
         ("q = 0.95", "q = 1.5", "threshold"),
-        ("k = 3", "k = 0", "method.settings.k"),
+        ("k = 3", "k = 0", r"method\.k: "),
         ("k = 3", "neighbours = 3", "neighbours"),
         ("input_size = 224", "input_size = 'large'", "input_size"),
         ('rule = "quantile"', 'rule = "guess"', "threshold"),
@@ -105,3 +105,17 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_invalid_value_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
     with pytest.raises(PresetError, match=named):
         load_preset(written(tmp_path, VALID.replace(old, new)))
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"a = " + b"[" * 5000])
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(data)
+    with pytest.raises(PresetError, match="mine"):
+        load_preset(path)
+
+
+def test_a_preset_of_an_older_release_is_told_what_to_change(tmp_path: Path) -> None:
+    old = VALID.replace('[method]\nkind = "knn"\nk = 3\n', "[bank]\ncoreset_ratio = 0.1\n")
+    with pytest.raises(PresetError, match=r"\[bank\] is \[method\]"):
+        load_preset(written(tmp_path, old))

@@ -55,10 +55,10 @@ def test_leads_over_all_others_are_said_to_be_proven() -> None:
     assert "over all others are proven too" in text
 
 
-def test_equal_methods_leave_the_first_named_unproven() -> None:
+def test_of_equal_methods_none_is_called_better() -> None:
     found = find(SPLIT, [method("a", 1), method("b", 1)])
     assert (found.best, found.is_proven) == ("a", False)
-    assert "lead of 0.000 over b is not proven" in found.sentence
+    assert found.sentence.startswith("a and b have the same AUROC on can, 0.")
 
 
 def test_one_that_is_left_alone_is_not_called_best() -> None:

@@ -102,7 +102,7 @@ def test_the_report_names_three_ways_out(answers: Answers, case: tuple[str, str]
     answer = answers[case]
     assert "--weights FILE or GOODSGUARD_WEIGHTS" in answer.text
     assert str(answer.home / CACHES[case[0]]) in answer.text
-    assert "embedded-knn" in answer.text
+    assert "embedded-patch" in answer.text
 
 
 @pytest.mark.parametrize("case", CASES)

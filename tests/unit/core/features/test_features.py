@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.arrays import Floats
 from app.core.building.preset import load_preset
-from app.core.errors import NonFiniteScore, PresetError, WeightsNotFound
+from app.core.errors import BankError, NonFiniteScore, PresetError, WeightsNotFound
 from app.core.features.backbones import get_backbone
 from app.core.features.extractor import FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import choose_runtime
@@ -215,3 +215,32 @@ def test_specs_share_a_network_whatever_their_selected_dimensions() -> None:
 )
 def test_specs_that_differ_otherwise_do_not(change: dict[str, object]) -> None:
     assert len(keys({}, change)) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": ("colour", "colour")},
+        {"layers": tuple(map(str, range(40)))},
+        {"selected_dimensions": (1, 1)},
+        {"selected_dimensions": (-1,)},
+        {"selected_dimensions": ()},
+    ],
+)
+def test_a_spec_that_asks_for_the_same_twice_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"layer|selected_dimensions"):
+        FeatureSpec.model_validate(SPEC.model_dump() | change)
+
+
+def test_dimensions_that_the_network_does_not_have_are_refused() -> None:
+    spec = SPEC.model_copy(update={"selected_dimensions": (0, 3)})
+    with pytest.raises(BankError, match="3 dimensions"):
+        sample(colour_extractor(spec), encode(plain(9)))
+
+
+def test_more_cells_than_memory_is_kept_for_are_refused() -> None:
+    preprocess = SPEC.preprocess.model_copy(update={"input_size": 512})
+    changes = {"backbone": "pixels", "layers": ("pixels",), "pooling": "patches"}
+    spec = SPEC.model_copy(update=changes | {"preprocess": preprocess})
+    with pytest.raises(PresetError, match="lower input_size"):
+        _ = spec.grid

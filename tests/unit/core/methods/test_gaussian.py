@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.core.errors import BankError, PresetError
+from app.core.errors import BankError, CalibrationError, PresetError
 from app.core.features.sample import Sample
+from app.core.judging.held_out import hold_out
 from app.core.methods.gaussian import Gaussian, GaussianSettings
-from app.core.methods.method import Lesson
+from app.core.methods.method import Lesson, Scorer
 from app.core.methods.scoring import Scoring
 
 GRID, D = (3, 4), 5
@@ -47,7 +48,7 @@ def by_definition(cells: Any, photos: Any, shrinkage: float) -> Any:
     return found
 
 
-@given(seed=st.integers(0, 999), photos=st.integers(8, 70), shrinkage=st.floats(0.01, 0.9))
+@given(seed=st.integers(0, 999), photos=st.integers(8, 60), shrinkage=st.floats(0.01, 0.9))
 def test_scores_are_the_definitions(seed: int, photos: int, shrinkage: float) -> None:
     good, other = drawn(seed, photos), drawn(seed + 5000, 1)[0]
     learnt = Gaussian.fit(GaussianSettings(shrinkage=shrinkage), lesson([sample(g) for g in good]))
@@ -109,9 +110,24 @@ def test_good_photos_without_any_difference_give_finite_scores(value: float) -> 
     assert (other > 100).all()
 
 
-def test_two_photos_are_enough_to_learn_something() -> None:
-    learnt = Gaussian.fit(GaussianSettings(), lesson([sample(g) for g in drawn(4, 2)]))
-    assert np.isfinite(learnt.score(sample(drawn(5, 1)[0]), 1)).all()
+@pytest.mark.parametrize("photos", [1, 2, 7])
+def test_too_few_photos_are_refused_rather_than_taken_for_a_bank(photos: int) -> None:
+    with pytest.raises(CalibrationError, match="10 good photos or more"):
+        Gaussian.fit(GaussianSettings(), lesson([sample(g) for g in drawn(4, photos)]))
+
+
+@pytest.mark.parametrize("rare", [7, 9, 12])
+def test_a_fold_judges_each_place_by_the_measure_of_the_whole(rare: int) -> None:
+    """Squares among landscape photos: what only they show has pooled statistics in every fold, as
+    in the whole, so that a new square scores as the held-out ones do."""
+    good = drawn(8, 100 + 40)
+    photos = [sample(g[1:] if i >= rare else g, top=int(i >= rare)) for i, g in enumerate(good)]
+    whole = lesson(photos[:100])
+    learnt = Gaussian.fit(GaussianSettings(), whole)
+    held_out = hold_out(learnt, whole, folds=5, seed=0).scores[:rare]
+    scorer = Scorer(learnt, whole.scoring)
+    new = [scorer.score(sample(g)) for g in good[100:]]
+    assert np.median(new) == pytest.approx(np.median(held_out), rel=0.5)
 
 
 def test_what_is_stored_comes_back_and_scores_the_same() -> None:
@@ -161,7 +177,7 @@ def test_tensors_that_are_no_gaussians_are_refused(changes: dict[str, Any], reas
         Gaussian.load(GaussianSettings(), given_)
 
 
-@pytest.mark.parametrize("shrinkage", [0, 1, -0.1, float("nan")])
+@pytest.mark.parametrize("shrinkage", [0, 1e-12, 1, -0.1, float("nan")])
 def test_a_shrinkage_without_sense_is_refused(shrinkage: float) -> None:
     with pytest.raises(ValidationError):
         GaussianSettings(shrinkage=shrinkage)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.core.features.runtimes import Engine
 from app.core.store import artifact as artifacts
 from app.core.store import signing
 from app.core.store.signing_keys import TrustedKeys
-from app.core.store.version_folders import prune, set_current, writer_lock
+from app.core.store.version_folders import prune, read, set_current, writer_lock
 from app.service.networks import SharedNetworks
 from app.service.registry import BankSource, Unavailable
 from tests.support import colour_extractor, make_artifact, version_number
@@ -245,3 +246,21 @@ def test_a_flipped_bit_anywhere_in_a_signed_bank_is_refused_or_changes_nothing(
         harmless.append(position)
     # Of `current` the line's end may be another one.
     assert harmless == [] or (name == artifacts.CURRENT and harmless == [len(whole) - 1])
+
+
+def test_a_pipe_or_an_endless_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name in ("pipe", "endless"):
+        with pytest.raises(ArtifactError, match="is no file"):
+            read(tmp_path / name, 100)
+
+
+@pytest.mark.parametrize("size", [99, 100, 101])
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(bytes(size))
+    if size <= 100:
+        assert len(read(tmp_path / "file", 100)) == size
+    else:
+        with pytest.raises(ArtifactError, match="larger than 100"):
+            read(tmp_path / "file", 100)

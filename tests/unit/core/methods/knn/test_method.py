@@ -171,9 +171,14 @@ def test_several_neighbours_and_global_features_are_served_exactly(
         (KnnSettings(), {"vectors": np.ones((0, 3), dtype=np.float32)}, "N and D"),
         (KnnSettings(), {"vectors": float32([[1]]), "more": float32([1])}, "holds more"),
         (
-            KnnSettings(search=SearchPlan(kind="lists", lists=1)),
+            KnnSettings(search=SearchPlan(kind="lists", lists=1, probes=1, thorough_probes=1)),
             {"vectors": float32([[1.0]])},
             "lacks centroids, list_of",
+        ),
+        (
+            KnnSettings(search=SearchPlan(kind="lists", lists=1, probes=1)),
+            {"vectors": float32([[1.0]])},
+            "reads no list",
         ),
     ],
 )
