@@ -9,11 +9,13 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -116,6 +118,21 @@ def write_json(path: Path, evaluations: list[Evaluation]) -> None:
     """Write a list of evaluation objects, whole or not at all."""
     objects = [evaluation.model_dump(mode="json") for evaluation in evaluations]
     write_whole(path, json.dumps(objects, indent=2) + "\n")
+
+
+def show(table: Table) -> None:
+    """Print a table; where the terminal is too narrow for it, a block of lines for each row."""
+    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
+    if needed <= console.width:
+        console.print(table)
+        return
+    heads = [" ".join(str(column.header).split()) for column in table.columns]
+    tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    tell(str(table.title or ""), style="italic")
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        tell(f"{heads[0]}: {first}", style="bold")
+        for head, cell in zip(heads[1:], others, strict=True):
+            tell(f"  {head}: {' '.join(str(cell).split())}")
 
 
 def evaluation_table(evaluations: list[Evaluation]) -> Table:

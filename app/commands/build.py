@@ -20,8 +20,8 @@ from ..cli import (
     WeightsOption,
     alpha_rule,
     complain,
-    console,
     progress_bar,
+    show,
     stop,
     warn,
 )
@@ -99,7 +99,7 @@ def main(
     for build in built:
         _print_remarks(build)
     if built:
-        console.print(_table(built))
+        show(_table(built))
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
 

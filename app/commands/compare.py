@@ -21,6 +21,7 @@ from ..cli import (
     complain,
     console,
     progress_bar,
+    show,
     stop,
 )
 
@@ -113,7 +114,7 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
                 complain(f"{comparison.category}: {row.preset}: {row.fault}")
                 failed.append(f"{row.preset} on {comparison.category}")
         if table.row_count:
-            console.print(table)
+            show(table)
         console.print(comparison.finding.sentence, markup=False, highlight=False)
 
 

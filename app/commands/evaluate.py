@@ -22,6 +22,7 @@ from ..cli import (
     evaluation_table,
     logs_to_stderr,
     progress_bar,
+    show,
     stop,
     warn,
     write_json,
@@ -92,7 +93,7 @@ def main(
                 except OSError as exc:  # the figures are worth the rest of the time
                     unwritten = exc
     if done:
-        console.print(evaluation_table(done))
+        show(evaluation_table(done))
         try:
             if report is not None and unwritten is None:
                 console.print(f"report: {reports.write_summary(report, done)}")

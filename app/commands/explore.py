@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..cli import CategoryOption, console, progress_bar, stop, warn
+from ..cli import CategoryOption, console, progress_bar, show, stop, warn
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(
         page = write_page(report, found)
     except (GoodsGuardError, OSError) as exc:
         raise stop(str(exc)) from exc
-    console.print(_table(found))
+    show(_table(found))
     for one in found:
         for text in warnings(one):
             warn(f"{one.category}: {text}")

@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..cli import CategoryOption, ModelsOption, complain, console, stop
+from ..cli import CategoryOption, ModelsOption, complain, console, show, stop
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _verify(models: Path, names: list[str] | None, version: str, trusted: Truste
         except GoodsGuardError as exc:
             table.add_row(*row, escape(str(exc)))
             failed.append(name)
-    console.print(table)
+    show(table)
     if failed:
         complain(f"not trusted: {', '.join(failed)}")
         raise typer.Exit(1)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app import cli
+
+
+def table() -> Table:
+    made = Table(title="evaluation")
+    for head in ("category", "AUROC", "false alarms\nobserved (95 %)"):
+        made.add_column(head)
+    made.add_row("can [1]", "0.959", "0.4%\n(0.0% to 2.3%)")
+    return made
+
+
+def shown(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    console = Console(width=width, record=True, file=None)
+    monkeypatch.setattr(cli, "console", console)
+    with console.capture() as captured:
+        cli.show(table())
+    return captured.get().splitlines()
+
+
+def test_a_table_that_fits_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(80, monkeypatch)
+    assert any("0.959" in line and "│" in line for line in lines)
+
+
+def test_on_a_narrow_terminal_each_row_is_a_block_and_nothing_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert shown(20, monkeypatch) == [
+        "evaluation",
+        "category: can [1]",
+        "  AUROC: 0.959",
+        "  false alarms observed (95 %): 0.4% (0.0% to 2.3%)",
+    ]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, 2.0, float("nan")])
+def test_an_alpha_without_sense_ends_the_command(alpha: float) -> None:
+    with pytest.raises(typer.Exit):
+        cli.alpha_rule(alpha)
+
+
+def test_an_alpha_is_a_rule_and_none_is_none() -> None:
+    rule = cli.alpha_rule(0.05)
+    assert rule is not None
+    assert rule.alpha == 0.05
+    assert cli.alpha_rule(None) is None
