@@ -49,7 +49,8 @@ PrecisionOption = Annotated[
     str, typer.Option(envvar="GOODSGUARD_PRECISION", help="auto, float32, bfloat16 or float16.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option(envvar="GOODSGUARD_THREADS", min=0, help="CPU threads; 0: all cores.")
+    int,
+    typer.Option(envvar="GOODSGUARD_THREADS", min=0, max=1024, help="CPU threads; 0: all cores."),
 ]
 
 
