@@ -7,11 +7,12 @@ from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun, ScoredImage
-from ..core.photo.dataset import GOOD
+from ..core.photo.dataset import GOOD, evenly
 from ..core.photo.images import decode
 from .plots import by_label, draw_histogram, draw_roc, frame_roc
 from .style import DEFECTIVE, DEFECTS, GREY, INK, bare, canvas, styled
@@ -29,7 +30,7 @@ def histogram(run: EvaluationRun) -> Figure:
     figure, axes = canvas(8, 4.5)
     draw_histogram(axes, *by_label(run.scored), e.threshold)
     axes.annotate(
-        f"threshold {e.threshold:.2f}",
+        f"threshold {e.threshold:.3g}",
         (e.threshold, 1),
         xycoords=("data", "axes fraction"),
         xytext=(5, -14),
@@ -57,14 +58,14 @@ def pair(run: EvaluationRun) -> Figure:
         right = (verdict == "anomalous") == scored.image.is_defective
         ax.imshow(decode(scored.image.path.read_bytes()).rgb)
         ax.set_title(
-            f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.2f}\n"
+            f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.3g}\n"
             f"verdict {verdict}{'' if right else ' (wrong)'}, {scored.image.path.name}",
             color=colour,
             fontweight="normal",
         )
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set(visible=True, color=colour, linewidth=3)
-    figure.suptitle(f"{e.category}: threshold {e.threshold:.2f}", color=INK)
+    figure.suptitle(f"{e.category}: threshold {e.threshold:.3g}", color=INK)
     return figure
 
 
@@ -90,9 +91,9 @@ def errors(run: EvaluationRun, overlay: Callable[[bytes], bytes | None]) -> Figu
                 photo = one.image.path.read_bytes()
                 axes.imshow(decode(overlay(photo) or photo).rgb)
                 kind = one.image.defect_type.replace("_", " ")
-                text = f"{kind}: {one.score:.2f}\n{one.image.path.name}"
+                text = f"{kind}: {one.score:.3g}\n{one.image.path.name}"
                 axes.set_title(text, fontsize=9, fontweight="normal")
-    figure.suptitle(f"{run.evaluation.category}: worst errors at threshold {threshold:.2f}")
+    figure.suptitle(f"{run.evaluation.category}: worst errors at threshold {threshold:.3g}")
     return figure
 
 
@@ -108,7 +109,7 @@ def roc(run: EvaluationRun) -> Figure:
     axes.plot(*point, "o", color=DEFECTIVE, markersize=9)
     near_right = point[0] > 0.5
     axes.annotate(
-        f"threshold {e.threshold:.2f}\nrecall {point[1]:.1%}, false alarms {point[0]:.1%}",
+        f"threshold {e.threshold:.3g}\nrecall {point[1]:.1%}, false alarms {point[0]:.1%}",
         point,
         xytext=(-12 if near_right else 12, -30 if point[1] > 0.2 else 12),
         textcoords="offset points",
@@ -120,16 +121,22 @@ def roc(run: EvaluationRun) -> Figure:
 
 @styled
 def confusion(e: Evaluation) -> Figure:
-    """Counts at the deployed threshold, with each row's rates."""
+    """Counts at the deployed threshold, with each row's rates: coloured by right and wrong, the
+    stronger the more of its row a cell holds."""
     at = e.at_threshold
     counts = np.array([[at.tn, at.fp], [at.fn, at.tp]])
     rates = counts / counts.sum(axis=1, keepdims=True)
     figure = Figure(figsize=(5.5, 4.8), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(rates, cmap="Greens", vmin=0, vmax=1.25)
+    colours = [[GREEN, DEFECTIVE], [DEFECTIVE, GREEN]]
+    axes.imshow(
+        [
+            [to_rgba(c, 0.06 + 0.4 * r) for c, r in zip(*line, strict=True)]
+            for line in zip(colours, rates, strict=True)
+        ]
+    )
     for row in range(2):
         for column in range(2):
-            right = row == column
             axes.text(
                 column,
                 row,
@@ -137,8 +144,7 @@ def confusion(e: Evaluation) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=15,
-                color=INK if right else DEFECTIVE,
-                weight="bold" if right else "normal",
+                color=INK,
             )
     axes.set_xticks([0, 1], ["normal", "anomalous"])
     axes.set_yticks([0, 1], ["good", "defective"])
@@ -146,7 +152,7 @@ def confusion(e: Evaluation) -> Figure:
     axes.set_ylabel("label")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{e.category}: threshold {e.threshold:.2f}")
+    axes.set_title(f"{e.category}: threshold {e.threshold:.3g}")
     return figure
 
 
@@ -156,7 +162,7 @@ def tsne(
 ) -> Figure:
     """The test split's embeddings in two dimensions, by defect type (van der Maaten 2008)."""
     assert len(scored) == len(embeddings)
-    rows = np.linspace(0, len(scored) - 1, min(len(scored), _TSNE_LIMIT)).astype(int)
+    rows = evenly(range(len(scored)), _TSNE_LIMIT)
     types = np.array([scored[row].image.defect_type for row in rows])
     # Perplexity must stay below the number of points; 30 is the usual value.
     perplexity = max(1.0, min(30.0, (len(rows) - 1) / 3))
