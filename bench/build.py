@@ -62,16 +62,16 @@ def embed_files(paths: Sequence[Path], extractor: FeatureExtractor) -> None:
     """The embedding stage as a build runs it."""
     with Spool() as spool:
         for photos, _ in read_batches(paths, extractor):
-            embeddings = extractor.embed([prepared for _, prepared in photos])
-            for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-                spool.append(extractor.sample(embedding, prepared))
+            embeddings = extractor.embed([photo.prepared for photo in photos])
+            for photo, embedding in zip(photos, embeddings, strict=True):
+                spool.append(extractor.sample(embedding, photo.prepared))
 
 
 def measure_stage(
     paths: Sequence[Path], extractor: FeatureExtractor, bare: BareBackbone, rounds: int
 ) -> Figures:
     """The stage and its parts in turn, as images a second."""
-    prepared = [p for photos, _ in read_batches(paths, extractor) for _, p in photos]
+    prepared = [p.prepared for photos, _ in read_batches(paths, extractor) for p in photos]
     batches = [prepared[i : i + BATCH_SIZE] for i in range(0, len(prepared), BATCH_SIZE)]
     calls: dict[str, Callable[[], object]] = {
         "stage": lambda: embed_files(paths, extractor),

@@ -49,9 +49,9 @@ def patches_of_files(paths: Sequence[Path], extractor: FeatureExtractor) -> list
     """(P, D) float32 per readable photo, as a build takes them."""
     found = []
     for photos, _ in read_batches(paths, extractor):
-        embeddings = extractor.embed([prepared for _, prepared in photos])
-        for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-            found.append(extractor.sample(embedding, prepared).patches)
+        embeddings = extractor.embed([photo.prepared for photo in photos])
+        for photo, embedding in zip(photos, embeddings, strict=True):
+            found.append(extractor.sample(embedding, photo.prepared).patches)
     return found
 
 

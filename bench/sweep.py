@@ -146,9 +146,9 @@ def _name(config: Config) -> str:
 
 def _fill(spool: Spool, paths: Sequence[Path], extractor: FeatureExtractor) -> None:
     for photos, _ in read_batches(paths, extractor):
-        embeddings = extractor.embed([prepared for _, prepared in photos])
-        for (_, prepared), embedding in zip(photos, embeddings, strict=True):
-            spool.append(extractor.sample(embedding, prepared))
+        embeddings = extractor.embed([photo.prepared for photo in photos])
+        for photo, embedding in zip(photos, embeddings, strict=True):
+            spool.append(extractor.sample(embedding, photo.prepared))
 
 
 def _measure(config: Config, category: Category, train: Spool, test: Spool) -> dict[str, Any]:

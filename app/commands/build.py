@@ -20,6 +20,7 @@ from ..cli import (
     WeightsOption,
     alpha_rule,
     complain,
+    errors,
     progress_bar,
     show,
     stop,
@@ -53,13 +54,25 @@ def main(
     max_unreadable: Annotated[
         float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
     ] = 0.05,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Pixels a photo may have (default 64,000,000).")
+    ] = None,
+    groups: Annotated[
+        str,
+        typer.Option(
+            help="Which photos calibration keeps together: auto (SKUs where names show them), "
+            "sku (six digits, the first three), none, or a CSV FILE of file name and group."
+        ),
+    ] = "auto",
 ) -> None:
     """Build a bank and a threshold per category from good photos."""
     from ..core.building.build import build_bank
+    from ..core.building.groups import group_rule
     from ..core.building.preset import load_preset
     from ..core.features.extractor import FeatureExtractor
     from ..core.features.runtimes import choose_device, choose_runtime
     from ..core.photo.dataset import list_categories, read_category
+    from ..core.photo.images import MAX_PIXELS
     from ..core.store import artifact as artifacts
     from ..core.threads import set_threads
 
@@ -67,6 +80,7 @@ def main(
     set_threads(threads)
     try:
         method = load_preset(preset)
+        grouped = group_rule(groups)
         names = list_categories(data, wanted=category)
         place = choose_device(device)
         make_runtime = choose_runtime(place, runtime, precision)
@@ -88,7 +102,9 @@ def main(
                     extractor,
                     threshold=threshold,
                     limit=limit,
+                    groups=grouped,
                     max_unreadable=max_unreadable,
+                    max_pixels=max_pixels or MAX_PIXELS,
                     progress=partial(_show, bar, task, name),
                 )
                 artifacts.save(models, build.artifact)
@@ -98,6 +114,8 @@ def main(
                 failed.append(name)
     for build in built:
         _print_remarks(build)
+        text = f"{build.artifact.manifest.category}: {build.grouping.sentence}"
+        errors.print(text, highlight=False, soft_wrap=True, markup=False)
     if built:
         show(_table(built))
     if failed:

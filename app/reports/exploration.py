@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..core.building.copies import copies_of_files
+from ..core.building.groups import skus
 from ..core.errors import ImageError
 from ..core.evaluating.metrics import auroc
 from ..core.files import write_whole
-from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, groups
+from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly
 from ..core.photo.images import FORMATS, decode
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
@@ -88,6 +90,7 @@ class Exploration:
     category: str
     photos: tuple[SeenPhoto, ...]
     ignored: int
+    copies: str = ""  # a sentence on training photos that show what another shows
 
     def places(self) -> dict[str, list[SeenPhoto]]:
         """Photos by folder, in order: train/good, test/good, then the defect types."""
@@ -116,9 +119,8 @@ class Exploration:
 
     def skus(self) -> dict[str, set[str]]:
         """Split -> its SKUs; empty where the names carry none."""
-        paths = [p.image.path for p in self.photos]
-        names = groups(paths)
-        if names == [path.stem for path in paths]:
+        names = skus([p.image.path for p in self.photos])
+        if names is None:
             return {}
         pairs = {(p.split, name) for p, name in zip(self.photos, names, strict=True)}
         return {s: {name for split, name in pairs if split == s} for s in ("train", "test")}
@@ -138,7 +140,8 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
         for index, image in enumerate(images):
             photos.append(_read(image, split, measure=index in sample))
             progress()
-    return Exploration(category.name, tuple(photos), category.ignored)
+    copies = copies_of_files(category.train)
+    return Exploration(category.name, tuple(photos), category.ignored, copies=copies)
 
 
 def warnings(found: Exploration) -> Iterator[str]:
@@ -152,6 +155,8 @@ def warnings(found: Exploration) -> Iterator[str]:
             yield f"no readable {group.split()[-1]} test images: nothing can be evaluated"
     if broken := len(found.unreadable()):
         yield f"{broken} of {len(photos)} files cannot be read"
+    if found.copies:
+        yield f"train/good: {found.copies}"
     if leaks := len(found.leaks()):
         yield f"a leak: {leaks} files lie in both train and test, whose figures it flatters"
     if clashes := sum(len({p.image.is_defective for p in d}) > 1 for d in found.duplicates()):

@@ -2,6 +2,11 @@
 
 preset.py      a named, complete recipe, one TOML file each in presets/
 reading.py     files -> prepared photos, decoded in parallel
+promise.py     how many photos the false-alarm rate asks for, and what is refused
+seen.py        the photos as they are read
+copies.py      which of them show what another shows: found by sketches.py, confirmed by
+               likeness.py once registration.py has laid one over the other
+groups.py      which belong together: by numbering.py of their names, or by groups_file.py
 selection.py   which of the features' dimensions are kept
 build.py       the build of one category
 """

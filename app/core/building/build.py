@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -17,24 +17,25 @@ import numpy as np
 
 from ... import __version__
 from ..arrays import Indices
-from ..errors import CalibrationError, DatasetError, PresetError, TooManyUnreadable
+from ..errors import DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
-from ..features.sample import Sample, Samples
+from ..features.sample import Chosen, Sample, Samples
 from ..features.spool import Spool
-from ..judging.calibration import Alpha, Calibration, Rule, smallest_alpha
+from ..judging.calibration import Calibration, Rule, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
 from ..methods.method import Lesson, Method, Scorer
 from ..methods.registry import MethodRecord
-from ..photo.dataset import Category, evenly, groups
+from ..photo.dataset import Category, evenly
+from ..photo.images import MAX_PIXELS
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
+from .groups import Grouping, GroupRule, group
 from .preset import Preset
+from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
-
-# A folder of photos has the odd broken file; more than this share means that something is wrong.
-MAX_UNREADABLE = 0.05
+from .seen import Seen, survey
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
@@ -46,11 +47,13 @@ class Build:
     Attributes:
         unreadable: files that were skipped.
         warnings: sentences for the person who builds.
+        grouping: which photos calibration kept together, and why.
     """
 
     artifact: artifacts.Artifact
     unreadable: tuple[Unreadable, ...]
     warnings: tuple[str, ...]
+    grouping: Grouping
 
     @property
     def images_per_second(self) -> float:
@@ -64,19 +67,24 @@ def build_bank(
     *,
     threshold: Rule | None = None,
     limit: int | None = None,
+    groups: GroupRule = "auto",
     max_unreadable: float = MAX_UNREADABLE,
+    max_pixels: int = MAX_PIXELS,
     progress: BuildProgress = lambda _step, _done, _total: None,
 ) -> Build:
-    """Build one category's bank from its good training images.
+    """Build one category's bank from its good training images. Copies of a photo are set aside.
 
     Args:
         extractor: made from the preset's features; its spec carries the weights' hash.
         threshold: a rule in place of the preset's.
         limit: take that many images only, evenly spread over the sorted list.
+        groups: which photos calibration keeps together.
         max_unreadable: the share of broken files above which the build is refused.
+        max_pixels: of a photo; larger ones are not read.
 
     Raises:
-        DatasetError: no images. TooManyUnreadable. CalibrationError: too few images.
+        DatasetError: no images, or groups that do not fit them. TooManyUnreadable.
+        CalibrationError: too few images.
         PresetError: the extractor is not one of the preset's features, or its method cannot
             learn from them.
         NonFiniteScore: the network answered with NaN or infinity.
@@ -88,21 +96,29 @@ def build_bank(
     paths = evenly(category.train, limit)
     if not paths:
         raise DatasetError(f"no images in {category.name}/train/good")
-    _check_promise(rule, len(paths))
+    promise = Promise(category.name, rule, len(paths), max_unreadable)
+    promise.check()
+    if promise.is_close:
+        trial = replace(promise, unreadable=[])
+        survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
     with Spool() as spool:
-        read, unreadable, golden = _embed(paths, extractor, spool, progress)
-        _check_unreadable(unreadable, len(paths), max_unreadable, category.name)
-        names = groups(read) if preset.calibration.keep_groups else [p.name for p in read]
-        samples, extractor = _selected(spool, preset, extractor)
-        learnt = _learn(samples, names, preset, progress)
+        seen, golden = _embed(paths, extractor, spool, promise, max_pixels, progress)
+        copies = seen.copies(partial(progress, "copies"))
+        kept = copies.kept
+        different = Chosen(spool, seen.places(kept))
+        wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
+        grouping = group([seen.paths[photo] for photo in kept], wanted, different)
+        samples, extractor = _selected(different, preset, extractor)
+        learnt = _learn(samples, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
-        images=len(read),
-        unreadable=len(unreadable),
+        images=len(kept),
+        unreadable=len(promise.unreadable),
         ignored=category.ignored,
         calibration_scores=len(calibration.scores),
-        groups=len(set(names)),
+        copies=copies.set_aside,
+        groups=grouping.count,
     )
     manifest = _manifest(
         preset,
@@ -114,7 +130,8 @@ def build_bank(
             rule=rule, value=calibration.threshold, alpha=calibration.alpha
         ),
         counts=counts,
-        training_files_sha256=artifacts.training_files_sha256(read),
+        grouping=manifests.GroupingRecord(by=grouping.by, why=grouping.why),
+        training_files_sha256=artifacts.training_files_sha256(seen.files()),
         wall_time_s=round(time.perf_counter() - start, 3),
     )
     built = artifacts.Artifact(
@@ -124,7 +141,8 @@ def build_bank(
         learnt.held_out.peaks,
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
     )
-    return Build(built, tuple(unreadable), tuple(learnt.warnings))
+    told = filter(None, [copies.remark([path.name for path in seen.paths])])
+    return Build(built, tuple(promise.unreadable), (*told, *learnt.warnings), grouping)
 
 
 @dataclass(frozen=True)
@@ -134,10 +152,12 @@ class _Learnt:
     warnings: list[str]
 
 
-def _learn(samples: Samples, names: list[str], preset: Preset, progress: BuildProgress) -> _Learnt:
+def _learn(
+    samples: Samples, groups: Sequence[str], preset: Preset, progress: BuildProgress
+) -> _Learnt:
     """Fit the method, score what is left out of it, then make it quick."""
     warnings: list[str] = []
-    lesson = Lesson(samples, names, preset.scoring, partial(progress, "learn"), warnings.append)
+    lesson = Lesson(samples, groups, preset.scoring, partial(progress, "learn"), warnings.append)
     method = preset.method.method.fit(preset.method.settings, lesson)
     plan = preset.calibration
     held_out = hold_out(
@@ -154,14 +174,14 @@ def _learn(samples: Samples, names: list[str], preset: Preset, progress: BuildPr
 
 
 def _selected(
-    spool: Spool, preset: Preset, extractor: FeatureExtractor
+    samples: Samples, preset: Preset, extractor: FeatureExtractor
 ) -> tuple[Samples, FeatureExtractor]:
     """The dimensions that the preset keeps, of the samples and of the features to come."""
     if preset.selection is None:
-        return spool, extractor
-    columns = preset.selection.columns(spool)
+        return samples, extractor
+    columns = preset.selection.columns(samples)
     changes = {"selected_dimensions": tuple(columns.tolist())}
-    return _Only(spool, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
+    return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
 
 
 @dataclass(frozen=True)
@@ -217,25 +237,28 @@ def library_versions() -> dict[str, str]:
 
 
 def _embed(
-    paths: list[Path], extractor: FeatureExtractor, spool: Spool, progress: BuildProgress
-) -> tuple[list[Path], list[Unreadable], list[PreparedImage]]:
-    """Fill the spool with each readable photo's sample; keep the few prepared photos that become
-    the golden ones."""
-    read: list[Path] = []
-    unreadable: list[Unreadable] = []
+    paths: list[Path],
+    extractor: FeatureExtractor,
+    spool: Spool,
+    promise: Promise,
+    max_pixels: int,
+    progress: BuildProgress,
+) -> tuple[Seen, list[PreparedImage]]:
+    """Fill the spool with the sample of each photo that is new; keep the few prepared photos that
+    become the golden ones."""
+    seen = Seen(promise)
     golden: list[PreparedImage] = []
     wanted = set(evenly(paths, COUNT))
-    for photos, broken in read_batches(paths, extractor):
-        unreadable += broken
-        if photos:
-            batch = extractor.embed([prepared for _, prepared in photos])  # (B, P, D)
-            for (path, prepared), features in zip(photos, batch, strict=True):
-                spool.append(extractor.sample(features, prepared))
-                read.append(path)
-                if path in wanted or not golden:  # the wanted ones may all be broken
-                    golden.append(prepared)
-        progress("embed", len(read) + len(unreadable), len(paths))
-    return read, unreadable, golden
+    for photos, broken in read_batches(paths, extractor, max_pixels=max_pixels):
+        for photo in photos:
+            if photo.path in wanted or not golden:  # the wanted ones may all be broken
+                golden.append(photo.prepared)
+        if new := seen.add(photos, broken):
+            batch = extractor.embed([photo.prepared for photo in new])  # (B, P, D)
+            for photo, features in zip(new, batch, strict=True):
+                spool.append(extractor.sample(features, photo.prepared))
+        progress("embed", len(seen.paths) + len(promise.unreadable), len(paths))
+    return seen, golden
 
 
 def _check_features(preset: Preset, extractor: FeatureExtractor) -> None:
@@ -258,26 +281,3 @@ def _check_alpha(calibration: Calibration, warnings: list[str]) -> None:
             f"cannot show: with so many the least is {smallest_alpha(n):.2%}. Add good photos, or "
             "ask for a rate by --alpha."
         )
-
-
-def _check_promise(rule: Rule, images: int) -> None:
-    """Refuse an alpha that so few images cannot carry before an hour goes into the build."""
-    if isinstance(rule, Alpha):
-        rule.value(np.zeros(images, dtype=np.float32))
-    if images < 2:
-        raise CalibrationError("a bank needs 2 good images or more")
-
-
-def _check_unreadable(unreadable: list[Unreadable], images: int, share: float, name: str) -> None:
-    if len(unreadable) == images:
-        raise TooManyUnreadable(f"none of the {images} images can be read: {_names(unreadable)}")
-    if len(unreadable) > share * images:
-        raise TooManyUnreadable(
-            f"{len(unreadable)} of {images} images of {name} cannot be read, more than "
-            f"{share:.0%}: {_names(unreadable)}. Replace them, or raise --max-unreadable."
-        )
-
-
-def _names(unreadable: list[Unreadable]) -> str:
-    shown = [f"{u.path.name} ({u.reason})" for u in unreadable[:3]]
-    return "; ".join(shown) + ("; …" if unreadable[3:] else "")

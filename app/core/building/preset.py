@@ -23,7 +23,7 @@ class CalibrationPlan(BaseModel):
 
     Attributes:
         folds: for methods that cannot leave out one photo at a time.
-        keep_groups: leave out whole SKUs where file names give them.
+        keep_groups: leave out whole SKUs where file names show them (see `groups.py`).
         seed: which photos make a fold.
     """
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..errors import CorruptImage, ImageError
+from ..errors import CorruptImage, ImageError, TooManyPixels
 from ..features.extractor import BATCH_SIZE, Extractor
-from ..photo.images import MAX_PIXELS, decode
+from ..photo.fingerprint import Fingerprint
+from ..photo.images import MAX_PIXELS, DecodedImage, decode
 from ..photo.preprocess import PreparedImage
 from ..threads import available_cpus
 
@@ -27,27 +28,57 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPhoto:
+    """A file that could."""
+
+    path: Path
+    prepared: PreparedImage
+    fingerprint: Fingerprint
+
+
 def read_batches(
     paths: Sequence[Path],
     extractor: Extractor,
     *,
     max_pixels: int = MAX_PIXELS,
     batch_size: int = BATCH_SIZE,
-) -> Iterator[tuple[list[tuple[Path, PreparedImage]], list[Unreadable]]]:
+) -> Iterator[tuple[list[ReadPhoto], list[Unreadable]]]:
     """Decode and prepare files in order, `batch_size` at a time, the next batch in parallel.
 
     Yields:
-        the readable photos of the batch with their paths, and the unreadable ones.
+        the readable photos of the batch, and the unreadable ones.
     """
     for results in _chunks(
         _parallel(paths, extractor, max_pixels, ahead=2 * batch_size), batch_size
     ):
-        photos = [(path, r) for path, r in results if isinstance(r, PreparedImage)]
-        broken = [Unreadable(path, str(r)) for path, r in results if isinstance(r, ImageError)]
+        photos = [result for result in results if isinstance(result, ReadPhoto)]
+        broken = [result for result in results if isinstance(result, Unreadable)]
         yield photos, broken
 
 
-_Result = tuple[Path, PreparedImage | ImageError]
+def read_file(
+    path: Path, *, max_pixels: int = MAX_PIXELS, at_least: tuple[int, int] | None = None
+) -> tuple[bytes, DecodedImage]:
+    """A photo's file: its bytes, and decoded.
+
+    Raises:
+        ImageError: of whatever kind; the text says why, and which option helps.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise CorruptImage(f"the file cannot be read: {reason}") from exc
+    if not data:
+        raise CorruptImage("the file is empty (0 bytes): copy it again")
+    try:
+        return data, decode(data, max_pixels=max_pixels, at_least=at_least)
+    except TooManyPixels as exc:
+        raise TooManyPixels(f"{exc}; --max-pixels takes another") from exc
+
+
+_Result = ReadPhoto | Unreadable
 
 
 def _parallel(
@@ -57,12 +88,11 @@ def _parallel(
 
     def read(path: Path) -> _Result:
         try:
-            image = decode(path.read_bytes(), max_pixels=max_pixels, at_least=at_least)
-            return path, extractor.prepare(image)
-        except OSError as exc:
-            return path, CorruptImage(f"the file cannot be read: {exc.strerror}")
+            data, image = read_file(path, max_pixels=max_pixels, at_least=at_least)
+            prepared = extractor.prepare(image)
         except ImageError as exc:
-            return path, exc
+            return Unreadable(path, str(exc))
+        return ReadPhoto(path, prepared, Fingerprint.of(data, image, prepared))
 
     workers = min(_MAX_WORKERS, available_cpus())
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:

@@ -1,8 +1,8 @@
-"""Sample: one photo as methods see it; Samples: many of them, perhaps in a file."""
+"""Sample: one photo as methods see it; Samples: many of them, perhaps in a file; Chosen of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -53,3 +53,17 @@ class Samples(Protocol):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Chosen(Samples):
+    """Some of the samples, by index."""
+
+    samples: Samples
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[self.indices[index]]

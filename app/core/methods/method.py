@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..arrays import Floats
 from ..errors import BankError
-from ..features.sample import Sample, Samples
+from ..features.sample import Chosen, Sample, Samples
 from .scoring import Scoring
 
 Learnt = Mapping[str, npt.NDArray[Any]]
@@ -55,23 +55,11 @@ class Lesson:
         """The same from these samples alone, in silence: one fold of a calibration."""
         return replace(
             self,
-            samples=_Chosen(self.samples, chosen),
+            samples=Chosen(self.samples, chosen),
             groups=[self.groups[index] for index in chosen],
             progress=lambda _done, _total: None,
             warn=lambda _text: None,
         )
-
-
-@dataclass(frozen=True)
-class _Chosen(Samples):
-    samples: Samples
-    indices: Sequence[int]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[self.indices[index]]
 
 
 class Method(ABC):

@@ -9,7 +9,7 @@ ROOT/<category>/ground_truth/<defect type>/<stem>[_mask].png
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +21,6 @@ CATEGORY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 GOOD = "good"
 
 T = TypeVar("T")
-
-_SIX_DIGITS = re.compile(r"\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +129,6 @@ def evenly(items: Sequence[T], limit: int | None) -> list[T]:
     """At most `limit` of the items, evenly over their order: the same ones every time."""
     kept = len(items) if limit is None else min(len(items), limit)
     return [items[i * len(items) // kept] for i in range(kept)]
-
-
-def groups(paths: Iterable[Path]) -> list[str]:
-    """Name of the group each image belongs to: near copies that a split must keep together.
-
-    PKU-GoodsAD names its files by six digits, the first three the SKU. Where every file is named
-    so and there are several SKUs, the SKU is the group; else each image is a group of its own.
-    """
-    stems = [path.stem for path in paths]
-    if all(_SIX_DIGITS.fullmatch(stem) for stem in stems):
-        skus = [stem[:3] for stem in stems]
-        if len(set(skus)) > 1:
-            return skus
-    return stems
 
 
 def _folders(folder: Path) -> list[Path]:

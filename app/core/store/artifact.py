@@ -8,6 +8,7 @@ models/<category>/current                              text: the version that se
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -100,10 +101,14 @@ def new_version(now: datetime | None = None) -> str:
     return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def training_files_sha256(paths: Sequence[Path]) -> str:
-    """Hash of the sorted list of training file names and sizes."""
-    lines = sorted(f"{path.name}\t{path.stat().st_size}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def training_files_sha256(files: Sequence[tuple[Path, int]]) -> str:
+    """Hash of the sorted list of training file names and sizes; a name is its bytes on the disk.
+
+    Args:
+        files: each with its bytes when it was read: it may be gone since.
+    """
+    lines = sorted(os.fsencode(path.name) + b"\t%d\n" % size for path, size in files)
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Manifest:

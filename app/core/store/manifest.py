@@ -54,14 +54,24 @@ class Counts(_Frozen):
     """Files of `train/good`: used, unreadable, ignored (no image by its extension).
 
     Attributes:
-        groups: of near copies, which calibration kept together; null: an older build did not say.
+        copies: photos set aside, since one that is used shows the same picture.
+        groups: of photos that belong together (a SKU, say), which calibration kept together; null:
+            an older build did not say.
     """
 
     images: int = Field(ge=1)
     unreadable: int = Field(ge=0)
     ignored: int = Field(ge=0)
     calibration_scores: int = Field(ge=0)
+    copies: int = Field(default=0, ge=0)
     groups: int | None = Field(default=None, ge=1)
+
+
+class GroupingRecord(_Frozen):
+    """By what photos were grouped (`sku`, `file`, or `none`: each by itself), and why."""
+
+    by: str
+    why: str
 
 
 class GoldenRecord(_Frozen):
@@ -93,6 +103,7 @@ class Manifest(_Frozen):
     threshold: ThresholdRecord
     anomaly_map: MapScale
     counts: Counts
+    grouping: GroupingRecord | None = None  # an older build did not say
     runtime: RuntimeRecord
     golden: GoldenRecord
     bank_sha256: str = ""

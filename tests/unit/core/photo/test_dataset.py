@@ -3,13 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.core.errors import DatasetError, NoTestSplit
 from app.core.photo.dataset import (
     evenly,
-    groups,
     is_category_name,
     list_categories,
     read_category,
@@ -143,25 +140,6 @@ def test_a_test_split_needs_both_labels(tmp_path: Path) -> None:
 def test_no_folder_is_no_test_split(tmp_path: Path) -> None:
     with pytest.raises(NoTestSplit, match="can"):
         read_test_split(tmp_path, "can")
-
-
-@given(skus=st.lists(st.integers(0, 999), min_size=2, max_size=20))
-def test_six_digit_names_are_grouped_by_sku(skus: list[int]) -> None:
-    paths = [Path(f"{sku:03d}{index:03d}.jpg") for index, sku in enumerate(skus)]
-    expected = [f"{sku:03d}" for sku in skus]
-    if len(set(skus)) == 1:
-        expected = [path.stem for path in paths]
-    assert groups(paths) == expected
-
-
-@pytest.mark.parametrize("odd_one", ["abc", "0010012", "00100a"])
-def test_one_other_name_leaves_each_image_a_group_of_its_own(odd_one: str) -> None:
-    paths = [Path("001001.jpg"), Path("002001.jpg"), Path(f"{odd_one}.jpg")]
-    assert groups(paths) == ["001001", "002001", odd_one]
-
-
-def test_images_of_one_stem_and_two_extensions_are_two_images() -> None:
-    assert len(groups([Path("a.jpg"), Path("a.png")])) == 2
 
 
 @pytest.mark.parametrize(("n", "limit"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 300)])
