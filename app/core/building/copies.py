@@ -40,7 +40,7 @@ _LEFT = 0.5
 # The next photos: which of the different ones, by nearness. Far enough that one more copy, not
 # recognised, is not among them; near enough to be of the same design.
 _NEXT = (3, 7)
-_NEXT_OF_ALL = (11, 15)
+_UNKNOWN = 0.9  # what the details of the next photos are taken to share where none is known yet
 _CANDIDATES = 2  # by each kind of sketch
 _BLOCK = 256
 _NAMED = 3  # clusters that a remark lists
@@ -136,20 +136,16 @@ def _original(
     best = max(agreed, key=lambda other: agreed[other], default=photo)
     if best == photo or agreed[best] < _AGREE:
         return photo
-    others = _next(photo, best, alike, original_of)
-    shared = max((_compare(prints, photo, other).detail for other in others), default=0.0)
+    others = _next(best, alike, original_of)
+    shared = max((_compare(prints, photo, other).detail for other in others), default=_UNKNOWN)
     return best if 1 - agreed[best] <= _LEFT * (1 - shared) else photo
 
 
-def _next(photo: int, best: int, alike: Floats, original_of: Sequence[int]) -> list[int]:
-    """Photos of the set that are near and neither the photo nor its candidate."""
+def _next(best: int, alike: Floats, original_of: Sequence[int]) -> list[int]:
+    """Photos that are near and known to differ from the candidate."""
     others = [i for i, original in enumerate(original_of) if i == original and i != best]
-    ranks = _NEXT
-    if len(others) <= max(_NEXT):  # the first photos: from those still to come as well
-        others = [i for i in range(len(alike)) if i not in (photo, best)]
-        ranks = _NEXT_OF_ALL
     nearest = sorted(others, key=lambda i: -alike[i])
-    return list({nearest[min(rank, len(nearest) - 1)] for rank in ranks}) if nearest else []
+    return list({nearest[min(rank, len(nearest) - 1)] for rank in _NEXT}) if nearest else []
 
 
 def _compare(prints: Sequence[Fingerprint], one: int, other: int) -> Likeness:

@@ -20,6 +20,8 @@ _FINEST, _FINE, _AROUND = 0.8, 2.0, 2.0  # sigmas, pixels
 # Detail weaker than this, in grey values, is rounding and not the photo.
 _ROUNDING = 0.2
 _TELLING = 1.0  # detail that a camera saw, in grey values
+# Grey values, before the last steps: 3.9 at most for photos cropped by 5 %.
+_FAR = 6.0
 _ENOUGH = 0.02  # share of the pixels that must have it
 
 
@@ -41,7 +43,7 @@ UNLIKE = Likeness(0.0, np.inf)
 
 def likeness(one: Floats, other: Floats) -> Likeness:
     """Of two (n, n) float32 grey pictures, `other` cropped or resized at most slightly."""
-    place = register(halved(one), halved(other))
+    place = register(halved(one), halved(other), most_apart=_FAR)
     if place is None:
         return UNLIKE
     laid, inside = place.lay(other)

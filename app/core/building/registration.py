@@ -47,10 +47,21 @@ class Placement:
         return laid, np.outer(inside_rows, inside_columns)
 
 
-def register(fixed: Floats, moving: Floats) -> Placement | None:
-    """What lays `moving`, (n, n) float32, over `fixed`; None: no slight crop or resize does."""
-    start = _descend(blur(halved(fixed), 1.0), blur(halved(moving), 1.0), Placement(), _STEPS)
-    return start and _descend(blur(fixed, 0.7), blur(moving, 0.7), start, _FINAL_STEPS)
+def register(fixed: Floats, moving: Floats, *, most_apart: float = np.inf) -> Placement | None:
+    """What lays `moving`, (n, n) float32, over `fixed`; None: no slight crop or resize does.
+
+    Args:
+        most_apart: root mean square difference at half the size above which it is given up.
+    """
+    small_fixed, small_moving = blur(halved(fixed), 1.0), blur(halved(moving), 1.0)
+    start = _descend(small_fixed, small_moving, Placement(), _STEPS)
+    if start is None:
+        return None
+    laid, inside = start.lay(small_moving)
+    inside[:2] = inside[-2:] = inside[:, :2] = inside[:, -2:] = False  # blurred with nothing
+    if np.square(small_fixed - laid)[inside].sum() > most_apart**2 * inside.sum():
+        return None
+    return _descend(blur(fixed, 0.7), blur(moving, 0.7), start, _FINAL_STEPS)
 
 
 def blur(picture: Floats, sigma: float) -> Floats:
