@@ -42,6 +42,8 @@ _LEFT = 0.5
 _NEXT = (3, 7)
 _UNKNOWN = 0.9  # what the details of the next photos are taken to share where none is known yet
 _CANDIDATES = 2  # by each kind of sketch
+# While so few differ, each is a candidate: less a mean of copies, sketches of copies are noise.
+_FEW = 4
 _BLOCK = 256
 _NAMED = 3  # clusters that a remark lists
 
@@ -109,11 +111,17 @@ def _alike(prints: Sequence[Fingerprint], progress: Callable[[int, int], None]) 
     """For each of the photos, best first, the one before it that it is a copy of, or itself."""
     sketches = Sketches.of(prints)
     original_of: list[int] = []
+    different: list[int] = []
     for start in range(0, len(prints), _BLOCK):
         rows = range(start, min(start + _BLOCK, len(prints)))
         for photo, alike in zip(rows, sketches.likeness(rows), strict=True):
-            candidates = {original_of[i] for i in _highest(alike[:, :photo])}
-            original_of.append(_original(photo, candidates, alike.max(axis=0), original_of, prints))
+            candidates = set(different)
+            if len(different) > _FEW:
+                candidates = {original_of[i] for i in _highest(alike[:, :photo])}
+            original = _original(photo, candidates, alike.max(axis=0), different, prints)
+            original_of.append(original)
+            if original == photo:
+                different.append(photo)
         progress(rows.stop, len(prints))
     return original_of
 
@@ -128,7 +136,7 @@ def _original(
     photo: int,
     candidates: set[int],
     alike: Floats,
-    original_of: Sequence[int],
+    different: Sequence[int],
     prints: Sequence[Fingerprint],
 ) -> int:
     found = {other: _compare(prints, photo, other) for other in candidates}
@@ -136,15 +144,15 @@ def _original(
     best = max(agreed, key=lambda other: agreed[other], default=photo)
     if best == photo or agreed[best] < _AGREE:
         return photo
-    others = _next(best, alike, original_of)
+    others = _next(best, alike, different)
     shared = max((_compare(prints, photo, other).detail for other in others), default=_UNKNOWN)
     return best if 1 - agreed[best] <= _LEFT * (1 - shared) else photo
 
 
-def _next(best: int, alike: Floats, original_of: Sequence[int]) -> list[int]:
+def _next(best: int, alike: Floats, different: Sequence[int]) -> list[int]:
     """Photos that are near and known to differ from the candidate."""
-    others = [i for i, original in enumerate(original_of) if i == original and i != best]
-    nearest = sorted(others, key=lambda i: -alike[i])
+    others = np.array([i for i in different if i != best], dtype=np.int64)
+    nearest = others[np.argsort(-alike[others], kind="stable")].tolist()
     return list({nearest[min(rank, len(nearest) - 1)] for rank in _NEXT}) if nearest else []
 
 

@@ -16,9 +16,10 @@ from app.core.errors import (
     PresetError,
     TooManyUnreadable,
 )
-from app.core.judging.calibration import MeanStd
+from app.core.judging.calibration import Alpha, MeanStd
 from app.core.methods.knn import Knn, KnnSettings
 from app.core.photo.dataset import Category, read_category
+from tests.drawn import photo
 from tests.support import (
     GREYS,
     METHOD,
@@ -216,3 +217,113 @@ def test_a_method_that_does_not_come_back_ends_the_build(
     monkeypatch.setattr(Knn, "tensors", lambda _: {})
     with pytest.raises(BankError, match="lacks vectors"):
         built(tmp_path)
+
+
+def test_each_photo_twice_is_each_photo_once(tmp_path: Path) -> None:
+    once = built(tmp_path / "a").artifact
+    write_category(tmp_path / "b")
+    folder = tmp_path / "b" / "can" / "train" / "good"
+    for path in sorted(folder.iterdir()):
+        (folder / f"{path.stem} (1).png").write_bytes(path.read_bytes())
+    build = build_bank(read_category(tmp_path / "b", "can"), METHOD, colour_extractor())
+    twice = build.artifact
+    np.testing.assert_array_equal(twice.calibration.scores, once.calibration.scores)
+    assert twice.manifest.threshold == once.manifest.threshold
+    assert (twice.manifest.counts.images, twice.manifest.counts.copies) == (10, 10)
+    assert once.manifest.counts.copies == 0
+    assert "10 of 20 photos are copies of others and count once: " in build.warnings[0]
+
+
+def test_each_photo_saved_again_is_each_photo_once(tmp_path: Path) -> None:
+    files = {f"{i:02}.png": encode(photo(i)[0]) for i in range(8)}
+    once = build_bank(good_photos(tmp_path / "a", files), METHOD, colour_extractor()).artifact
+    files |= {f"{i:02}.jpg": encode(photo(i)[0], "JPEG", quality=90) for i in range(8)}
+    twice = build_bank(good_photos(tmp_path / "b", files), METHOD, colour_extractor()).artifact
+    np.testing.assert_array_equal(twice.calibration.scores, once.calibration.scores)
+    assert twice.manifest.counts.copies == 8
+
+
+def test_copies_of_one_photo_are_too_few_to_calibrate(tmp_path: Path) -> None:
+    category = good_photos(tmp_path, {f"{i}.png": encode(plain(9)) for i in range(20)})
+    with pytest.raises(CalibrationError, match="2 different good images"):
+        build_bank(category, METHOD, colour_extractor())
+
+
+def test_a_limit_counts_files_and_the_promise_what_they_show(tmp_path: Path) -> None:
+    files = {f"{i:02}.png": encode(plain(100 + i // 2)) for i in range(40)}
+    category = good_photos(tmp_path, files)
+    manifest = build_bank(category, METHOD, colour_extractor(), limit=20).artifact.manifest
+    assert manifest.counts.images + manifest.counts.copies == 20
+    with pytest.raises(CalibrationError, match=r"10 are copies of others.*--alpha 0\.048"):
+        build_bank(category, METHOD, colour_extractor(), limit=30, threshold=Alpha(alpha=0.04))
+
+
+def never() -> None:
+    raise AssertionError("a photo was embedded")
+
+
+def test_a_promise_that_one_broken_photo_costs_is_refused_before_the_work(tmp_path: Path) -> None:
+    files = {f"{i:02}.png": encode(plain(100 + i)) for i in range(23)} | {"zz.png": b""}
+    category = good_photos(tmp_path, files)
+    with pytest.raises(CalibrationError, match=r"23 .*zz\.png .*empty.*--alpha 0\.042"):
+        build_bank(category, METHOD, colour_extractor(before=never), threshold=Alpha(alpha=0.04))
+    rule = Alpha(alpha=0.042)
+    counts = build_bank(category, METHOD, colour_extractor(), threshold=rule).artifact.manifest
+    assert counts.counts.images == 23
+
+
+def test_a_promise_that_one_copy_costs_is_refused_before_the_work(tmp_path: Path) -> None:
+    files = {f"{i:02}.png": encode(plain(100 + max(i, 1))) for i in range(24)}
+    with pytest.raises(CalibrationError, match=r"23 different .*1 is a copy of others"):
+        build_bank(
+            good_photos(tmp_path, files),
+            METHOD,
+            colour_extractor(before=never),
+            threshold=Alpha(alpha=0.04),
+        )
+
+
+def test_broken_files_end_the_build_as_soon_as_they_are_too_many(tmp_path: Path) -> None:
+    files = {f"{i:03}.png": b"broken" for i in range(16)}
+    files |= {f"{i:03}.png": encode(plain(100 + i)) for i in range(16, 120)}
+    with pytest.raises(TooManyUnreadable, match="16 of 120"):
+        build_bank(good_photos(tmp_path, files), METHOD, colour_extractor(before=never))
+
+
+def test_a_raised_pixel_limit_is_taken(tmp_path: Path) -> None:
+    files = {f"{i}.png": encode(plain(100 + i, (60, 60))) for i in range(5)}
+    category = good_photos(tmp_path, files)
+    with pytest.raises(TooManyUnreadable, match="--max-pixels"):
+        build_bank(category, METHOD, colour_extractor(), max_pixels=3_599)
+    build = build_bank(category, METHOD, colour_extractor(), max_pixels=3_600)
+    assert build.artifact.manifest.counts.images == 5
+
+
+def test_photos_that_go_away_while_the_build_runs_are_unreadable(tmp_path: Path) -> None:
+    files = {f"{i:03}.png": encode(plain(50 + i)) for i in range(120)}
+    category = good_photos(tmp_path, files)
+    (category.train[-1]).unlink()
+    gone = category.train[0]
+    extractor = colour_extractor(before=lambda: gone.unlink(missing_ok=True))
+    build = build_bank(category, METHOD, extractor)
+    assert build.artifact.manifest.counts.images == 119
+    assert [(u.path.name, "No such file" in u.reason) for u in build.unreadable] == [
+        ("119.png", True)
+    ]
+
+
+def test_the_manifest_says_how_photos_were_grouped(tmp_path: Path) -> None:
+    files = {
+        f"{sku:03}{i:03}.png": encode(plain(50 + 40 * sku + i))
+        for sku in range(4)
+        for i in range(9)
+    }
+    category = good_photos(tmp_path, files)
+    build = build_bank(category, METHOD, colour_extractor())
+    manifest = build.artifact.manifest
+    assert manifest.counts.groups == 4
+    assert manifest.grouping is not None
+    assert manifest.grouping.by == "sku"
+    assert manifest.grouping.why == build.grouping.why
+    alone = build_bank(category, METHOD, colour_extractor(), groups="none").artifact.manifest
+    assert alone.counts.groups == 36
