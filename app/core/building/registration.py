@@ -43,7 +43,7 @@ class Placement:
         n = picture.shape[-1]
         rows, inside_rows = _interpolation(self.row_scale, self.row_shift * n, n)
         columns, inside_columns = _interpolation(self.column_scale, self.column_shift * n, n)
-        laid: Floats = rows @ picture @ columns.T
+        laid = np.asarray(rows @ picture @ columns.T, dtype=np.float32)
         return laid, np.outer(inside_rows, inside_columns)
 
 
@@ -67,8 +67,7 @@ def register(fixed: Floats, moving: Floats, *, most_apart: float = np.inf) -> Pl
 def blur(picture: Floats, sigma: float) -> Floats:
     """Gaussian; at the edges over what there is. (n, n) float32."""
     kernel = _gaussian(len(picture), sigma)
-    blurred: Floats = kernel @ picture @ kernel.T
-    return blurred
+    return np.asarray(kernel @ picture @ kernel.T, dtype=np.float32)
 
 
 def halved(picture: Floats) -> Floats:

@@ -36,7 +36,7 @@ class Lesson:
 
     Attributes:
         samples: of good photos.
-        groups: one name per sample; photos of one group are near copies.
+        groups: one name per sample; photos of one group belong together, as those of one SKU.
         scoring: how cells become a photo's score.
         progress: called with (done, total).
         warn: takes a sentence for the person who builds.
