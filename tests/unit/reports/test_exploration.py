@@ -13,6 +13,7 @@ from app.core.photo.dataset import read_category
 from app.reports.exploration import SAMPLE, Exploration, explore, warnings, write_page
 from app.reports.exploration_pictures import sheet
 from scripts import explore as script
+from tests import drawn
 from tests.support import encode, plain, write_category, write_photos
 
 
@@ -229,3 +230,14 @@ def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_exploring_twice_gives_the_same(can: Path) -> None:
     first, second = (found_in(can.parent) for _ in range(2))
     assert first == replace(second)
+
+
+def test_copies_among_training_photos_are_told(tmp_path: Path) -> None:
+    base = drawn.make(tmp_path, train=6, good=1, bad=1)
+    assert not any(
+        "copies" in text for text in warnings(explore(read_category(tmp_path, "carton")))
+    )
+    drawn.photo(2)[0].save(base / "train" / "good" / "zz.jpg", quality=90)
+    found = explore(read_category(tmp_path, "carton"))
+    told = "train/good: 1 of 7 photos are copies of others and count once: 002.png = zz.jpg"
+    assert told in list(warnings(found))
