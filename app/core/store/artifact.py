@@ -8,6 +8,7 @@ models/<category>/current                              text: the version that se
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -101,9 +102,9 @@ def new_version(now: datetime | None = None) -> str:
 
 
 def training_files_sha256(paths: Sequence[Path]) -> str:
-    """Hash of the sorted list of training file names and sizes."""
-    lines = sorted(f"{path.name}\t{path.stat().st_size}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Hash of the sorted list of training file names and sizes; a name is its bytes on the disk."""
+    lines = sorted(os.fsencode(path.name) + b"\t%d\n" % path.stat().st_size for path in paths)
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Manifest:
