@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -378,3 +379,15 @@ def test_the_training_files_hash_depends_on_names_and_sizes_only(tmp_path: Path)
     assert artifacts.training_files_sha256(paths[::-1]) == first
     paths[0].write_bytes(encode(plain(1)) + b"\0")
     assert artifacts.training_files_sha256(paths) != first
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are Unicode there")
+def test_training_files_whose_names_are_not_utf8_are_hashed_by_their_bytes(tmp_path: Path) -> None:
+    names = (b"M\xfcller.png", b"M\xf6ller.png", "Müller.png".encode())
+    hashes = set()
+    for name in names:
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(b"x")
+        hashes.add(artifacts.training_files_sha256([path]))
+    assert len(hashes) == len(names)
+    assert hashlib.sha256("Müller.png\t1\n".encode()).hexdigest() in hashes
