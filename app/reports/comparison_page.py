@@ -78,7 +78,8 @@ def write_page(
         descriptions: of the presets, in their order.
         limit: that many photos were used at most, of each kind.
     """
-    write_whole(path, render(compared, descriptions, limit))
+    # A fault's words may name a file, whose name may hold what no page can.
+    write_whole(path, render(compared, descriptions, limit).encode("utf-8", "backslashreplace"))
     return path
 
 

@@ -68,11 +68,7 @@ class PerDefect(_Frozen):
 
 
 class Evaluation(_Frozen):
-    """How a bank version did on the stored test split.
-
-    Attributes:
-        remarks: what a person must know before any figure, the gravest first.
-    """
+    """How a bank version did on the stored test split."""
 
     remarks: tuple[str, ...] = Field(
         default=(), description="what to know before any figure, the gravest first"

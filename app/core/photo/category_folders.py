@@ -52,9 +52,11 @@ class Survey:
         if any(folder.name.casefold() in _PARTS for folder in folders(self.root)):
             return (
                 f"{here} is the folder of one category: give the folder that it lies in, and "
-                f"--category {shown(self.root.name)}"
+                f"--category {shown(self.root.resolve().name)}"
             )
-        return f"no category in {here}; expected {here}/<category>/train/good/*{self._faults()}"
+        others = f"; there is no train and no test in {few(self.others)}" if self.others else ""
+        expected = f"expected {here}/<category>/train/good/*"
+        return f"no category in {here}; {expected}{others}{self._faults()}"
 
     def _faults(self) -> str:
         return "".join(f"; {name}: {why}" for name, why in self.refused.items())

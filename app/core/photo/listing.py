@@ -100,7 +100,7 @@ def told(left_out: Mapping[str, int]) -> str:
     if not left_out:
         return ""
     kinds = [f"{n} {kind}" for kind, n in sorted(left_out.items(), key=lambda item: -item[1])]
-    advice = " (pictures of such a kind are read once they are converted to JPEG or PNG)"
+    advice = " (convert pictures to JPEG or PNG to have them read)"
     convert = advice if any(kind.lower() in _PICTURES for kind in left_out) else ""
     n = sum(left_out.values())
     return f"{n} file{'s' * (n > 1)} left out: {few(kinds, 6)}{convert}"

@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from app.commands import build, evaluate, explore
 from app.core.building import preset as presets
 from app.core.features.extractor import FeatureExtractor
-from app.core.photo import images
 from app.reports import pictures
 from tests.support import METHOD, colour_extractor, encode, plain, write_category
 
@@ -188,7 +188,7 @@ def test_explore_decodes_as_all_else(data: Path, monkeypatch: pytest.MonkeyPatch
     def refuses(*_: object, **__: object) -> None:
         raise OSError("a plain open")
 
-    monkeypatch.setattr(images.Image, "open", refuses)
+    monkeypatch.setattr(Image, "open", refuses)
     code, text = explored(data)
     assert code == 0, text
     assert "PNG RGB" in (data.parent / "report/explore.md").read_text(encoding="utf-8")

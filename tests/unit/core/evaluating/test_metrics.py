@@ -265,7 +265,8 @@ def test_aupro_is_the_mean_over_the_regions_histograms(seed: int) -> None:
         for labels, count in [label(mask, structure=np.ones((3, 3)))]
         for i in range(1, count + 1)
     ]
-    clean = sum(np.histogram(m[~k], edges)[0] for m, k in zip(maps, masks, strict=True))
+    pairs = zip(maps, masks, strict=True)
+    clean = np.sum([np.histogram(m[~k], edges)[0] for m, k in pairs], axis=0)
     y = np.concatenate([[0.0], np.cumsum(np.mean(regions, axis=0)[::-1])])
     x = np.concatenate([[0.0], np.cumsum(clean[::-1]) / clean.sum()])
     keep = x <= 0.3

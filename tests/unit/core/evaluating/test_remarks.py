@@ -7,8 +7,8 @@ from app.core.evaluating.remarks import remarks
 
 
 def said(good: object, defective: object, threshold: float, alpha: float = 0.05) -> list[str]:
-    scores = (np.asarray(those, dtype=np.float64) for those in (good, defective))
-    return list(remarks(*scores, threshold, alpha))
+    scores = [np.asarray(those, dtype=np.float64) for those in (good, defective)]
+    return list(remarks(scores[0], scores[1], threshold, alpha))
 
 
 GOOD = np.linspace(1, 2, 60)

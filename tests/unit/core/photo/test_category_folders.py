@@ -74,6 +74,12 @@ def test_where_nothing_can_be_read_it_is_said_why(tmp_path: Path) -> None:
         list_categories(tmp_path)
 
 
+def test_folders_of_another_layout_are_named_where_there_is_no_other(tmp_path: Path) -> None:
+    put(tmp_path / "can/good/a.png", tmp_path / "box/b.png")
+    with pytest.raises(DatasetError, match=r"expected .*; there is no train and no test in box, c"):
+        list_categories(tmp_path)
+
+
 def test_a_folder_that_cannot_be_listed_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

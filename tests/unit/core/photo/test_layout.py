@@ -148,7 +148,7 @@ def test_what_is_left_out_is_summed_up_by_kind(can: Path) -> None:
     assert told.startswith("17 files left out: 12 .XYZ, ")
     for part in ("1 .txt", "1 hidden", "1 without an ending", "1 photos directly in test", ".jp2"):
         assert part in told
-    assert "converted to JPEG" in told
+    assert "convert pictures to JPEG" in told
 
 
 def test_a_category_of_unread_files_says_so_where_nothing_is_left(tmp_path: Path) -> None:

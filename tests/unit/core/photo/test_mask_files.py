@@ -18,8 +18,9 @@ def masks(base: Path) -> dict[str, str | None]:
     """Photo -> its mask, both below their types' folders."""
     root = base / "ground_truth" / "dent"
     return {
-        i.path.relative_to(base / "test/dent").as_posix(): i.mask
-        and i.mask.relative_to(root).as_posix()
+        i.path.relative_to(base / "test/dent").as_posix(): (
+            i.mask.relative_to(root).as_posix() if i.mask else None
+        )
         for i in read(base).test
     }
 
