@@ -111,7 +111,7 @@ def alpha_rule(alpha: float | None) -> Alpha | None:
     return Alpha(alpha=alpha)
 
 
-def reason(exc: Exception) -> str:
+def fault_of(exc: Exception) -> str:
     """A fault's words, in one line; what we did not foresee says so, and its kind."""
     if isinstance(exc, GoodsGuardError):
         return str(exc)

@@ -23,8 +23,8 @@ from ..cli import (
     alpha_rule,
     complain,
     errors,
+    fault_of,
     progress_bar,
-    reason,
     show,
     stop,
     warn,
@@ -105,7 +105,7 @@ def main(
                 remarks[name] = _remarks(build, source)
                 testable |= {image.is_defective for image in source.test} == {False, True}
             except Exception as exc:  # whatever it is, the others can be built
-                complain(f"{name}: {reason(exc)}")
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
     for name, texts in remarks.items():
         for text in texts:

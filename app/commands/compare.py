@@ -20,8 +20,8 @@ from ..cli import (
     alpha_rule,
     complain,
     console,
+    fault_of,
     progress_bar,
-    reason,
     show,
     stop,
     warn,
@@ -90,7 +90,7 @@ def main(
                 banks = models or report / "banks"
                 done.append(compare_category(split, contenders, rule, banks, show))
             except Exception as exc:  # whatever it is, the others can be compared
-                complain(f"{name}: {reason(exc)}")
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
     _tell(done, failed)
     _write(done, {p.name: p.description for p in presets}, report, json_file, limit)

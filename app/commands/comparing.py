@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..cli import reason
+from ..cli import fault_of
 from ..core.building.build import BuildProgress
 from ..core.detector import Detector
 from ..core.evaluating.comparison import compare
@@ -55,7 +55,7 @@ def compare_category(
                 outcome = tried(category, detector, outcome, show)
                 detectors[name] = detector
         except Exception as exc:  # whatever it is, the others can be compared
-            outcome = replace(outcome, fault=reason(exc))
+            outcome = replace(outcome, fault=fault_of(exc))
         outcomes.append(outcome)
     outcomes = timed(category, detectors, outcomes)
     shown = most_disputed(detectors, [o for o in outcomes if o.preset in detectors])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cli import reason
+from ..cli import fault_of
 from ..core.building.preset import Preset, load_preset
 from ..core.errors import PresetError
 from ..core.features.backbones import BACKBONES
@@ -49,7 +49,7 @@ def load_contender(
         file = weights_for(preset.features.backbone, weights)
         extractor = FeatureExtractor.load(preset.features, place, file, make_runtime)
     except Exception as exc:  # an engine's own errors, too: the others can be compared
-        return Contender(preset, None, reason(exc))
+        return Contender(preset, None, fault_of(exc))
     return Contender(preset, extractor)
 
 

@@ -20,9 +20,9 @@ from ..cli import (
     complain,
     console,
     evaluation_table,
+    fault_of,
     logs_to_stderr,
     progress_bar,
-    reason,
     show,
     stop,
     warn,
@@ -82,7 +82,7 @@ def main(
             try:
                 run, embeddings, titles[name] = _run(registry, data, name, bar)
             except Exception as exc:  # whatever it is, the others can be evaluated
-                complain(f"{name}: {reason(exc)}")
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
                 continue
             done.append(run.evaluation)

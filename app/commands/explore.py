@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..cli import CategoryOption, complain, console, progress_bar, reason, show, stop, warn
+from ..cli import CategoryOption, complain, console, fault_of, progress_bar, show, stop, warn
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(
                 task = bar.add_task(name, total=len(split.train) + len(split.test))
                 found.append(explore(split, partial(bar.advance, task)))
             except Exception as exc:  # whatever it is, the others can be explored
-                complain(f"{name}: {reason(exc)}")
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
                 continue
             try:
@@ -65,7 +65,7 @@ def main(
     except OSError as exc:
         unwritten = unwritten or exc
     if unwritten is not None:
-        complain(f"not written: {reason(unwritten)}; the table above has the figures")
+        complain(f"not written: {fault_of(unwritten)}; the table above has the figures")
     if failed:
         raise stop(f"not explored: {', '.join(failed)}")
     if undrawn or unwritten is not None:

@@ -119,7 +119,7 @@ def decode(
     *,
     max_pixels: int = MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
-    convert: Callable[[Image.Image], Image.Image] | None = None,
+    convert: Callable[[Image.Image, str], Image.Image] | None = None,
 ) -> DecodedImage:
     """Decode an uploaded photo to upright 8-bit RGB.
 
@@ -128,8 +128,8 @@ def decode(
         max_pixels: limit on width × height, checked from the header.
         at_least: (width, height) of the upright photo that suffice; a JPEG may then be decoded
             at 1/2, 1/4 or 1/8 of its size, as long as neither side falls below.
-        convert: what becomes of the stored pixels in place of `to_rgb`, for files that are no
-            photos (masks).
+        convert: (stored pixels, format) -> what takes the place of `to_rgb`, for files that are
+            no photos (masks).
 
     Raises:
         NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
@@ -141,7 +141,7 @@ def decode(
     with IN_WORK.hold(file.width * file.height):
         try:
             stored = _load(name, file, at_least, turned=turned)
-            rgb = (convert or to_rgb)(stored)
+            rgb = convert(stored, name) if convert else to_rgb(stored)
             if file.orientation in _UPRIGHT:
                 rgb = rgb.transpose(_UPRIGHT[file.orientation])
         except (ImageError, MemoryError):

@@ -60,13 +60,13 @@ def _read(file: Path) -> Marks:
     return np.asarray(picture, dtype=np.uint8) > 0
 
 
-def _marked(image: Image.Image) -> Image.Image:
+def _marked(image: Image.Image, kind: str) -> Image.Image:
     """The stored pixels -> mode L, 255 where marked."""
     values = _values(image)
     brightest = values.max()
     full = 65_535 if values.dtype.itemsize > 1 else 255
     smooth = brightest > full / 2 and _levels(values) > _FEW
-    noisy = image.format == "JPEG" or smooth
+    noisy = kind == "JPEG" or smooth
     least = max(brightest / 2, _NOISE) if noisy else 0
     return Image.fromarray((values > least).astype(np.uint8) * 255)
 
