@@ -8,18 +8,20 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .core.files import write_whole
+from .core.errors import GoodsGuardError
+from .core.files import shown, write_whole
 
 if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation
@@ -90,12 +92,12 @@ def logs_to_stderr() -> None:
 
 def warn(message: str) -> None:
     """A remark in yellow on standard error."""
-    errors.print(message, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    errors.print(shown(message), style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def complain(message: str) -> None:
     """A fault that does not stop the others, in red on standard error."""
-    errors.print(message, style="red", highlight=False, soft_wrap=True, markup=False)
+    errors.print(shown(message), style="red", highlight=False, soft_wrap=True, markup=False)
 
 
 def alpha_rule(alpha: float | None) -> Alpha | None:
@@ -107,6 +109,15 @@ def alpha_rule(alpha: float | None) -> Alpha | None:
     if not 0 < alpha < 1:
         raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha:g}")
     return Alpha(alpha=alpha)
+
+
+def fault_of(exc: Exception) -> str:
+    """A fault's words, in one line; what we did not foresee says so, and its kind."""
+    if isinstance(exc, GoodsGuardError):
+        return str(exc)
+    if isinstance(exc, OSError) and exc.strerror:
+        return f"{exc.strerror}: {exc.filename}" if exc.filename else exc.strerror
+    return f"unforeseen: {type(exc).__name__}: {' '.join(str(exc).split())}"
 
 
 def stop(message: str) -> typer.Exit:
@@ -136,8 +147,14 @@ def show(table: Table) -> None:
             tell(f"  {head}: {' '.join(str(cell).split())}")
 
 
-def evaluation_table(evaluations: list[Evaluation]) -> Table:
-    """One row per category: AUROC and its interval, recall, promised and observed false alarms."""
+def evaluation_table(
+    evaluations: list[Evaluation], titles: Mapping[str, str] | None = None
+) -> Table:
+    """One row per category: AUROC and its interval, recall, promised and observed false alarms.
+
+    Args:
+        titles: of categories whose folder is named otherwise.
+    """
     table = Table(title="evaluation")
     for column in ("category", "preset"):
         table.add_column(column)
@@ -148,7 +165,7 @@ def evaluation_table(evaluations: list[Evaluation]) -> Table:
     for e in evaluations:
         at = e.at_threshold
         table.add_row(
-            e.category,
+            escape((titles or {}).get(e.category, e.category)),
             e.preset,
             str(e.n_good),
             str(e.n_defective),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
@@ -21,15 +23,18 @@ from ..cli import (
     alpha_rule,
     complain,
     errors,
+    fault_of,
     progress_bar,
     show,
     stop,
     warn,
 )
 from ..core.errors import DatasetError, GoodsGuardError
+from ..core.files import shown
 
 if TYPE_CHECKING:
     from ..core.building.build import Build
+    from ..core.photo.dataset import Category
 
 
 def main(
@@ -71,30 +76,34 @@ def main(
     from ..core.building.preset import load_preset
     from ..core.features.extractor import FeatureExtractor
     from ..core.features.runtimes import choose_device, choose_runtime
-    from ..core.photo.dataset import list_categories, read_category
+    from ..core.photo.dataset import read_as, read_category
     from ..core.photo.images import MAX_PIXELS
     from ..core.store import artifact as artifacts
     from ..core.threads import set_threads
+    from .data_folder import chosen
 
     threshold = alpha_rule(alpha)
     set_threads(threads)
     try:
         method = load_preset(preset)
         grouped = group_rule(groups)
-        names = list_categories(data, wanted=category)
+        names, failed = chosen(data, category)
         place = choose_device(device)
         make_runtime = choose_runtime(place, runtime, precision)
         extractor = FeatureExtractor.load(method.features, place, weights, make_runtime)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
-    failed: list[str] = []
     built: list[Build] = []
+    titles: dict[str, str] = {}
+    remarks: dict[str, list[str]] = {}
+    testable = False
     with progress_bar() as bar:
         for name in names:
             try:
                 source = read_category(data, name)
                 if not source.train:
-                    raise DatasetError(f"no images in {name}/train/good")
+                    raise DatasetError(source.without_training)
+                titles[name] = read_as(name, source.folder)
                 task = bar.add_task(name, total=None)
                 build = build_bank(
                     source,
@@ -109,15 +118,21 @@ def main(
                 )
                 artifacts.save(models, build.artifact)
                 built.append(build)
-            except GoodsGuardError as exc:
-                complain(f"{name}: {exc}")
+                remarks[name] = _remarks(build, source)
+                testable |= {image.is_defective for image in source.test} == {False, True}
+            except Exception as exc:  # whatever it is, the others can be built
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
+    for name, texts in remarks.items():
+        for text in texts:
+            warn(f"{name}: {text}")
     for build in built:
-        _print_remarks(build)
-        text = f"{build.artifact.manifest.category}: {build.grouping.sentence}"
+        text = f"{build.artifact.manifest.category}: {shown(build.grouping.sentence)}"
         errors.print(text, highlight=False, soft_wrap=True, markup=False)
     if built:
-        show(_table(built))
+        show(_table(built, titles))
+    if testable:
+        errors.print("Test photos lie beside: `goodsguard evaluate` says what the banks catch.")
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
 
@@ -126,15 +141,20 @@ def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: i
     bar.update(task, description=f"{name}: {step}", completed=done, total=total)
 
 
-def _print_remarks(build: Build) -> None:
-    name = build.artifact.manifest.category
-    for warning in build.warnings:
-        warn(f"{name}: {warning}")
-    for broken in build.unreadable:
-        warn(f"{name}: skipped {broken.path}: {broken.reason}")
+def _remarks(build: Build, source: Category) -> list[str]:
+    """What to know of a bank, the gravest first."""
+    from ..core.judging.doubts import doubts
+
+    skipped = [f"skipped {broken.path}: {broken.reason}" for broken in build.unreadable]
+    return [
+        *doubts(build.artifact.calibration),
+        *build.warnings,
+        *source.remarks,
+        *skipped,
+    ]
 
 
-def _table(built: list[Build]) -> Table:
+def _table(built: list[Build], titles: Mapping[str, str]) -> Table:
     table = Table(title="banks")
     table.add_column("category")
     for column in ("images", "learnt", "threshold", "seconds", "images/s"):
@@ -143,7 +163,7 @@ def _table(built: list[Build]) -> Table:
     for build in built:
         m = build.artifact.manifest
         table.add_row(
-            m.category,
+            escape(titles.get(m.category, m.category)),
             str(m.counts.images),
             "\n".join(f"{number:,} {name}" for name, number in m.method.facts.items()),
             f"{m.threshold.value:.4f}",

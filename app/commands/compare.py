@@ -20,9 +20,11 @@ from ..cli import (
     alpha_rule,
     complain,
     console,
+    fault_of,
     progress_bar,
     show,
     stop,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -59,16 +61,17 @@ def main(
 ) -> None:
     """Build or take a bank for each preset and category, evaluate all on the same split."""
     from ..core.errors import GoodsGuardError
-    from ..core.photo.dataset import list_categories, read_category
+    from ..core.photo.dataset import read_category
     from ..core.threads import set_threads
     from .comparing import compare_category, limited
     from .contenders import load_contender, load_presets
+    from .data_folder import chosen
 
     rule = alpha_rule(alpha)
     set_threads(threads)
     try:
         presets = load_presets(preset)
-        names = list_categories(data, wanted=category)
+        names, failed = chosen(data, category)
         report.mkdir(parents=True, exist_ok=True)  # told now, not after an hour of building
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
@@ -76,18 +79,19 @@ def main(
         raise stop(f"cannot write to {report}: {exc.strerror}") from exc
     contenders = [load_contender(p, device, runtime, precision, weights) for p in presets]
     done: list[Compared] = []
-    failed: list[str] = []
     with progress_bar() as bar:
         for name in names:
             task = bar.add_task(name, total=None)
             try:
-                split = limited(read_category(data, name), limit)
-            except (GoodsGuardError, OSError) as exc:
-                complain(f"{name}: {exc}")
+                source = read_category(data, name)
+                for remark in source.remarks:
+                    warn(f"{name}: {remark}")
+                split, show = limited(source, limit), partial(_show, bar, task)
+                banks = models or report / "banks"
+                done.append(compare_category(split, contenders, rule, banks, show))
+            except Exception as exc:  # whatever it is, the others can be compared
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
-                continue
-            show = partial(_show, bar, task)
-            done.append(compare_category(split, contenders, rule, models or report / "banks", show))
     _tell(done, failed)
     _write(done, {p.name: p.description for p in presets}, report, json_file, limit)
     if failed:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ..cli import fault_of
 from ..core.building.build import BuildProgress
 from ..core.detector import Detector
-from ..core.errors import GoodsGuardError
 from ..core.evaluating.comparison import compare
 from ..core.evaluating.evaluation import evaluate, score_split
 from ..core.evaluating.outcome import BankFacts, Outcome, aligned, disagreements, ranks
@@ -19,7 +19,7 @@ from ..core.photo.dataset import Category, LabelledImage, evenly
 from ..reports.comparison_page import Compared, Shown, Tile
 from ..reports.comparison_pictures import thumbnail
 from .banks_to_compare import take_or_build
-from .contenders import Contender, reason
+from .contenders import Contender
 
 SHOWN = 6  # photos of a category on which the presets disagree most
 
@@ -55,7 +55,7 @@ def compare_category(
                 outcome = tried(category, detector, outcome, show)
                 detectors[name] = detector
         except Exception as exc:  # whatever it is, the others can be compared
-            outcome = replace(outcome, fault=reason(exc))
+            outcome = replace(outcome, fault=fault_of(exc))
         outcomes.append(outcome)
     outcomes = timed(category, detectors, outcomes)
     shown = most_disputed(detectors, [o for o in outcomes if o.preset in detectors])
@@ -92,7 +92,7 @@ def timed(
     inspectors: dict[str, Callable[[bytes], object]] = {n: d.inspect for n, d in detectors.items()}
     try:
         found = milliseconds(inspectors, evenly(photos, TIMED))
-    except GoodsGuardError:  # the figures are worth more than the clock
+    except Exception:  # the figures are worth more than the clock
         found = {}
     return [replace(outcome, ms_per_photo=found.get(outcome.preset)) for outcome in outcomes]
 
@@ -104,7 +104,7 @@ def most_disputed(detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
     shown: list[Shown] = []
     for index in disagreements(scores, SHOWN):
         image = images[index]
-        with suppress(GoodsGuardError, OSError):  # gone since, or too little memory to draw it
+        with suppress(Exception):  # gone since, or too little memory: the figures are worth more
             views = [tile(detectors[n], image, float(places[n][index])) for n in scores]
             shown.append(Shown(image, thumbnail(image.path.read_bytes()), tuple(views)))
     return shown

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cli import fault_of
 from ..core.building.preset import Preset, load_preset
-from ..core.errors import GoodsGuardError, PresetError
+from ..core.errors import PresetError
 from ..core.features.backbones import BACKBONES
 from ..core.features.extractor import FeatureExtractor
 from ..core.features.runtimes import choose_device, choose_runtime
@@ -48,7 +49,7 @@ def load_contender(
         file = weights_for(preset.features.backbone, weights)
         extractor = FeatureExtractor.load(preset.features, place, file, make_runtime)
     except Exception as exc:  # an engine's own errors, too: the others can be compared
-        return Contender(preset, None, reason(exc))
+        return Contender(preset, None, fault_of(exc))
     return Contender(preset, extractor)
 
 
@@ -64,8 +65,3 @@ def weights_for(backbone: str, weights: Path | None) -> Path | None:
         return weights if any(p.name.startswith(backbone) for p in weights.iterdir()) else None
     owners = [name for name in BACKBONES if weights.name.startswith(name)]
     return weights if not owners or max(owners, key=len) == backbone else None
-
-
-def reason(exc: Exception) -> str:
-    """A fault's words; of one that we did not foresee with its kind."""
-    return str(exc) if isinstance(exc, GoodsGuardError) else f"{type(exc).__name__}: {exc}"

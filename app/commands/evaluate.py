@@ -20,6 +20,7 @@ from ..cli import (
     complain,
     console,
     evaluation_table,
+    fault_of,
     logs_to_stderr,
     progress_bar,
     show,
@@ -69,18 +70,19 @@ def main(
         place = choose_device(device)
         loader = extractor_loader(place, weights, runtime, precision)
         registry = load_registry(models, loader, faster_engine(place, runtime, precision))
-        names = _names(registry, data, category)
+        names, failed = _names(registry, data, category)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     done: list[Evaluation] = []
-    failed: list[str] = []
+    titles: dict[str, str] = {}
+    undrawn: list[str] = []
     unwritten: OSError | None = None
     with progress_bar() as bar:
         for name in names:
             try:
-                run, embeddings = _run(registry, data, name, bar)
-            except GoodsGuardError as exc:
-                complain(f"{name}: {exc}")
+                run, embeddings, titles[name] = _run(registry, data, name, bar)
+            except Exception as exc:  # whatever it is, the others can be evaluated
+                complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
                 continue
             done.append(run.evaluation)
@@ -89,11 +91,14 @@ def main(
             if report is not None and unwritten is None:
                 overlay = partial(_overlay, registry.detector(name))
                 try:
-                    reports.write_report(report, run, embeddings, overlay)
+                    reports.write_report(report, run, embeddings, overlay, undrawn.append)
                 except OSError as exc:  # the figures are worth the rest of the time
                     unwritten = exc
+    for evaluation in done:
+        for remark in evaluation.remarks:
+            warn(f"{evaluation.category}: {remark}")
     if done:
-        show(evaluation_table(done))
+        show(evaluation_table(done, titles))
         try:
             if report is not None and unwritten is None:
                 console.print(f"report: {reports.write_summary(report, done)}")
@@ -101,12 +106,14 @@ def main(
                 write_json(json_file, done)
         except OSError as exc:
             unwritten = unwritten or exc
+    for text in undrawn:
+        complain(text)
     if unwritten is not None:
         where = unwritten.filename or report or json_file
         complain(f"not written: {where}: {unwritten.strerror}; the table above has the figures")
     if failed:
         raise stop(f"not evaluated: {', '.join(failed)}")
-    if unwritten is not None:
+    if undrawn or unwritten is not None:
         raise typer.Exit(1)
 
 
@@ -114,28 +121,33 @@ def _overlay(detector: Detector, photo: bytes) -> bytes | None:
     return detector.inspect_and_draw(photo)[1]
 
 
-def _names(registry: Registry, data: Path, wanted: list[str] | None) -> list[str]:
-    from ..core.photo.dataset import list_categories
+def _names(registry: Registry, data: Path, wanted: list[str] | None) -> tuple[list[str], list[str]]:
+    """The categories that have a bank, and the folders that cannot be read."""
+    from ..core.photo.listing import few
+    from .data_folder import chosen
 
-    names = list_categories(data, wanted=wanted)
+    names, failed = chosen(data, wanted)
     if wanted:
-        return names
+        return names, failed
     with_bank = [name for name in names if name in registry.entries]
     if not with_bank:
         raise DatasetError(
             f"none of the categories in {data} has a bank ({', '.join(names)}); "
             "build them with `goodsguard build`, or check --models"
         )
-    return with_bank
+    if without := [name for name in names if name not in with_bank]:
+        warn(f"without a bank, not evaluated: {few(without, 6)}")
+    return with_bank, failed
 
 
 def _run(
     registry: Registry, data: Path, name: str, bar: Progress
-) -> tuple[EvaluationRun, npt.NDArray[np.float32]]:
+) -> tuple[EvaluationRun, npt.NDArray[np.float32], str]:
+    """The figures, (n, D) embeddings of the photos, and the category's name for the table."""
     import numpy as np
 
     from ..core.evaluating.evaluation import evaluate
-    from ..core.photo.dataset import read_test_split
+    from ..core.photo.dataset import read_as, read_test_split
 
     detector = registry.detector(name)
     split = read_test_split(data, name)
@@ -155,4 +167,4 @@ def _run(
         anomaly_map=detector.anomaly_map,
         progress=lambda done, _: bar.update(task, completed=done),
     )
-    return run, np.stack(embeddings)
+    return run, np.stack(embeddings), read_as(split.name, split.folder)

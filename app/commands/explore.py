@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from ..cli import CategoryOption, console, progress_bar, show, stop, warn
+from ..cli import CategoryOption, complain, console, fault_of, progress_bar, show, stop, warn
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
@@ -24,28 +25,51 @@ def main(
     category: CategoryOption = None,
 ) -> None:
     """Show what a data folder holds, before a bank is built from it."""
-    from ..core.photo.dataset import list_categories, read_category
+    from ..core.photo.dataset import read_category
     from ..reports.exploration import explore, warnings, write_page
     from ..reports.exploration_pictures import write_pictures
+    from .data_folder import chosen
 
-    found: list[Exploration] = []
     try:
-        names = list_categories(data, wanted=category)
-        with progress_bar() as bar:
-            for name in names:
+        names, failed = chosen(data, category)
+    except GoodsGuardError as exc:
+        raise stop(str(exc)) from exc
+    found: list[Exploration] = []
+    undrawn: list[str] = []
+    unwritten: OSError | None = None
+    with progress_bar() as bar:
+        for name in names:
+            try:
                 split = read_category(data, name)
                 task = bar.add_task(name, total=len(split.train) + len(split.test))
-                one = explore(split, partial(bar.advance, task))
-                write_pictures(report, one)
-                found.append(one)
-        page = write_page(report, found)
-    except (GoodsGuardError, OSError) as exc:
-        raise stop(str(exc)) from exc
-    show(_table(found))
+                found.append(explore(split, partial(bar.advance, task)))
+            except Exception as exc:  # whatever it is, the others can be explored
+                complain(f"{name}: {fault_of(exc)}")
+                failed.append(name)
+                continue
+            try:
+                if unwritten is None:
+                    write_pictures(report, found[-1], undrawn.append)
+            except OSError as exc:  # the table is worth the rest of the time
+                unwritten = exc
+    if found:
+        show(_table(found))
     for one in found:
         for text in warnings(one):
             warn(f"{one.category}: {text}")
-    console.print(f"report: {page}")
+    for text in undrawn:
+        complain(text)
+    try:
+        if found:
+            console.print(f"report: {write_page(report, found)}", markup=False)
+    except OSError as exc:
+        unwritten = unwritten or exc
+    if unwritten is not None:
+        complain(f"not written: {fault_of(unwritten)}; the table above has the figures")
+    if failed:
+        raise stop(f"not explored: {', '.join(failed)}")
+    if undrawn or unwritten is not None:
+        raise typer.Exit(1)
 
 
 def _table(explorations: Sequence[Exploration]) -> Table:
@@ -59,5 +83,7 @@ def _table(explorations: Sequence[Exploration]) -> Table:
     for e in explorations:
         n = Counter(p.group for p in e.photos)
         trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
-        table.add_row(e.category, *(str(count) for count in (*(n[g] for g in GROUPS), *trouble)))
+        table.add_row(
+            escape(e.title), *(str(count) for count in (*(n[g] for g in GROUPS), *trouble))
+        )
     return table

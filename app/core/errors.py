@@ -10,6 +10,7 @@ GoodsGuardError
 │   ├── UnknownCategory         nothing is stored under that name
 │   └── CategoryUnavailable     stored, but its bank cannot serve
 ├── DatasetError                a data folder lacks what the command needs
+│   ├── MaskError               a mask does not fit its photo, or marks nothing
 │   ├── NoTestSplit             no labelled test images for the category
 │   └── TooManyUnreadable       more broken files than the build accepts
 ├── PresetError                 unknown preset, or one with invalid values
@@ -74,6 +75,10 @@ class CategoryUnavailable(CategoryError):
 
 class DatasetError(GoodsGuardError):
     """A data folder lacks what the command needs."""
+
+
+class MaskError(DatasetError):
+    """A mask does not fit its photo, or marks nothing."""
 
 
 class NoTestSplit(DatasetError):

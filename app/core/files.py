@@ -1,9 +1,10 @@
-"""Files: written whole, beside their place and then renamed into it; read up to a limit."""
+"""Files: written whole, beside their place and then renamed; read up to a limit; names shown."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,3 +78,22 @@ def to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    r"""A file's name or path as it can be printed, stored as JSON or put into a page.
+
+    Names are bytes on most systems: what is not UTF-8 becomes `\xfc`, and characters that are not
+    drawn (line ends, terminal sequences, marks that turn the direction of writing) escapes, too.
+    """
+    return "".join(map(_visible, os.fspath(name)))
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    kind = unicodedata.category(character)
+    if kind.startswith("C") or kind in ("Zl", "Zp"):
+        return character.encode("unicode_escape").decode("ascii")
+    return character

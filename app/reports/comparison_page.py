@@ -17,7 +17,7 @@ from .. import __version__
 from ..core.evaluating.comparison import Comparison, overall
 from ..core.evaluating.outcome import Outcome
 from ..core.evaluating.timing import TIMED
-from ..core.files import write_whole
+from ..core.files import shown, write_whole
 from ..core.photo.dataset import LabelledImage
 from .comparison_pictures import histogram_svg, roc_svg
 from .comparison_table import cells, columns
@@ -78,8 +78,8 @@ def write_page(
         descriptions: of the presets, in their order.
         limit: that many photos were used at most, of each kind.
     """
-    # A file name may hold half a character, which no page can show.
-    write_whole(path, render(compared, descriptions, limit).encode("utf-8", "replace"))
+    # A fault's words may name a file, whose name may hold what no page can.
+    write_whole(path, render(compared, descriptions, limit).encode("utf-8", "backslashreplace"))
     return path
 
 
@@ -89,7 +89,7 @@ def render(
     """The page's text; every name in it is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.lstrip_blocks = True
-    environment.filters["jpeg"] = _jpeg
+    environment.filters.update(jpeg=_jpeg, shown=shown)
     source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(
         sentence=overall([one.comparison for one in compared]),

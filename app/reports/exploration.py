@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from ..core.building.copies import copies_of_files
 from ..core.building.groups import skus
-from ..core.errors import ImageError
 from ..core.evaluating.metrics import auroc
+from ..core.evaluating.pixels import MUCH
 from ..core.files import write_whole
-from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly
-from ..core.photo.images import FORMATS, decode
+from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, read_as
+from ..core.photo.listing import few
+from .markdown import cell, code
+from .seen_photo import SeenPhoto, look
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
-SIDE = 128  # photos are squashed to this square before their pixels are measured
 ENOUGH_GOOD = 99  # the largest of 99 scores is passed by the next good photo in 1 % of cases
 GROUPS = ("train good", "test good", "defective")
 
@@ -33,64 +30,27 @@ _COLUMNS = ("folder", "files", "masks", *_SIZES, "formats", *_LEVELS, "masked")
 _MASKED = "Masked: the marked share of a photo, median (smallest to largest)."
 _FEW = 20  # below so many photos of a label their statistics say nothing
 
-Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPhoto:
-    """One file of a split.
-
-    Attributes:
-        size: (width, height), upright; None where the file cannot be read, and `fault` says why.
-        kind: format and pixel mode as stored.
-        thumbnail: (SIDE, SIDE, 3), squashed; of a sample of the photos.
-        masked: the mask's share of the pixels; None without one, `mask_fault` if it is unusable.
-    """
-
-    image: LabelledImage
-    split: str
-    sha256: str = ""
-    size: tuple[int, int] | None = None
-    kind: str = ""
-    fault: str = ""
-    thumbnail: Pixels | None = field(default=None, repr=False, compare=False)
-    masked: float | None = None
-    mask_fault: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"{self.split}/{self.image.defect_type}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.place}/{self.image.path.name}"
-
-    @property
-    def group(self) -> str:
-        return "defective" if self.image.is_defective else f"{self.split} good"
-
-    @property
-    def brightness(self) -> float:
-        """Mean grey value, 0 to 255."""
-        return float(self._grey().mean())
-
-    @property
-    def contrast(self) -> float:
-        return float(self._grey().std())
-
-    def _grey(self) -> Pixels:
-        assert self.thumbnail is not None
-        return np.asarray(Image.fromarray(self.thumbnail).convert("L"))
-
 
 @dataclass(frozen=True)
 class Exploration:
-    """All photos of one category: train first, then test by type and name."""
+    """All photos of one category: train first, then test by type and name.
+
+    Attributes:
+        folder: that of the category, as it can be shown.
+        remarks: how it was read.
+    """
 
     category: str
     photos: tuple[SeenPhoto, ...]
     ignored: int
     copies: str = ""  # a sentence on training photos that show what another shows
+    folder: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The category, and its folder where that is named otherwise."""
+        return read_as(self.category, self.folder)
 
     def places(self) -> dict[str, list[SeenPhoto]]:
         """Photos by folder, in order: train/good, test/good, then the defect types."""
@@ -138,14 +98,21 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
     for images, split in ((train, "train"), (good, "test"), (defective, "test")):
         sample = set(evenly(range(len(images)), SAMPLE))
         for index, image in enumerate(images):
-            photos.append(_read(image, split, measure=index in sample))
+            photos.append(look(image, split, measure=index in sample))
             progress()
-    copies = copies_of_files(category.train)
-    return Exploration(category.name, tuple(photos), category.ignored, copies=copies)
+    return Exploration(
+        category.name,
+        tuple(photos),
+        category.ignored,
+        copies=copies_of_files(category.train),
+        folder=category.folder,
+        remarks=category.remarks,
+    )
 
 
 def warnings(found: Exploration) -> Iterator[str]:
     """What a person should know, or put right, before building a bank."""
+    yield from found.remarks
     photos = found.photos
     n = Counter(p.group for p in photos if p.size)
     if n["train good"] < ENOUGH_GOOD:
@@ -176,6 +143,9 @@ def warnings(found: Exploration) -> Iterator[str]:
         yield f"{bare} defective images have no mask: pixel metrics will be left out"
     if faults := sum(bool(p.mask_fault) for p in photos):
         yield f"{faults} masks cannot be used as they are"
+    if large := [p.name for p in photos if p.masked is not None and p.masked > MUCH]:
+        text = f"{len(large)} masks mark more than half of their photo: are they inverted?"
+        yield f"{text} {few(large)}"
     for what, area in _shortcuts(found).items():
         if max(area, 1 - area) >= _SHORTCUT:
             sign, area = ("lower", 1 - area) if area < 0.5 else ("higher", area)
@@ -211,23 +181,23 @@ def _overview(explorations: Sequence[Exploration]) -> list[str]:
         sets = (*skus.values(), set.intersection(*skus.values())) if skus else ()
         names = " / ".join(str(len(s)) for s in sets) or "–"
         trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
-        rows.append([e.category, *(str(n[g]) for g in GROUPS), names, *map(str, trouble)])
+        rows.append([cell(e.title), *(str(n[g]) for g in GROUPS), names, *map(str, trouble)])
     more = ("unreadable", "ignored files", "duplicate files", "in both train and test")
     return _table(("category", *GROUPS, "SKUs train / test / both", *more), rows)
 
 
 def _section(found: Exploration) -> list[str]:
-    lines = [f"- **{text}**" for text in warnings(found)] or ["Nothing to warn of."]
+    lines = [f"- **{cell(text)}**" for text in warnings(found)] or ["Nothing to warn of."]
     lines += ["", *_table(_COLUMNS, [_row(*place) for place in found.places().items()]), ""]
     n = [f"{len(found.measured(group))} of {group}" for group in GROUPS]
     lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", _MASKED, ""]
     for what, area in _shortcuts(found).items():
         lines.append(f"- {what} alone as the score: AUROC {area:.3f} on the test split")
-    lines += [f"- unreadable: `{p.name}`: {p.fault}" for p in found.unreadable()]
-    lines += [f"- mask of `{p.name}`: {p.mask_fault}" for p in found.photos if p.mask_fault]
+    lines += [f"- unreadable: {code(p.name)}: {p.fault}" for p in found.unreadable()]
+    lines += [f"- mask of {code(p.name)}: {p.mask_fault}" for p in found.photos if p.mask_fault]
     for photos in found.duplicates():
         leak = "train and test share " if photos in found.leaks() else ""
-        lines.append(f"- {leak}the same file: {', '.join(f'`{p.name}`' for p in photos)}")
+        lines.append(f"- {leak}the same file: {', '.join(code(p.name) for p in photos)}")
     names = (f"{found.category}_{kind}" for kind in ("explore", "stats"))
     return [*lines, *(f"\n![{name}]({name}.png)" for name in names)]
 
@@ -242,52 +212,20 @@ def _row(place: str, photos: Sequence[SeenPhoto]) -> list[str]:
     kinds = Counter(p.kind for p in photos if p.kind).most_common()
     formats = ", ".join(f"{kind} ({n})" for kind, n in kinds) or "–"
     counts = [str(len(photos)), str(sum(p.image.mask is not None for p in photos))]
-    return [place, *counts, sizes[0], sizes[len(sizes) // 2], sizes[-1], formats, *levels, masked]
+    return [
+        cell(place),
+        *counts,
+        sizes[0],
+        sizes[len(sizes) // 2],
+        sizes[-1],
+        formats,
+        *levels,
+        masked,
+    ]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
-
-
-def _read(image: LabelledImage, split: str, *, measure: bool) -> SeenPhoto:
-    """Read a file and its mask; what is wrong with either is noted, never raised."""
-    digest = ""
-    try:
-        data = image.path.read_bytes()
-        digest = sha256(data).hexdigest()
-        decoded = decode(data, at_least=(SIDE, SIDE))
-    except (ImageError, OSError) as exc:
-        return SeenPhoto(image, split, digest, fault=_reason(exc))
-    with Image.open(io.BytesIO(data), formats=FORMATS) as header:
-        kind = f"{decoded.format} {header.mode}"
-    size = decoded.width, decoded.height
-    squashed = np.asarray(decoded.rgb.resize((SIDE, SIDE), Image.Resampling.BOX))
-    masked, mask_fault = _masked(image.mask, size)
-    return SeenPhoto(
-        image, split, digest, size, kind, "", squashed if measure else None, masked, mask_fault
-    )
-
-
-def _masked(path: Path | None, size: tuple[int, int]) -> tuple[float | None, str]:
-    """The marked share of a mask's pixels, and what is wrong with it."""
-    if path is None:
-        return None, ""
-    try:
-        mask = read_mask(path)
-    except (ImageError, OSError) as exc:
-        return None, _reason(exc)
-    if mask.size != size:
-        return None, "{} × {} pixels, its photo {} × {}".format(*mask.size, *size)
-    share = float((np.asarray(mask) >= 128).mean())
-    return share, "" if share else "nothing is marked"
-
-
-def _reason(exc: ImageError | OSError) -> str:
-    return str(exc) if isinstance(exc, ImageError) else exc.strerror or "cannot be read"
-
-
-def read_mask(path: Path) -> Image.Image:
-    return decode(path.read_bytes()).rgb.convert("L")
 
 
 def by_area(photos: Sequence[SeenPhoto]) -> list[tuple[int, int]]:

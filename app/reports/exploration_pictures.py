@@ -14,21 +14,38 @@ from PIL import Image
 
 from ..core.photo.dataset import evenly
 from ..core.photo.images import decode
-from .exploration import GROUPS, Exploration, SeenPhoto, by_area, read_mask
-from .style import BLUE, DEFECTIVE, GOOD, GREY, INK, OUTLINE, bare, save, styled
+from ..core.photo.masks import read_mask
+from .exploration import GROUPS, Exploration, by_area
+from .seen_photo import SeenPhoto
+from .style import (
+    BLUE,
+    DEFECTIVE,
+    GOOD,
+    GREY,
+    INK,
+    OUTLINE,
+    Tell,
+    bare,
+    literal,
+    save_each,
+    silent,
+    styled,
+)
 
 _COLOURS = dict(zip(GROUPS, (GOOD, BLUE, DEFECTIVE), strict=True))
 _PER_FOLDER, _SHOWN = 6, 384  # photos of a folder on the sheet, and how large they are decoded
 
 
-def write_pictures(folder: Path, found: Exploration) -> list[Path]:
-    """Write `<category>_explore.png` and `<category>_stats.png`."""
-    paths = []
-    for kind, figure in (("explore", sheet(found)), ("stats", stats(found))):
-        path = folder / f"{found.category}_{kind}.png"
-        save(figure, path)
-        paths.append(path)
-    return paths
+def write_pictures(folder: Path, found: Exploration, tell: Tell = silent) -> list[Path]:
+    """Write `<category>_explore.png` and `<category>_stats.png`.
+
+    Args:
+        tell: called with a sentence where one of them cannot be drawn.
+    """
+    draw = {"explore": lambda: sheet(found), "stats": lambda: stats(found)}
+    return save_each(
+        {folder / f"{found.category}_{kind}.png": figure for kind, figure in draw.items()}, tell
+    )
 
 
 @styled
@@ -42,16 +59,17 @@ def sheet(found: Exploration) -> Figure:
     for axes in table.flat:
         bare(axes)
     for row, (place, photos) in zip(table, places.items(), strict=False):
-        label = place.replace("_", " ").replace("/", "\n", 1)
+        label = "\n".join(literal(part) for part in place.split("/", 1))
         row[0].set_ylabel(f"{label}\n({len(photos)})", color=_COLOURS[photos[0].group], fontsize=11)
         readable = [p for p in photos if p.size is not None]
         for axes, photo in zip(row, evenly(readable, _PER_FOLDER), strict=False):
             rgb = decode(photo.image.path.read_bytes(), at_least=(_SHOWN, _SHOWN)).rgb
             rgb.thumbnail((_SHOWN, _SHOWN))
             axes.imshow(rgb)
-            axes.set_xlabel(photo.image.path.name[-24:], color=GREY, fontsize=7)
-            if photo.image.mask is not None and photo.masked:
-                mask = read_mask(photo.image.mask).resize(rgb.size, Image.Resampling.BOX)
+            axes.set_xlabel(literal(photo.image.path.name, 24), color=GREY, fontsize=7)
+            if photo.image.mask is not None and photo.masked and photo.size is not None:
+                marks = read_mask(photo.image.mask, photo.size).astype(np.uint8) * 255
+                mask = Image.fromarray(marks).resize(rgb.size, Image.Resampling.BOX)
                 # A rim of 0 closes the outline of a defect that the photo's edge cuts.
                 rim = np.pad(np.asarray(mask), 1)
                 x, y = np.arange(-1, rgb.width + 1), np.arange(-1, rgb.height + 1)
@@ -139,7 +157,7 @@ def _draw_masks(axes: Axes, found: Exploration) -> None:
             values, row + offsets, 16, color=_COLOURS["defective"], alpha=0.6, linewidths=0
         )
         axes.plot([np.median(values)] * 2, [row - 0.35, row + 0.35], color=INK, linewidth=2)
-    axes.set_yticks(range(len(shares)), [name.replace("_", "\n") for name in shares])
+    axes.set_yticks(range(len(shares)), [literal(name, 24) for name in shares])
     axes.set(xscale="log", xlabel="share of the photo, % (bar: median)")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(LogFormatter())  # its usual one writes formulae

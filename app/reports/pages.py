@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun
 from ..core.files import write_whole
-from . import pictures, style
+from . import pictures
+from .markdown import cell
+from .style import Tell, save_each, silent
 
 
 def write_report(
@@ -19,36 +21,34 @@ def write_report(
     run: EvaluationRun,
     embeddings: npt.NDArray[np.float32],
     overlay: Callable[[bytes], bytes | None] = lambda _photo: None,
+    tell: Tell = silent,
 ) -> list[Path]:
     """Write the six pictures of one category.
 
     Args:
         overlay: a photo's bytes -> its anomaly map as a PNG; None for global methods.
         embeddings: (n, D) float32, one vector per image of `run.scored`, for the t-SNE picture.
+        tell: called with a sentence for each picture that cannot be drawn.
 
     Returns:
         the files written.
     """
     name = run.evaluation.category
     figures = {
-        "hist": pictures.histogram(run),
-        "good_defect_pair": pictures.pair(run),
-        "roc": pictures.roc(run),
-        "confusion": pictures.confusion(run.evaluation),
-        "errors": pictures.errors(run, overlay),
-        "tsne": pictures.tsne(run.scored, embeddings, name),
+        "hist": lambda: pictures.histogram(run),
+        "good_defect_pair": lambda: pictures.pair(run),
+        "roc": lambda: pictures.roc(run),
+        "confusion": lambda: pictures.confusion(run.evaluation),
+        "errors": lambda: pictures.errors(run, overlay),
+        "tsne": lambda: pictures.tsne(run.scored, embeddings, name),
     }
-    paths = []
-    for kind, figure in figures.items():
-        path = folder / f"{name}_{kind}.png"
-        style.save(figure, path)
-        paths.append(path)
-    return paths
+    return save_each({folder / f"{name}_{kind}.png": f for kind, f in figures.items()}, tell)
 
 
 def write_summary(folder: Path, evaluations: Sequence[Evaluation]) -> Path:
-    """Write `summary.md`: the table over all categories, then each one's pictures."""
-    lines = ["# Evaluation", "", *_summary_table(evaluations), ""]
+    """Write `summary.md`: what to know first, the table over all, each one's pictures."""
+    first = [f"- **{e.category}: {cell(text)}**" for e in evaluations for text in e.remarks]
+    lines = ["# Evaluation", "", *first, *([""] if first else []), *_summary_table(evaluations), ""]
     for e in evaluations:
         lines += _summary_section(e)
     path = folder / "summary.md"
@@ -66,7 +66,7 @@ def _summary_table(evaluations: Sequence[Evaluation]) -> list[str]:
         at = e.at_threshold
         low, high = at.false_alarm_rate_ci95
         lines.append(
-            f"| {e.category} | {e.preset} | {e.n_good} / {e.n_defective} "
+            f"| {e.category} | {cell(e.preset)} | {e.n_good} / {e.n_defective} "
             f"| {e.auroc:.3f} ({e.auroc_ci95[0]:.3f} to {e.auroc_ci95[1]:.3f}) "
             f"| {e.average_precision:.3f} | {e.f1_max:.3f} | {_percent(at.recall)} | {e.alpha:.2%} "
             f"| {_percent(at.false_alarm_rate)} ({low:.1%} to {high:.1%}) |"
@@ -89,7 +89,8 @@ def _summary_section(e: Evaluation) -> list[str]:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {name} | {d.n} | {d.auroc:.3f} | {d.recall:.1%} |" for name, d in e.per_defect.items()
+        f"| {cell(name)} | {d.n} | {d.auroc:.3f} | {d.recall:.1%} |"
+        for name, d in e.per_defect.items()
     ]
     if e.pixel_auroc is not None and e.aupro is not None:
         lines += ["", f"Pixel AUROC {e.pixel_auroc:.3f}, AUPRO (to 0.3) {e.aupro:.3f}."]

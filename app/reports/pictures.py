@@ -15,7 +15,7 @@ from ..core.evaluating.evaluation import Evaluation, EvaluationRun, ScoredImage
 from ..core.photo.dataset import GOOD, evenly
 from ..core.photo.images import decode
 from .plots import by_label, draw_histogram, draw_roc, frame_roc
-from .style import DEFECTIVE, DEFECTS, GREY, INK, bare, canvas, styled
+from .style import DEFECTIVE, DEFECTS, GREY, INK, bare, canvas, literal, styled
 from .style import GOOD as GREEN
 
 # Beyond this many test images t-SNE takes minutes and its picture is a blot.
@@ -58,8 +58,8 @@ def pair(run: EvaluationRun) -> Figure:
         right = (verdict == "anomalous") == scored.image.is_defective
         ax.imshow(decode(scored.image.path.read_bytes()).rgb)
         ax.set_title(
-            f"{scored.image.defect_type.replace('_', ' ')}: score {scored.score:.3g}\n"
-            f"verdict {verdict}{'' if right else ' (wrong)'}, {scored.image.path.name}",
+            f"{literal(scored.image.defect_type)}: score {scored.score:.3g}\n"
+            f"verdict {verdict}{'' if right else ' (wrong)'}, {literal(scored.image.path.name)}",
             color=colour,
             fontweight="normal",
         )
@@ -90,8 +90,8 @@ def errors(run: EvaluationRun, overlay: Callable[[bytes], bytes | None]) -> Figu
             if one is not None:
                 photo = one.image.path.read_bytes()
                 axes.imshow(decode(overlay(photo) or photo).rgb)
-                kind = one.image.defect_type.replace("_", " ")
-                text = f"{kind}: {one.score:.3g}\n{one.image.path.name}"
+                kind = literal(one.image.defect_type, 24)
+                text = f"{kind}: {one.score:.3g}\n{literal(one.image.path.name, 32)}"
                 axes.set_title(text, fontsize=9, fontweight="normal")
     figure.suptitle(f"{run.evaluation.category}: worst errors at threshold {threshold:.3g}")
     return figure
@@ -174,7 +174,7 @@ def tsne(
         for index, name in enumerate((GOOD, *defects)):
             colour = GREEN if name == GOOD else DEFECTS[(index - 1) % len(DEFECTS)]
             chosen = points[types == name]
-            label = f"{name.replace('_', ' ')} ({len(chosen)})"
+            label = f"{literal(name, 30)} ({len(chosen)})"
             x, y = chosen[:, 0], chosen[:, 1]
             axes.scatter(x, y, s=22, color=colour, alpha=0.75, linewidths=0, label=label)
     bare(axes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -11,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..core.files import whole_file
+from ..core.files import shown, whole_file
 
 # Okabe and Ito's colours, told apart by colour-blind readers too (Color Universal Design, 2008).
 GREEN, VERMILLION, BLUE, ORANGE = "#009E73", "#D55E00", "#0072B2", "#E69F00"
@@ -73,8 +74,63 @@ def bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
+def literal(name: str, most: int = 40) -> str:
+    """A name as it is drawn: what cannot be seen escaped, the middle of a long one left out.
+
+    A label that starts with `_` would be left out of a legend: it gets a space before.
+    """
+    text = shown(name)
+    if len(text) > most:
+        text = f"{text[: most // 2 - 1]}…{text[-(most - most // 2) :]}"
+    return f" {text}" if text.startswith("_") else text
+
+
 @styled  # ticks are made as late as here
 def save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
-    with whole_file(path) as partial:
+    with whole_file(path) as partial, warnings.catch_warnings():
+        # A character that the font lacks is drawn as a box; nobody needs a line for each.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(partial, dpi=110)
+
+
+Tell = Callable[[str], object]
+
+
+def silent(_text: str) -> None:
+    """Tells nobody."""
+
+
+def save_each(pictures: Mapping[Path, Callable[[], Figure]], tell: Tell = silent) -> list[Path]:
+    """Draw and write pictures; one that cannot be drawn costs neither the others nor the figures.
+
+    Args:
+        tell: called with a sentence for each that is not drawn.
+
+    Returns:
+        the files written.
+
+    Raises:
+        OSError: one cannot be written; then the others cannot, either.
+    """
+    written: list[Path] = []
+    for path, draw in pictures.items():
+        try:
+            figure = draw()
+        except Exception as exc:  # a drawing library's, a photo's that is gone: whatever it is
+            tell(_not_drawn(path, exc))
+            continue
+        try:
+            save(figure, path)
+        except OSError:
+            raise
+        except Exception as exc:  # texts are laid out as late as here
+            tell(_not_drawn(path, exc))
+            continue
+        written.append(path)
+    return written
+
+
+def _not_drawn(path: Path, exc: Exception) -> str:
+    reason = " ".join(shown(str(exc)).split()) or "no reason given"
+    return f"picture {path.name} was not drawn: {type(exc).__name__}: {reason[:200]}"

@@ -1,7 +1,9 @@
 """How well banks tell good from defective on a stored test split.
 
 metrics.py      scores -> AUROC with its interval, AUPRO, counts at a threshold
+shrinking.py    a mask -> the maps' size, no mark lost
 pixels.py       maps and masks -> the pixel metrics
+remarks.py      what a person must know of a bank's figures, in sentences
 evaluation.py   a bank and a test split -> all these figures
 pairing.py      two methods on the same photos -> the difference of their AUROCs with its interval
 timing.py       several methods in turn -> milliseconds a photo

@@ -19,6 +19,7 @@ from ..photo.dataset import Category, LabelledImage
 from ..store.manifest import Manifest
 from . import metrics
 from .pixels import Pixels
+from .remarks import remarks
 
 Interval = tuple[float, float]
 
@@ -69,6 +70,9 @@ class PerDefect(_Frozen):
 class Evaluation(_Frozen):
     """How a bank version did on the stored test split."""
 
+    remarks: tuple[str, ...] = Field(
+        default=(), description="what to know before any figure, the gravest first"
+    )
     category: str
     bank_version: str
     preset: str
@@ -87,6 +91,12 @@ class Evaluation(_Frozen):
     per_defect: dict[str, PerDefect]
     pixel_auroc: float | None = Field(description="where masks exist and the method has maps")
     aupro: float | None = Field(description="integrated to a false-positive rate of 0.3")
+    n_unusable_masks: int = Field(
+        default=0, description="their photos are left out of the pixel metrics alone"
+    )
+    n_small_marks: int = Field(
+        default=0, description="marks under a map's pixel, which count as one pixel each"
+    )
     images_per_second: float
 
 
@@ -148,6 +158,7 @@ def evaluate(
         n_unreadable=len(split.unreadable),
         seconds=split.seconds,
         pixels=split.pixels,
+        notes=category.remarks,
     )
     return EvaluationRun(evaluation, split.scored, split.unreadable)
 
@@ -168,12 +179,13 @@ def score_split(
         start = time.perf_counter()
         try:
             judgement = inspect(image.path.read_bytes())
+        except (ImageError, OSError):
+            unreadable.append(image.path)
+        else:
             seconds += time.perf_counter() - start
             scored.append(ScoredImage(image, judgement.score))
             size = judgement.width, judgement.height
             pixels.add(image, partial(anomaly_map, judgement), size)
-        except (ImageError, OSError):
-            unreadable.append(image.path)
         progress(done, len(category.test))
     return SplitScores(tuple(scored), tuple(unreadable), seconds, pixels)
 
@@ -186,8 +198,12 @@ def summarise(
     n_unreadable: int,
     seconds: float,
     pixels: Pixels | None = None,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
     """Scores -> the evaluation object.
+
+    Args:
+        notes: of the data set; they follow the remarks on the figures and the masks.
 
     Raises:
         NoTestSplit: no image of one of the two labels.
@@ -201,7 +217,9 @@ def summarise(
         )
     threshold = manifest.threshold.value
     point = metrics.operating_point(good, defective, threshold)
+    said = remarks(good, defective, threshold, manifest.threshold.alpha)
     return Evaluation(
+        remarks=(*said, *(pixels.remarks() if pixels else ()), *notes),
         category=manifest.category,
         bank_version=manifest.bank_version,
         preset=manifest.preset,
@@ -229,6 +247,8 @@ def summarise(
         per_defect=_per_defect(scored, good, threshold),
         pixel_auroc=pixels.auroc() if pixels else None,
         aupro=pixels.aupro() if pixels else None,
+        n_unusable_masks=pixels.unusable if pixels else 0,
+        n_small_marks=pixels.small_marks if pixels else 0,
         images_per_second=len(scored) / seconds if seconds > 0 else 0.0,
     )
 

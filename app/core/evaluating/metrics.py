@@ -118,6 +118,8 @@ def pixel_auroc(maps: Sequence[Floats], masks: Sequence[npt.NDArray[np.bool_]]) 
     Args:
         maps: (H, W) anomaly maps. masks: of the same shapes, True on the defect.
     """
+    if not maps:
+        return None
     edges = _edges(maps)
     marked, clean = _histograms(maps, masks, edges)
     if marked.sum() == 0 or clean.sum() == 0:
@@ -140,17 +142,22 @@ def aupro(
         maps: (H, W) anomaly maps. masks: of the same shapes, True on the defect.
         limit: the false-positive rate up to which is integrated.
     """
-    edges = _edges(maps)
-    regions = [
-        _exceeding(map_[labels == index], edges)
-        for map_, mask in zip(maps, masks, strict=True)
-        for labels, count in [label(mask, structure=np.ones((3, 3)))]
-        for index in range(1, count + 1)
-    ]
-    _, clean = _histograms(maps, masks, edges)
-    if not regions or clean.sum() == 0:
+    if not maps:
         return None
-    overlap = np.concatenate([[0.0], np.mean(regions, axis=0)[::-1]])
+    edges = _edges(maps)
+    # Weighted by 1/size, so that all regions' pixels share one histogram: the sum over it is the
+    # regions' mean overlap, in memory that no number of regions raises.
+    found, n_regions = np.zeros(_BINS), 0
+    for map_, mask in zip(maps, masks, strict=True):
+        regions, count = label(mask, structure=np.ones((3, 3)))
+        if count:
+            sizes = np.bincount(regions.ravel())
+            found += np.histogram(map_[mask], edges, weights=1 / sizes[regions[mask]])[0]
+            n_regions += count
+    _, clean = _histograms(maps, masks, edges)
+    if not n_regions or clean.sum() == 0:
+        return None
+    overlap = np.concatenate([[0.0], np.cumsum(found[::-1]) / n_regions])
     false_alarms = np.concatenate([[0.0], np.cumsum(clean[::-1]) / clean.sum()])
     below = false_alarms <= limit
     x = np.append(false_alarms[below], limit)
@@ -173,12 +180,6 @@ def _histograms(
         marked += np.histogram(map_[mask], edges)[0]
         clean += np.histogram(map_[~mask], edges)[0]
     return marked, clean
-
-
-def _exceeding(scores: Floats, edges: Floats) -> Floats:
-    """For each bin's lower edge, the share of scores at or above it."""
-    counts = np.histogram(scores, edges)[0]
-    return np.cumsum(counts[::-1])[::-1] / len(scores)
 
 
 def binomial_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:

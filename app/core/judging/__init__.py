@@ -2,6 +2,7 @@
 
 held_out.py       what good photos score when they are left out of what scores them
 calibration.py    these scores -> threshold, p-value, verdict
+doubts.py         what these scores alone say against a bank
 anomaly_map.py    the grid's scores -> map over the photo, regions, overlay
 backdrop.py       what an overlay is drawn on, kept until then
 inspection.py     a photo before it is judged, and what is said of it

@@ -5,5 +5,11 @@ pixel_budget.py   how many pixels are in memory at once
 images.py         decode: bytes -> upright RGB, every limit checked
 preprocess.py     prepare: RGB -> (H, W, 3) uint8, and where each pixel of the photo went
 fingerprint.py    what a photo is recognised by when another file shows the same picture
-dataset.py        folders of labelled photos, in the layout of MVTec AD and PKU-GoodsAD
+category_names.py, labels.py, listing.py, mask_files.py
+                  what names of folders and files say, and which photos lie below a folder
+layout.py         a category's folder -> its photos, their labels and masks, what was left out
+category_folders.py
+                  which folders of a data folder are categories, and why others are not
+dataset.py        a category's labelled photos, as MVTec AD and PKU-GoodsAD lay them out
+masks.py          a mask's file -> the pixels that it marks
 """

@@ -1,39 +1,44 @@
-"""The folder layout of MVTec AD and PKU-GoodsAD, read as it is.
+"""The folder layout of MVTec AD and PKU-GoodsAD, and what people make of it.
 
 ROOT/<category>/train/good/*
 ROOT/<category>/test/good/*
 ROOT/<category>/test/<defect type>/*
 ROOT/<category>/ground_truth/<defect type>/<stem>[_mask].png
+
+Read as well, and told in `Category.remarks`: folder names in any case, `ok` and `normal` for
+`good`, photos in folders below these, photos directly in `train` where it has no folder of good
+ones, a category whose folder has a name that no category may have, and masks as `mask_files.py`
+says. What could mean two things is not read, and told, too.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DatasetError, NoTestSplit
-from .images import EXTENSIONS
+from ..files import shown
+from .category_folders import find, survey
+from .category_names import CATEGORY_PATTERN, is_category_name, made_name
+from .labels import GOOD, LabelledImage
+from .layout import read_layout
 
-CATEGORY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
-GOOD = "good"
+__all__ = [
+    "CATEGORY_PATTERN",
+    "GOOD",
+    "Category",
+    "LabelledImage",
+    "evenly",
+    "is_category_name",
+    "list_categories",
+    "read_as",
+    "read_category",
+    "read_test_split",
+]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledImage:
-    """A test image: `defect_type` is "good" for good ones; `mask` marks the defect's pixels."""
-
-    path: Path
-    defect_type: str
-    mask: Path | None = None
-
-    @property
-    def is_defective(self) -> bool:
-        return self.defect_type != GOOD
 
 
 @dataclass(frozen=True)
@@ -43,39 +48,47 @@ class Category:
     Attributes:
         train: good images, sorted by name.
         test: sorted by defect type, then name.
-        ignored: files that are no images by their extension.
+        ignored: how many files were left out.
+        folder: its folder's name, as it can be shown.
+        remarks: what a person should know of how the folder was read: a sentence each.
     """
 
     name: str
     train: tuple[Path, ...]
     test: tuple[LabelledImage, ...]
     ignored: int
+    folder: str = ""
+    remarks: tuple[str, ...] = ()
 
-
-def is_category_name(name: str) -> bool:
-    """Whether `name` may be a category (`[a-z0-9][a-z0-9_-]{0,63}`)."""
-    return re.fullmatch(CATEGORY_PATTERN, name) is not None
+    @property
+    def without_training(self) -> str:
+        """Why nothing can be learnt, where `train` is empty."""
+        more = "".join(f"; {remark}" for remark in self.remarks)
+        return f"no images in {self.folder or self.name}/train/good{more}"
 
 
 def read_category(root: Path, name: str) -> Category:
     """Read one category's folders; what is missing is empty.
 
+    Args:
+        name: the category's, or its folder's.
+
     Raises:
         DatasetError: no such folder, or a name that no category may have.
+        OSError: a folder cannot be read.
     """
-    folder = root / name
-    if not is_category_name(name):
-        raise DatasetError(f"{name!r} is no category name: use [a-z0-9_-], at most 64 characters")
-    if not folder.is_dir():
-        raise DatasetError(f"no folder {name} in {root}; expected {root}/{name}/train/good/*")
-    train, ignored = _images(folder / "train" / GOOD)
-    test: list[LabelledImage] = []
-    for defect_type in _folders(folder / "test"):
-        paths, others = _images(defect_type)
-        ignored += others
-        masks = folder / "ground_truth" / defect_type.name
-        test.extend(LabelledImage(p, defect_type.name, _mask(masks, p)) for p in paths)
-    return Category(name=name, train=tuple(train), test=tuple(test), ignored=ignored)
+    folder = find(root, name)
+    category = made_name(folder.name)
+    layout = read_layout(folder)
+    named = [f"the folder {shown(folder.name)} is read as {category}"]
+    return Category(
+        name=category,
+        train=tuple(layout.train),
+        test=tuple(layout.test),
+        ignored=layout.left_out.total(),
+        folder=shown(folder.name),
+        remarks=(*(named if category != folder.name else []), *layout.remarks),
+    )
 
 
 def read_test_split(root: Path, name: str) -> Category:
@@ -87,67 +100,44 @@ def read_test_split(root: Path, name: str) -> Category:
     try:
         category = read_category(root, name)
     except DatasetError as exc:
-        raise NoTestSplit(f"no test split is stored for {name}") from exc
+        raise NoTestSplit(f"no test split is stored for {shown(name)}") from exc
     except OSError as exc:
-        raise NoTestSplit(f"the test split of {name} cannot be read: {exc.strerror}") from exc
+        reason = f"cannot be read: {exc.strerror}"
+        raise NoTestSplit(f"the test split of {shown(name)} {reason}") from exc
     defective = sum(image.is_defective for image in category.test)
     if not 0 < defective < len(category.test):
+        more = "".join(f"; {remark}" for remark in category.remarks)
         raise NoTestSplit(
-            f"the test split of {name} has {len(category.test) - defective} good and {defective} "
-            "defective images; both are needed, in test/good and test/<defect type>"
+            f"the test split of {category.name} has {len(category.test) - defective} good and "
+            f"{defective} defective images; both are needed, in test/good and "
+            f"test/<defect type>{more}"
         )
     return category
 
 
 def list_categories(root: Path, *, wanted: Sequence[str] | None = None) -> list[str]:
-    """Names of the categories below `root` that have a `train/good` or a `test` folder.
+    """Names of the categories below `root` that have a `train` or a `test` folder.
+
+    Args:
+        wanted: categories, by their own names or by those of their folders.
 
     Raises:
         DatasetError: no such root, a wanted category that is not there, or none at all.
     """
-    if not root.is_dir():
-        raise DatasetError(f"no data folder at {root}")
-    found = [
-        folder.name
-        for folder in _folders(root)
-        if is_category_name(folder.name)
-        and ((folder / "train" / GOOD).is_dir() or (folder / "test").is_dir())
-    ]
+    seen = survey(root)
     if wanted:
-        if missing := [name for name in wanted if name not in found]:
-            raise DatasetError(
-                f"no category {', '.join(missing)} in {root}; "
-                f"there are {', '.join(found) or 'none'}"
-            )
-        return list(dict.fromkeys(wanted))
-    if not found:
-        raise DatasetError(f"no category in {root}; expected {root}/<category>/train/good/*")
-    return found
+        return list(dict.fromkeys(seen.category(name) for name in wanted))
+    if not seen.folders:
+        raise DatasetError(seen.nothing())
+    return list(seen.folders)
+
+
+def read_as(category: str, folder: str) -> str:
+    """For tables: a category, and its folder where that is named otherwise."""
+    return category if folder in ("", category) else f"{category} (read from {folder})"
 
 
 def evenly(items: Sequence[T], limit: int | None) -> list[T]:
     """At most `limit` of the items, evenly over their order: the same ones every time."""
     kept = len(items) if limit is None else min(len(items), limit)
     return [items[i * len(items) // kept] for i in range(kept)]
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _images(folder: Path) -> tuple[list[Path], int]:
-    """The folder's image files by extension, sorted, and how many other files lie there."""
-    if not folder.is_dir():
-        return [], 0
-    files = sorted(p for p in folder.iterdir() if p.is_file())
-    images = [p for p in files if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".")]
-    return images, len(files) - len(images)
-
-
-def _mask(folder: Path, image: Path) -> Path | None:
-    for name in (f"{image.stem}_mask.png", f"{image.stem}.png"):
-        if (folder / name).is_file():
-            return folder / name
-    return None

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ from .pixel_budget import PixelBudget
 
 __all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "to_rgb"]
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_JPEG_ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp"}
+EXTENSIONS = frozenset({*_JPEG_ENDINGS, ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 # 64 megapixels: above any camera in a shop today, and 256 MB once decoded (Pillow: 4 bytes each).
 MAX_PIXELS = 64_000_000
@@ -102,13 +104,14 @@ class DecodedImage:
     Attributes:
         rgb: mode RGB; possibly a reduced decode (see `decode`'s `at_least`).
         width, height: pixels of the photo as sent, upright.
-        format: one of FORMATS.
+        format: one of FORMATS. mode: Pillow's, of the pixels as stored.
     """
 
     rgb: Image.Image
     width: int
     height: int
     format: str
+    mode: str = ""
 
 
 def decode(
@@ -116,6 +119,7 @@ def decode(
     *,
     max_pixels: int = MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
+    convert: Callable[[Image.Image, str], Image.Image] | None = None,
 ) -> DecodedImage:
     """Decode an uploaded photo to upright 8-bit RGB.
 
@@ -124,6 +128,8 @@ def decode(
         max_pixels: limit on width × height, checked from the header.
         at_least: (width, height) of the upright photo that suffice; a JPEG may then be decoded
             at 1/2, 1/4 or 1/8 of its size, as long as neither side falls below.
+        convert: (stored pixels, format) -> what takes the place of `to_rgb`, for files that are
+            no photos (masks).
 
     Raises:
         NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
@@ -134,7 +140,8 @@ def decode(
     turned = file.orientation in _SWAPS_SIDES
     with IN_WORK.hold(file.width * file.height):
         try:
-            rgb = to_rgb(_load(name, file, at_least, turned=turned))
+            stored = _load(name, file, at_least, turned=turned)
+            rgb = convert(stored, name) if convert else to_rgb(stored)
             if file.orientation in _UPRIGHT:
                 rgb = rgb.transpose(_UPRIGHT[file.orientation])
         except (ImageError, MemoryError):
@@ -144,7 +151,7 @@ def decode(
             # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
             raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
     width, height = (file.height, file.width) if turned else (file.width, file.height)
-    return DecodedImage(rgb=rgb, width=width, height=height, format=name)
+    return DecodedImage(rgb=rgb, width=width, height=height, format=name, mode=stored.mode)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

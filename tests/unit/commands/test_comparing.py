@@ -87,7 +87,7 @@ def test_an_engine_that_breaks_while_judging_costs_no_other(data: Path) -> None:
 
     broken = Contender(FIVE, colour_extractor(before=breaks))
     first, second = compared(data, [broken, contender(METHOD)]).comparison.rows
-    assert first.fault == "RuntimeError: device lost"
+    assert first.fault == "unforeseen: RuntimeError: device lost"
     assert first.bank
     assert first.evaluation is None
     assert second.evaluation

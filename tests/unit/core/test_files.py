@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from app.core.files import read_at_most, whole_file, write_whole
+from app.core.files import read_at_most, shown, whole_file, write_whole
 from tests.support import plain
 
 fork = multiprocessing.get_context("fork")
@@ -212,3 +212,24 @@ def test_writers_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
 def test_no_more_than_the_limit_and_one_byte_is_read(tmp_path: Path, size: int, read: int) -> None:
     (tmp_path / "file").write_bytes(bytes(size))
     assert len(read_at_most(tmp_path / "file", 10)) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        (b"plain name_1.png", "plain name_1.png"),
+        ("größe 饮料.png".encode(), "größe 饮料.png"),
+        (b"M\xfcller.png", r"M\xfcller.png"),
+        (b"a\nb\r\tc.png", r"a\nb\r\tc.png"),
+        (b"\x1b[31mred\x07.png", r"\x1b[31mred\x07.png"),
+        ("\u202egnp.exe\u2028".encode(), r"\u202egnp.exe\u2028"),
+        ("\x9b2J".encode(), r"\x9b2J"),
+    ],
+)
+def test_names_are_shown_without_what_cannot_be_printed(name: bytes, seen: str) -> None:
+    assert shown(os.fsdecode(name)) == shown(Path(os.fsdecode(name))) == seen
+    assert seen.encode("utf-8").decode("utf-8").isprintable()
+
+
+def test_half_a_character_that_no_file_system_gave_is_shown_too() -> None:
+    assert shown("a\ud800b") == r"a\ud800b"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from app.core.evaluating.evaluation import evaluate
@@ -19,7 +20,7 @@ from app.reports.exploration_pictures import write_pictures
 from app.reports.pages import write_report
 from tests.support import ROOT, make_detector, write_category
 
-HOSTILE = "a$_{$ <b>&amp"  # half a formula, and markup
+HOSTILE = "_a$_{$^%\\\\ \n<b>&amp|`"  # half a formula, a line end, and markup
 
 
 @pytest.fixture
@@ -79,3 +80,40 @@ def test_colours_beside_each_other_are_told_apart_by_the_red_blind(colours: tupl
     for one, other in combinations(colours, 2):
         apart = np.linalg.norm(seen_by_the_red_blind(one) - seen_by_the_red_blind(other))
         assert apart > 0.15, (one, other)
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_other(tmp_path: Path) -> None:
+    def faulty() -> Figure:
+        raise RuntimeError("no\nfont")
+
+    def late() -> Figure:
+        figure, axes = style.canvas(1, 1)
+        axes.set_title("$$", parse_math=True)  # laid out when it is saved
+        return figure
+
+    said: list[str] = []
+    pictures = {"a": faulty, "b": late, "c": lambda: style.canvas(1, 1)[0]}
+    drawn = style.save_each({tmp_path / f"{n}.png": f for n, f in pictures.items()}, said.append)
+    assert [path.name for path in drawn] == ["c.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.png"]
+    assert said[0] == "picture a.png was not drawn: RuntimeError: no\\nfont"
+    assert said[1].startswith("picture b.png was not drawn: ")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        style.save_each({tmp_path / "file" / "a.png": lambda: style.canvas(1, 1)[0]})
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("price_$1_^2%.png", "price_$1_^2%.png"),
+        ("_a", " _a"),
+        ("a\nb", r"a\nb"),
+        ("x" * 100, f"{'x' * 19}…{'x' * 20}"),
+    ],
+)
+def test_names_are_drawn_as_they_are(name: str, drawn: str) -> None:
+    assert style.literal(name) == drawn

@@ -63,6 +63,15 @@ def test_a_result_outlives_the_service(evaluations: Evaluations, folders: Folder
     later.close()
 
 
+def test_a_split_is_found_under_its_folders_own_name(folders: Folders) -> None:
+    (folders.data / "can").rename(folders.data / "Can ")
+    evaluations = Evaluations(folders.data, folders.reports)
+    result = evaluations.start(DETECTOR, DETECTOR.inspect).result(TIMEOUT)
+    evaluations.close()
+    assert (result.category, result.auroc) == ("can", 1)
+    assert result.remarks == ("the folder Can  is read as can",)
+
+
 def test_a_job_under_way_is_joined(evaluations: Evaluations) -> None:
     release, photos = threading.Event(), []
 

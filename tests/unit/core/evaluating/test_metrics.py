@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -221,3 +222,53 @@ def test_without_marked_pixels_there_are_no_pixel_figures() -> None:
     none = [np.zeros_like(m) for m in masks]
     assert metrics.pixel_auroc(maps, none) is None
     assert metrics.aupro(maps, none) is None
+
+
+def test_aupro_needs_no_more_memory_for_more_regions() -> None:
+    generator = np.random.default_rng(0)
+    maps = [generator.normal(size=(128, 128)).astype(np.float32) for _ in range(3)]
+
+    def peak(step: int) -> int:
+        mask = np.zeros((128, 128), dtype=bool)
+        mask[::step, ::step] = True
+        assert label(mask)[1] == (-(-128 // step)) ** 2
+        tracemalloc.start()
+        metrics.aupro(maps, [mask] * len(maps))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    metrics.aupro(maps, maps_of_one_mark(maps))  # what is loaded at first use counts for no one
+    few, many = peak(64), peak(6)  # 4 and 484 regions on each of three maps
+    assert many < few + 2_000_000
+    assert many < 12_000_000
+
+
+def maps_of_one_mark(maps: list[Any]) -> list[Any]:
+    masks = [np.zeros(m.shape, dtype=bool) for m in maps]
+    masks[0][3, 4] = True
+    return masks
+
+
+def test_without_maps_there_are_no_pixel_figures() -> None:
+    assert (metrics.pixel_auroc([], []), metrics.aupro([], [])) == (None, None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_aupro_is_the_mean_over_the_regions_histograms(seed: int) -> None:
+    """One histogram of weighted pixels is the mean of a histogram per region, to rounding."""
+    maps, masks = maps_and_masks(seed)
+    edges = np.linspace(min(m.min() for m in maps), max(m.max() for m in maps), (1 << 16) + 1)
+    regions = [
+        np.histogram(m[labels == i], edges)[0] / (labels == i).sum()
+        for m, mask in zip(maps, masks, strict=True)
+        for labels, count in [label(mask, structure=np.ones((3, 3)))]
+        for i in range(1, count + 1)
+    ]
+    pairs = zip(maps, masks, strict=True)
+    clean = np.sum([np.histogram(m[~k], edges)[0] for m, k in pairs], axis=0)
+    y = np.concatenate([[0.0], np.cumsum(np.mean(regions, axis=0)[::-1])])
+    x = np.concatenate([[0.0], np.cumsum(clean[::-1]) / clean.sum()])
+    keep = x <= 0.3
+    area = np.trapezoid(np.append(y[keep], np.interp(0.3, x, y)), np.append(x[keep], 0.3)) / 0.3
+    assert metrics.aupro(maps, masks) == pytest.approx(area, abs=1e-6)

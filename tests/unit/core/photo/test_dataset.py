@@ -87,7 +87,7 @@ def test_what_is_missing_is_empty(tmp_path: Path) -> None:
     assert (category.train, category.test, category.ignored) == ((), (), 0)
 
 
-@pytest.mark.parametrize("name", ["../can", "Can", "", ".", "a/b", "-can", "c" * 65, "can\n"])
+@pytest.mark.parametrize("name", ["../can", "", ".", "a/b", "-can", "c" * 65, "can\n"])
 def test_a_name_that_no_category_may_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="no category name"):
         read_category(tmp_path, name)
@@ -108,8 +108,8 @@ def test_category_names(name: str, valid: bool) -> None:
 
 def test_categories_are_the_folders_with_photos(tmp_path: Path) -> None:
     touch(tmp_path / "can" / "train" / "good" / "a.png", tmp_path / "box" / "test" / "x" / "a.png")
-    touch(tmp_path / "notes" / "readme.txt", tmp_path / "Bad Name" / "test" / "good" / "a.png")
-    assert list_categories(tmp_path) == ["box", "can"]
+    touch(tmp_path / "notes" / "readme.txt", tmp_path / "Food Box" / "test" / "good" / "a.png")
+    assert list_categories(tmp_path) == ["box", "can", "food_box"]
 
 
 def test_wanted_categories_keep_their_order_once(tmp_path: Path) -> None:

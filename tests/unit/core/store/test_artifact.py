@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -378,3 +379,11 @@ def test_the_training_files_hash_depends_on_names_and_sizes_only() -> None:
     assert artifacts.training_files_sha256([(Path("b/photo_0.png"), 70), files[1]]) == first
     assert artifacts.training_files_sha256([(Path("a/photo_0.png"), 72), files[1]]) != first
     assert artifacts.training_files_sha256([(Path("a/photo_2.png"), 70), files[1]]) != first
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are Unicode there")
+def test_training_files_whose_names_are_not_utf8_are_hashed_by_their_bytes() -> None:
+    names = (b"M\xfcller.png", b"M\xf6ller.png", "Müller.png".encode())
+    hashes = {artifacts.training_files_sha256([(Path(os.fsdecode(n)), 1)]) for n in names}
+    assert len(hashes) == len(names)
+    assert hashlib.sha256("Müller.png\t1\n".encode()).hexdigest() in hashes
