@@ -6,13 +6,13 @@ import asyncio
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 import structlog
 import uvicorn
+
+from .signals import on_loop
 
 log = structlog.get_logger()
 
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 _SETTLE_S = 0.02
 # Between the closed port and the end of the server: requests that were on their way are read.
 _LAST_REQUESTS_S = 0.5
+# For requests under way after that, where the server itself would wait for them without end.
+GRACE_S = 6
 
 
 class Drain:
@@ -48,30 +50,44 @@ class Drain:
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over SIGTERM from the server that runs this loop, if there is one."""
         handler = signal.getsignal(signal.SIGTERM)
-        if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        if not callable(handler):
             return
+        server = server_of(handler)
+        if server is not None and server.config.timeout_graceful_shutdown is None:
+            server.config.timeout_graceful_shutdown = GRACE_S
 
-        def begin(_: int, frame: FrameType | None) -> None:
+        def stop() -> None:
+            handler(signal.SIGTERM, None)
+
+        def told() -> None:
             if self.active:
-                handler(signal.SIGTERM, frame)
-                return
-            self.active = True
-            log.info("draining", seconds=self._seconds)
-            for tell in self.on_begin:
-                loop.call_soon_threadsafe(tell)
-            loop.call_soon_threadsafe(loop.call_later, self._seconds, end)
+                stop()
+            else:
+                self._begin(loop, server, stop)
+
+        on_loop(loop, "SIGTERM", told)
+
+    def _begin(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        server: uvicorn.Server | None,
+        stop: Callable[[], None],
+    ) -> None:
+        self.active = True
+        log.info("draining", seconds=self._seconds)
 
         def end() -> None:
             wait_s = 0.0
-            server = getattr(handler, "__self__", None)
-            if isinstance(server, uvicorn.Server) and isinstance(loop, asyncio.SelectorEventLoop):
+            if server is not None and isinstance(loop, asyncio.SelectorEventLoop):
                 for port in _ports(server):
                     loop.remove_reader(port)
                 loop.call_later(_SETTLE_S, self._close_ports, loop, server)
                 wait_s = _SETTLE_S + _LAST_REQUESTS_S
-            loop.call_later(wait_s, handler, signal.SIGTERM, None)
+            loop.call_later(wait_s, stop)
 
-        signal.signal(signal.SIGTERM, begin)
+        loop.call_later(self._seconds, end)
+        for tell in self.on_begin:
+            tell()
 
     def _close_ports(self, loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
         """Let in who has connected, then refuse."""
@@ -82,6 +98,12 @@ class Drain:
                 task.add_done_callback(self._entering.discard)
         for listener in server.servers:
             listener.close()
+
+
+def server_of(handler: object) -> uvicorn.Server | None:
+    """The server whose handler of a signal this is."""
+    server = getattr(handler, "__self__", None)
+    return server if isinstance(server, uvicorn.Server) else None
 
 
 def _ports(server: uvicorn.Server) -> list[int]:
