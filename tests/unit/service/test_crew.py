@@ -55,6 +55,7 @@ def test_what_has_not_begun_is_dropped_and_what_hangs_is_named() -> None:
 VARIABLE = ContextVar("VARIABLE", default="none")
 
 
+@pytest.mark.anyio
 async def test_beside_the_loop_in_the_callers_context() -> None:
     VARIABLE.set("mine")
     seen = await beside(lambda: (VARIABLE.get(), threading.current_thread().name), "reload")

@@ -19,9 +19,9 @@ from app.core.judging import backdrop
 from app.core.photo.images import decode
 from app.core.photo.pixel_budget import PixelBudget
 from app.core.store.artifact import Artifact
+from app.service.crew import NEVER
 from app.service.inspector import Finding, Found, Inspector
 from app.service.metrics import Metrics
-from app.service.pool import NEVER
 from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
 

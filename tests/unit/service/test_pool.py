@@ -32,6 +32,10 @@ def busy(pool: Pool) -> Iterator[None]:
     """All of its threads are at work until the end."""
     release, threads = threading.Event(), pool._threads
     held = [threads.submit(lambda: release.wait(TIMEOUT)) for _ in range(threads.size)]
+    until = time.monotonic() + TIMEOUT
+    while threads.waiting:  # until each has begun
+        assert time.monotonic() < until
+        time.sleep(0.001)
     try:
         yield
     finally:

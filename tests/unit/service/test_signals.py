@@ -75,6 +75,7 @@ def _handler_restored() -> Iterator[None]:
     signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.mark.anyio
 @pytest.mark.usefixtures("_handler_restored")
 async def test_the_call_is_made_later_and_knows_nothing_of_what_was_interrupted() -> None:
     called = asyncio.Event()
@@ -100,6 +101,7 @@ def test_a_loop_that_is_closed_needs_no_telling() -> None:
     signal.raise_signal(signal.SIGUSR1)  # raises nothing
 
 
+@pytest.mark.anyio
 async def test_what_cannot_be_taken_over_is_left_alone() -> None:
     loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGUSR1)
     assert not on_loop(loop, "SIGNONE", lambda: None)
