@@ -41,6 +41,7 @@ from .core.features.runtimes import choose_device
 from .core.store.signing_keys import load_trusted
 from .core.threads import set_threads
 from .logs import configure_logs
+from .service import worker_metrics
 from .service.closing import close_all
 from .service.crew import beside
 from .service.drain import Drain
@@ -81,10 +82,11 @@ def create_app(
         PresetError: at start-up, where the device asked for is not there.
         SigningKeyError: at start-up, where the trusted keys cannot be used.
         KeysError: at start-up, where the API keys cannot be used.
+        MetricsError: the metrics of several workers cannot be kept.
     """
     settings = settings or Settings()
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
+    metrics = _metrics()
     drain = Drain(settings.drain_s)
     hangup = Hangup(drain)
 
@@ -97,6 +99,8 @@ def create_app(
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)
         drain.install(loop)
+        if drain.server is not None:
+            worker_metrics.warn(drain.server.config.workers)
         upkeep = Upkeep(
             parts.reloads,
             parts.inspector,
@@ -161,6 +165,14 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
     layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
     return layers
+
+
+def _metrics() -> Metrics:
+    try:
+        return Metrics(cause.slug for cause in problems.CAUSES.values())
+    except worker_metrics.MetricsError as exc:
+        log.error("not started: the metrics cannot be kept", reason=str(exc))
+        raise
 
 
 def _networks(settings: Settings, device: torch.device) -> SharedNetworks:

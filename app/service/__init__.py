@@ -7,7 +7,7 @@ crew.py          threads that nobody waits for when the process ends
 networks.py      each network loaded once, and the engine on which a bank is served
 registry.py      the banks that are loaded; reloads.py exchanges them
 evaluations.py   evaluation jobs in the background
-metrics.py       what is counted and measured
+metrics.py       what is counted and measured; worker_metrics.py: of several processes
 upkeep.py        what is done by itself: new banks, networks that failed
 signals.py       signals, handed to the event loop
 drain.py         SIGTERM

@@ -38,11 +38,13 @@ class Drain:
 
     Attributes:
         active: whether SIGTERM has come.
+        server: what runs the loop, once installed and if it is uvicorn.
         on_begin: called then, on the loop.
     """
 
     def __init__(self, seconds: float) -> None:
         self.active = False
+        self.server: uvicorn.Server | None = None
         self.on_begin: list[Callable[[], None]] = []
         self._seconds = seconds
         self._entering: set[asyncio.Task[Any]] = set()
@@ -52,7 +54,7 @@ class Drain:
         handler = signal.getsignal(signal.SIGTERM)
         if not callable(handler):
             return
-        server = server_of(handler)
+        server = self.server = server_of(handler)
         if server is not None and server.config.timeout_graceful_shutdown is None:
             server.config.timeout_graceful_shutdown = GRACE_S
 

@@ -105,7 +105,7 @@ class Inspector:
         self._decoding, self._drawing = Pool("decode"), Pool("draw")
         self._metrics = metrics
         metrics.queue_size.set(queue_size)
-        metrics.queue_depth.set_function(lambda: self.depth)
+        metrics.queue_depth.set(0)
 
     @contextmanager
     def admit(self, detectors: Collection[Detector], photos: int = 1) -> Iterator[Permit]:
@@ -117,13 +117,17 @@ class Inspector:
         networks = by_network(detectors)
         places = max(1, len(networks)) * photos
         self.check(places)
-        self.depth += places
+        self._hold(places)
         permit = Permit(networks, photos)
         try:
             yield permit
         finally:
             permit.end()
-            self.depth -= places
+            self._hold(-places)
+
+    def _hold(self, places: int) -> None:
+        self.depth += places
+        self._metrics.queue_depth.set(self.depth)
 
     def check(self, places: int = 1) -> None:
         """Refuse before any work is done; costs nothing, and holds nothing.
