@@ -18,13 +18,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..cli import stop
+from ..service.patience import GRACE_S, KEEP_ALIVE_S
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-# Longer than any client or proxy keeps an idle connection (nginx: 60 s, deploy/nginx.conf): whoever
-# closes first must be the one that sends, or a request is lost that crosses with the closing.
-KEEP_ALIVE_S = 75
 
 
 def main(
@@ -41,7 +38,7 @@ def main(
             min=0,
             help="Seconds for requests under way once it has drained (GOODSGUARD_DRAIN_S).",
         ),
-    ] = 6,
+    ] = GRACE_S,
     keep_alive: Annotated[
         int,
         typer.Option(

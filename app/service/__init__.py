@@ -12,5 +12,5 @@ upkeep.py        what is done by itself: new banks, networks that failed
 signals.py       signals, handed to the event loop
 drain.py         SIGTERM
 hangup.py        SIGHUP
-closing.py       the end, within its time
+closing.py       the end, within its time; patience.py: how long that is
 """

@@ -11,11 +11,10 @@ from contextlib import suppress
 
 import structlog
 
+from .patience import CLOSE_S
+
 log = structlog.get_logger()
 
-# Nobody waits for an answer any more by then. With draining (2 s) and requests under way (6 s) it
-# fits into the 10 s after which `docker stop` kills.
-CLOSE_S = 1.0
 _LAST_S = 0.5
 
 Close = Callable[[float], Sequence[str]]

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from .patience import GRACE_S, KEEP_ALIVE_S
 from .signals import on_loop
 
 log = structlog.get_logger()
@@ -21,8 +22,8 @@ log = structlog.get_logger()
 _SETTLE_S = 0.02
 # Between the closed port and the end of the server: requests that were on their way are read.
 _LAST_REQUESTS_S = 0.5
-# For requests under way after that, where the server itself would wait for them without end.
-GRACE_S = 6
+# What uvicorn does with idle connections unless it is told; `5` asked for cannot be told from it.
+_UVICORNS_KEEP_ALIVE_S = 5
 
 
 class Drain:
@@ -55,8 +56,8 @@ class Drain:
         if not callable(handler):
             return
         server = self.server = server_of(handler)
-        if server is not None and server.config.timeout_graceful_shutdown is None:
-            server.config.timeout_graceful_shutdown = GRACE_S
+        if server is not None:
+            _be_patient(server.config)
 
         def stop() -> None:
             handler(signal.SIGTERM, None)
@@ -100,6 +101,14 @@ class Drain:
                 task.add_done_callback(self._entering.discard)
         for listener in server.servers:
             listener.close()
+
+
+def _be_patient(config: uvicorn.Config) -> None:
+    """As `goodsguard serve` and the image are, where uvicorn was started by its own name."""
+    if config.timeout_graceful_shutdown is None:
+        config.timeout_graceful_shutdown = GRACE_S
+    if config.timeout_keep_alive == _UVICORNS_KEEP_ALIVE_S:
+        config.timeout_keep_alive = KEEP_ALIVE_S
 
 
 def server_of(handler: object) -> uvicorn.Server | None:

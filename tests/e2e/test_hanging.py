@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.core.store import artifact as artifacts
-from app.service.closing import CLOSE_S
+from app.service.patience import CLOSE_S
 from tests.e2e import fake_network
 from tests.e2e.process import Server, running
 from tests.e2e.test_draining import ENDED_WELL
