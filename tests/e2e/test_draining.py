@@ -74,7 +74,7 @@ def test_requests_are_answered_until_the_server_stops(
         reports_dir=tmp_path,
         device="cpu",
         threads="1",
-        drain_s="1",
+        drain_s="3",
     ) as server:
         assert server.score(photo)["category"] == "elpv_mono"
         assert "connection" not in server.client.get("/readyz").headers
@@ -83,18 +83,17 @@ def test_requests_are_answered_until_the_server_stops(
         server.process.send_signal(signal.SIGTERM)
         until_not_ready(server)
         answered = 0
-        while time.monotonic() < told + 0.7:
+        while answered < 3:  # in far less than it drains
             for path in ("/readyz", "/livez"):
                 answer = server.client.get(path)
                 assert answer.headers["connection"] == "close"
                 assert answer.status_code == (503 if path == "/readyz" else 200)
             assert answer_to(server, photo).headers["connection"] == "close"
             answered += 1
-        assert answered >= 1
         readiness = server.client.get("/readyz").json()
         assert (readiness["status"], readiness["reason"]) == ("not ready", "stopping")
         until_refused(server)
-        assert time.monotonic() >= told + 1
+        assert time.monotonic() >= told + 3
         # Begun before the signal, ended after the port was closed.
         assert server.process.poll() is None
         head, _, body = slow.finish().partition("\r\n\r\n")
@@ -105,7 +104,7 @@ def test_requests_are_answered_until_the_server_stops(
     assert "Application shutdown complete" in log
     assert "Finished server process" in log
     assert "Traceback" not in log
-    assert [line["seconds"] for line in server.log_lines() if line["event"] == "draining"] == [1.0]
+    assert [line["seconds"] for line in server.log_lines() if line["event"] == "draining"] == [3.0]
 
 
 def answer_to(server: Server, photo: bytes) -> httpx.Response:
