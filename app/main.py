@@ -52,6 +52,7 @@ from .service.metrics import Metrics
 from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
 from .service.registry import BankSource, Registry
 from .service.reloads import Reloads
+from .service.signals import ended_by_sigterm
 from .service.upkeep import TRY_AGAIN_S, Upkeep
 from .settings import Settings
 from .web import documentation, static_files
@@ -94,7 +95,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         hangup.install(loop)  # first: reading the banks takes a while
-        parts = _start(settings, metrics, drain, load_extractor)
+        with ended_by_sigterm():
+            parts = _start(settings, metrics, drain, load_extractor)
         app.state.services = parts
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -38,3 +39,27 @@ def on_loop(loop: asyncio.AbstractEventLoop, name: str, call: Callable[[], objec
 
     signal.signal(number, hand_over)
     return True
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """While this lasts SIGTERM ends the process at once, where a server waits for the signal.
+
+    For the start: banks may take minutes to load, or a network hangs in its first test, and until
+    the loop turns again nobody would heed the signal. Nothing is answered or written by then.
+    """
+    servers = signal.getsignal(signal.SIGTERM)
+    if not callable(servers) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # Neither the log, whose lock may be held, nor an exit that waits for threads.
+        os.write(2, b'{"event": "stopped by SIGTERM while starting", "level": "info"}\n')
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, servers)

@@ -38,7 +38,7 @@ def hang(models: Path) -> None:
 
 def until_hanging(models: Path) -> None:
     """Wait until it does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (models.parent / "hanging").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from tests.e2e import fake_network
 from tests.e2e.process import Server, running
 from tests.e2e.test_draining import ENDED_WELL
 from tests.integration.service import store_banks
-from tests.support import encode, make_artifact, plain, write_category
+from tests.support import ROOT, encode, make_artifact, plain, write_category
 
 PHOTO = encode(plain(120))
 DRAIN_S, GRACE_S = 0.3, 1
@@ -58,6 +60,26 @@ def asking(ask: Callable[[], httpx.Response]) -> Iterator[list[httpx.Response]]:
     yield answers
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_a_network_that_hangs_at_the_start_does_not_keep_the_process(tmp_path: Path) -> None:
+    store_banks(tmp_path / "models")
+    fake_network.hang(tmp_path / "models")
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*fake_network.COMMAND, "--port", "0"],
+            cwd=ROOT,
+            env=os.environ | {"GOODSGUARD_MODELS_DIR": str(tmp_path / "models")},
+            stderr=log,
+        )
+    try:
+        fake_network.until_hanging(tmp_path / "models")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert "stopped by SIGTERM while starting" in (tmp_path / "log").read_text()
 
 
 ASKED: dict[str, Callable[[httpx.Client], httpx.Response]] = {
