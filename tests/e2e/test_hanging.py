@@ -24,7 +24,7 @@ from tests.support import ROOT, encode, make_artifact, plain, write_category
 
 PHOTO = encode(plain(120))
 DRAIN_S, GRACE_S = 0.3, 1
-# Draining, the closed port, requests under way, closing: all that there is; and the interpreter's own
+# Draining, the closed port, requests under way, closing: all that there is; and Python's own
 # end, which takes seconds on a busy machine. What hangs, hangs for ever.
 WITHIN_S = DRAIN_S + 0.52 + GRACE_S + CLOSE_S + 20
 
