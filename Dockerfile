@@ -109,5 +109,6 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 CMD ["py
 
 # Host and port come from UVICORN_HOST and UVICORN_PORT, which the health check reads too. One
 # process: each would load the banks anew, and one already uses every core. 6 seconds for requests
-# under way, after the 2 of GOODSGUARD_DRAIN_S, because `docker stop` kills after 10.
-CMD ["uvicorn", "--factory", "goodsguard.main:create_app", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "6"]
+# under way, after the 2 of GOODSGUARD_DRAIN_S, because `docker stop` kills after 10. Idle connections
+# are kept for longer than proxies keep theirs, as `goodsguard serve` does.
+CMD ["uvicorn", "--factory", "goodsguard.main:create_app", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "6", "--timeout-keep-alive", "75"]

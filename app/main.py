@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 import torch
@@ -40,20 +41,23 @@ from .core.features.runtimes import choose_device
 from .core.store.signing_keys import load_trusted
 from .core.threads import set_threads
 from .logs import configure_logs
+from .service import worker_metrics
+from .service.closing import close_all
+from .service.crew import beside
 from .service.drain import Drain
 from .service.evaluations import Evaluations
+from .service.hangup import Hangup
 from .service.inspector import Inspector
 from .service.metrics import Metrics
 from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
 from .service.registry import BankSource, Registry
 from .service.reloads import Reloads
+from .service.signals import ended_by_sigterm
+from .service.upkeep import TRY_AGAIN_S, Upkeep
 from .settings import Settings
 from .web import documentation, static_files
 
 log = structlog.get_logger()
-
-# How often a network that failed is tried again where banks are not watched.
-_TRY_AGAIN_S = 5.0
 
 DESCRIPTION = (
     "Scores photos of goods by what it learnt from good ones: an anomaly score, a verdict and a "
@@ -62,40 +66,57 @@ DESCRIPTION = (
 
 
 def create_app(
-    settings: Settings | None = None, load_extractor: LoadExtractor | None = None
+    settings: Settings | None = None,
+    load_extractor: LoadExtractor | None = None,
+    *,
+    try_again_s: float = TRY_AGAIN_S,
 ) -> FastAPI:
     """The application.
 
     Args:
         settings: from the environment where None.
         load_extractor: makes the feature extractor of a spec; the real one where None.
+        try_again_s: how often a network that failed is tried again.
 
     Raises:
         pydantic.ValidationError: an invalid setting.
         PresetError: at start-up, where the device asked for is not there.
         SigningKeyError: at start-up, where the trusted keys cannot be used.
         KeysError: at start-up, where the API keys cannot be used.
+        MetricsError: the metrics of several workers cannot be kept.
     """
     settings = settings or Settings()
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
+    metrics = _metrics()
     drain = Drain(settings.drain_s)
+    hangup = Hangup(drain)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = _start(settings, metrics, drain, load_extractor)
+        loop = asyncio.get_running_loop()
+        hangup.install(loop)  # first: reading the banks takes a while
+        with ended_by_sigterm():
+            parts = _start(settings, metrics, drain, load_extractor)
         app.state.services = parts
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)
-        drain.install(asyncio.get_running_loop())
-        watching = asyncio.create_task(_watch(parts))
+        drain.install(loop)
+        if drain.server is not None:
+            worker_metrics.warn(drain.server.config.workers)
+        upkeep = Upkeep(
+            parts.reloads,
+            parts.inspector,
+            metrics,
+            watch_s=settings.watch_s,
+            try_again_s=try_again_s,
+        )
+        hangup.serve(parts.reloads, upkeep, parts.keys.refresh)
         try:
-            yield
+            async with upkeep.running():
+                yield
         finally:
-            watching.cancel()
-            parts.evaluations.close()
             # Beside the loop: its threads may wait for what requests give back that end on it.
-            await asyncio.to_thread(parts.inspector.close)
+            await beside(partial(close_all, parts.evaluations.close, parts.inspector.close))
 
     app = FastAPI(
         title="GoodsGuard",
@@ -146,6 +167,14 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
     layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
     return layers
+
+
+def _metrics() -> Metrics:
+    try:
+        return Metrics(cause.slug for cause in problems.CAUSES.values())
+    except worker_metrics.MetricsError as exc:
+        log.error("not started: the metrics cannot be kept", reason=str(exc))
+        raise
 
 
 def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
@@ -201,23 +230,6 @@ def _inspector(
     # An engine that uses all cores for each photo gets one at a time: two would fight for them.
     side_by_side = all(d.extractor.runtime.concurrent for d in registry.detectors.values())
     return Inspector(metrics, settings.queue_size, network_threads=threads if side_by_side else 1)
-
-
-async def _watch(parts: Services) -> None:
-    """Take up new bank versions as they come, and see whether a network that failed works again:
-    who heeds /readyz sends no photo that would show it."""
-    while True:
-        await asyncio.sleep(parts.settings.watch_s or _TRY_AGAIN_S)
-        try:
-            if parts.inspector.scheduler.failures:
-                await asyncio.to_thread(
-                    parts.inspector.try_again, parts.registry.detectors.values()
-                )
-            if parts.settings.watch_s:
-                for result in await asyncio.to_thread(parts.reloads.watch):
-                    parts.metrics.reloads.labels(result.outcome).inc()
-        except Exception:  # the next round may find the disk again
-            log.exception("the banks cannot be watched")
 
 
 def _read_keys(settings: Settings) -> KeyStore:

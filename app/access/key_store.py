@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -72,6 +73,11 @@ class KeyStore:
             log.warning("an expired API key was sent", key=key.name)
             return None
         return key
+
+    def refresh(self) -> None:
+        """Read the file now, however lately that was done."""
+        self._looked_at = -math.inf
+        self._look()
 
     def _look(self) -> None:
         if self._path is None or self._clock() - self._looked_at < LOOK_EVERY_S:

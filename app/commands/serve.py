@@ -2,16 +2,23 @@
 
 What uvicorn can do beyond this (TLS, Unix sockets, a root path) is had from uvicorn itself:
 
-    uvicorn --factory goodsguard.main:create_app --no-access-log --no-server-header …
+    uvicorn --factory goodsguard.main:create_app --no-access-log --no-server-header \
+        --timeout-graceful-shutdown 6 --timeout-keep-alive 75 …
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..cli import stop
+from ..service.patience import GRACE_S, KEEP_ALIVE_S
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -31,7 +38,24 @@ def main(
             min=0,
             help="Seconds for requests under way once it has drained (GOODSGUARD_DRAIN_S).",
         ),
-    ] = 6,
+    ] = GRACE_S,
+    keep_alive: Annotated[
+        int,
+        typer.Option(
+            envvar="UVICORN_TIMEOUT_KEEP_ALIVE",
+            min=1,
+            help="Seconds that an idle connection is kept; longer than a proxy in front keeps it.",
+        ),
+    ] = KEEP_ALIVE_S,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar=["UVICORN_WORKERS", "WEB_CONCURRENCY"],
+            min=1,
+            max=64,
+            help="Processes, each with the banks and a queue of its own; one uses all cores.",
+        ),
+    ] = 1,
 ) -> None:
     """Answer photos over HTTP, until SIGTERM or Ctrl-C.
 
@@ -43,20 +67,44 @@ def main(
     from ..settings import Settings
 
     try:
-        Settings()
+        settings = Settings()
     except ValidationError as exc:
         raise stop(_faults(exc)) from exc
-    from ..main import create_app
+    from ..logs import configure_logs
 
-    uvicorn.run(
-        create_app,
-        factory=True,
-        host=host,
-        port=port,
-        access_log=False,  # each request is in our own log, with its id and timings
-        server_header=False,
-        timeout_graceful_shutdown=grace,
-    )
+    configure_logs(settings.log_level)
+    with _metrics_of(workers):
+        uvicorn.run(
+            f"{__name__.split('.', maxsplit=1)[0]}.main:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=None,  # ours
+            access_log=False,  # each request is in our own log, with its id and timings
+            server_header=False,
+            timeout_graceful_shutdown=grace,
+            timeout_keep_alive=keep_alive,
+        )
+
+
+@contextmanager
+def _metrics_of(workers: int) -> Iterator[None]:
+    """A folder in which several workers keep their metrics together: an empty one."""
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    if workers == 1:
+        yield
+    elif os.environ.get(name):
+        for left in Path(os.environ[name]).glob("*.db"):  # by a run before
+            left.unlink(missing_ok=True)
+        yield
+    else:
+        with TemporaryDirectory(prefix="goodsguard-metrics-") as folder:
+            os.environ[name] = folder
+            try:
+                yield
+            finally:
+                del os.environ[name]
 
 
 def _faults(error: ValidationError) -> str:

@@ -3,9 +3,14 @@
 inspector.py     the one door: a photo's bytes -> what was found; who is let in
 scheduler.py     the network's threads: who is next
 pool.py          the other threads, and work that ends when nobody waits for it
+crew.py          threads that nobody waits for when the process ends
 networks.py      each network loaded once, and the engine on which a bank is served
 registry.py      the banks that are loaded; reloads.py exchanges them
 evaluations.py   evaluation jobs in the background
-metrics.py       what is counted and measured
+metrics.py       what is counted and measured; worker_metrics.py: of several processes
+upkeep.py        what is done by itself: new banks, networks that failed
+signals.py       signals, handed to the event loop
 drain.py         SIGTERM
+hangup.py        SIGHUP
+closing.py       the end, within its time; patience.py: how long that is
 """

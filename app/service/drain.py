@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 import structlog
 import uvicorn
+
+from .patience import GRACE_S, KEEP_ALIVE_S
+from .signals import on_loop
 
 log = structlog.get_logger()
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 _SETTLE_S = 0.02
 # Between the closed port and the end of the server: requests that were on their way are read.
 _LAST_REQUESTS_S = 0.5
+# What uvicorn does with idle connections unless it is told; `5` asked for cannot be told from it.
+_UVICORNS_KEEP_ALIVE_S = 5
 
 
 class Drain:
@@ -36,11 +39,13 @@ class Drain:
 
     Attributes:
         active: whether SIGTERM has come.
+        server: what runs the loop, once installed and if it is uvicorn.
         on_begin: called then, on the loop.
     """
 
     def __init__(self, seconds: float) -> None:
         self.active = False
+        self.server: uvicorn.Server | None = None
         self.on_begin: list[Callable[[], None]] = []
         self._seconds = seconds
         self._entering: set[asyncio.Task[Any]] = set()
@@ -48,30 +53,44 @@ class Drain:
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over SIGTERM from the server that runs this loop, if there is one."""
         handler = signal.getsignal(signal.SIGTERM)
-        if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        if not callable(handler):
             return
+        server = self.server = server_of(handler)
+        if server is not None:
+            _be_patient(server.config)
 
-        def begin(_: int, frame: FrameType | None) -> None:
+        def stop() -> None:
+            handler(signal.SIGTERM, None)
+
+        def told() -> None:
             if self.active:
-                handler(signal.SIGTERM, frame)
-                return
-            self.active = True
-            log.info("draining", seconds=self._seconds)
-            for tell in self.on_begin:
-                loop.call_soon_threadsafe(tell)
-            loop.call_soon_threadsafe(loop.call_later, self._seconds, end)
+                stop()
+            else:
+                self._begin(loop, server, stop)
+
+        on_loop(loop, "SIGTERM", told)
+
+    def _begin(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        server: uvicorn.Server | None,
+        stop: Callable[[], None],
+    ) -> None:
+        self.active = True
+        log.info("draining", seconds=self._seconds)
 
         def end() -> None:
             wait_s = 0.0
-            server = getattr(handler, "__self__", None)
-            if isinstance(server, uvicorn.Server) and isinstance(loop, asyncio.SelectorEventLoop):
+            if server is not None and isinstance(loop, asyncio.SelectorEventLoop):
                 for port in _ports(server):
                     loop.remove_reader(port)
                 loop.call_later(_SETTLE_S, self._close_ports, loop, server)
                 wait_s = _SETTLE_S + _LAST_REQUESTS_S
-            loop.call_later(wait_s, handler, signal.SIGTERM, None)
+            loop.call_later(wait_s, stop)
 
-        signal.signal(signal.SIGTERM, begin)
+        loop.call_later(self._seconds, end)
+        for tell in self.on_begin:
+            tell()
 
     def _close_ports(self, loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
         """Let in who has connected, then refuse."""
@@ -82,6 +101,20 @@ class Drain:
                 task.add_done_callback(self._entering.discard)
         for listener in server.servers:
             listener.close()
+
+
+def _be_patient(config: uvicorn.Config) -> None:
+    """As `goodsguard serve` and the image are, where uvicorn was started by its own name."""
+    if config.timeout_graceful_shutdown is None:
+        config.timeout_graceful_shutdown = GRACE_S
+    if config.timeout_keep_alive == _UVICORNS_KEEP_ALIVE_S:
+        config.timeout_keep_alive = KEEP_ALIVE_S
+
+
+def server_of(handler: object) -> uvicorn.Server | None:
+    """The server whose handler of a signal this is."""
+    server = getattr(handler, "__self__", None)
+    return server if isinstance(server, uvicorn.Server) else None
 
 
 def _ports(server: uvicorn.Server) -> list[int]:

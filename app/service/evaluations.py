@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from ..core.files import write_whole
 from ..core.judging.inspection import Inspection
 from ..core.photo.dataset import Category, read_test_split
 from ..core.store.manifest import Manifest
+from .crew import NEVER, Crew
 
 log = structlog.get_logger()
 
@@ -56,7 +58,7 @@ class Evaluations:
         self._futures: dict[tuple[str, str], Future[Evaluation]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+        self._crew = Crew(1, "evaluation")
 
     def start(self, detector: Detector, inspect: Inspect) -> Future[Evaluation]:
         """Queue an evaluation; a bank version's job that is under way is joined, not doubled.
@@ -72,7 +74,7 @@ class Evaluations:
                 return self._futures[key]
             self._forget_older(manifest.category)
             self._jobs[key] = EvaluationJob(*key, "queued", total=len(category.test))
-            self._futures[key] = self._pool.submit(self._run, category, detector, inspect)
+            self._futures[key] = self._crew.submit(partial(self._run, category, detector, inspect))
             return self._futures[key]
 
     def job(self, manifest: Manifest) -> EvaluationJob | None:
@@ -100,10 +102,15 @@ class Evaluations:
         """Let the running job end after its current photo, and those behind it at their first."""
         self._stopping.set()
 
-    def close(self) -> None:
-        """Stop the running job after its current photo and drop the queued ones."""
+    def close(self, until: float = NEVER) -> list[str]:
+        """Stop the running job after its current photo, for which to wait until then, and drop the
+        queued ones.
+
+        Returns:
+            the names of the threads that are still at work.
+        """
         self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        return self._crew.close(until)
 
     def _test_split(self, category: str) -> Category:
         if self._data is None:

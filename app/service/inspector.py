@@ -24,13 +24,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..core.detector import Detector
-from ..core.errors import ImageError, NonFiniteScore, Overloaded
+from ..core.errors import CategoryUnavailable, ImageError, NonFiniteScore, Overloaded
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import Backdrop
 from ..core.judging.inspection import Inspection, Photo, or_raise
+from .crew import NEVER
 from .metrics import Metrics
 from .networks import by_network
-from .pool import NEVER, Pool, all_of
+from .pool import Pool, all_of
 from .scheduler import Judged, PhotoJob, Scheduler
 
 _TRIED_S = 10.0
@@ -104,7 +105,7 @@ class Inspector:
         self._decoding, self._drawing = Pool("decode"), Pool("draw")
         self._metrics = metrics
         metrics.queue_size.set(queue_size)
-        metrics.queue_depth.set_function(lambda: self.depth)
+        metrics.queue_depth.set(0)
 
     @contextmanager
     def admit(self, detectors: Collection[Detector], photos: int = 1) -> Iterator[Permit]:
@@ -116,13 +117,17 @@ class Inspector:
         networks = by_network(detectors)
         places = max(1, len(networks)) * photos
         self.check(places)
-        self.depth += places
+        self._hold(places)
         permit = Permit(networks, photos)
         try:
             yield permit
         finally:
             permit.end()
-            self.depth -= places
+            self._hold(-places)
+
+    def _hold(self, places: int) -> None:
+        self.depth += places
+        self._metrics.queue_depth.set(self.depth)
 
     def check(self, places: int = 1) -> None:
         """Refuse before any work is done; costs nothing, and holds nothing.
@@ -177,10 +182,14 @@ class Inspector:
 
         Raises:
             ImageError, NonFiniteScore: the photo cannot be judged. NetworkFailed.
+            CategoryUnavailable: the service stops.
         """
         job = PhotoJob((detector,), detector.read(data), background=True)
         done: Future[list[Judged]] = self.scheduler.submit(job)
-        return or_raise(done.result()[0])
+        try:
+            return or_raise(done.result()[0])
+        except CancelledError as exc:
+            raise CategoryUnavailable("the service is stopping") from exc
 
     def try_again(self, detectors: Iterable[Detector]) -> None:
         """Judge a golden photo of each bank, so that `scheduler.failures` says how it is now. A
@@ -192,11 +201,16 @@ class Inspector:
             with suppress(TimeoutError, CancelledError):
                 self.scheduler.submit(job).exception(_TRIED_S)
 
-    def close(self) -> None:
-        """Let running work finish; drop what has not started."""
-        self._decoding.close()
-        self._drawing.close()
-        self.scheduler.close()
+    def close(self, until: float = NEVER) -> list[str]:
+        """Drop what has not started, and wait until then for what runs.
+
+        Returns:
+            the names of the threads that are still at work.
+        """
+        parts = (self._decoding, self._drawing, self.scheduler)
+        for part in parts:
+            part.stop()
+        return [name for part in parts for name in part.close(until)]
 
     async def _pass(
         self, detectors: Sequence[Detector], data: bytes, until: float, *, heatmap: bool

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ..core.errors import DeadlineExceeded, OutOfMemory
 from ..core.threads import available_cpus
+from .crew import NEVER, Crew
 
 T = TypeVar("T")
-
-NEVER = float("inf")
 
 
 class Pool:
@@ -22,7 +21,7 @@ class Pool:
     def __init__(self, verb: str) -> None:
         """`verb` says what is done to a photo: in the threads' names and in errors."""
         self._verb = verb
-        self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix=verb)
+        self._threads = Crew(available_cpus(), verb)
 
     async def run(
         self,
@@ -61,9 +60,13 @@ class Pool:
             future.add_done_callback(lambda done: _tell(unwanted, done))
             raise
 
-    def close(self) -> None:
-        """Let running work finish; drop what has not started."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+    def stop(self) -> None:
+        """Drop what has not started; running work goes on."""
+        self._threads.stop()
+
+    def close(self, until: float = NEVER) -> list[str]:
+        """Stop, and let running work finish; the names of the threads that have not by then."""
+        return self._threads.close(until)
 
 
 def _tell(unwanted: Callable[[T], object], done: Future[T]) -> None:

@@ -24,6 +24,7 @@ from ..core.detector import Detector, judge_together
 from ..core.errors import DeadlineExceeded, GoodsGuardError, NetworkFailed
 from ..core.judging.inspection import Inspection, Photo
 from ..core.threads import limited_to, thread_budget
+from .crew import NEVER, joined
 
 log = structlog.get_logger()
 
@@ -107,8 +108,8 @@ class Scheduler:
             self._changed.notify()
         return job.done
 
-    def close(self) -> None:
-        """Let running jobs finish; drop what has not started."""
+    def stop(self) -> None:
+        """Drop what has not started; running jobs go on."""
         with self._changed:
             self._closed = True
             dropped = [job for flow in self._flows.values() for job in flow] + [*self._background]
@@ -117,8 +118,11 @@ class Scheduler:
             self._changed.notify_all()
         for job in dropped:
             job.done.cancel()
-        for thread in self._threads:
-            thread.join()
+
+    def close(self, until: float = NEVER) -> list[str]:
+        """Stop, and let running jobs finish; the names of the threads that have not by then."""
+        self.stop()
+        return joined(self._threads, until)
 
     def _work(self) -> None:
         while (jobs := self._take()) is not None:

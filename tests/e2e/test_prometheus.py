@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,12 @@ def prometheus(
     process = start(folder, port)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            for _ in range(8):  # some traffic between readings
+            deadline = time.monotonic() + 120
+            while readings(client) < 8:  # with traffic between them
+                assert time.monotonic() < deadline
                 for photo in (elpv.photos()["good"][0], b"no image"):
                     server.client.post("/score/elpv_mono", files={"file": photo})
-                time.sleep(1)
+                time.sleep(0.5)
             yield client
     finally:
         process.terminate()
@@ -66,6 +69,14 @@ def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
         ],
         stderr=subprocess.DEVNULL,
     )
+
+
+def readings(prometheus: httpx.Client) -> float:
+    """How often it has read the service."""
+    with suppress(httpx.TransportError, ValueError):  # it is being started
+        for found in ask(prometheus, 'sum_over_time(up{job="goodsguard"}[10m])'):
+            return float(found["value"][1])
+    return 0.0
 
 
 def ask(prometheus: httpx.Client, query: str) -> list[dict[str, Any]]:

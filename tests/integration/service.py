@@ -82,7 +82,11 @@ def store_banks(models: Path) -> None:
 
 @asynccontextmanager
 async def serve(
-    root: Path, *, network: ColourRuntime | None = None, **overrides: Any
+    root: Path,
+    *,
+    network: ColourRuntime | None = None,
+    try_again_s: float = 3600,  # never by itself: tests count failures
+    **overrides: Any,
 ) -> AsyncIterator[Service]:
     """Banks as in `store_banks` unless some are there; test photos for `can` only."""
     if not (root / "models").exists():
@@ -102,7 +106,7 @@ async def serve(
     def load_extractor(spec: FeatureSpec, _: Engine) -> FeatureExtractor:
         return FeatureExtractor(spec, runtime.for_spec(spec))
 
-    app = create_app(Settings(**(values | overrides)), load_extractor)
+    app = create_app(Settings(**(values | overrides)), load_extractor, try_again_s=try_again_s)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

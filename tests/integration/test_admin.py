@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.core.store import artifact as artifacts
+from app.service.reloads import Reloaded
 from tests.integration.service import DEFECTIVE, GOOD, Json, Service, assert_problem, serve
 from tests.support import make_artifact, version_number
 
@@ -285,17 +286,36 @@ async def test_new_versions_are_taken_up_by_themselves(tmp_path: Path) -> None:
         await until(service, TWO)
         damage(tmp_path / "models", ONE)
         (tmp_path / "models" / "can" / artifacts.CURRENT).write_text(ONE)
-        while not (await service.client.get("/readyz")).json()["reloads"]:
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(0.2)  # it is not tried again and again
+        async with asyncio.timeout(20):
+            while not (await service.client.get("/readyz")).json()["reloads"]:
+                await asyncio.sleep(0.02)
+        await rounds(service, 3)  # it is not tried again and again
         assert await version_of(service) == TWO
         assert await service.metric("goodsguard_reloads_total", outcome="loaded") == 1
         assert await service.metric("goodsguard_reloads_total", outcome="failed") == 1
         save(tmp_path / "models", THREE)
         await until(service, THREE)
         shutil.rmtree(tmp_path / "models")
-        await asyncio.sleep(0.2)
+        await rounds(service, 3)
         assert await version_of(service) == THREE
+
+
+async def rounds(service: Service, count: int) -> None:
+    """Wait until the banks have been looked for so often, from beginning to end."""
+    reloads = service.app.state.services.reloads
+    watch, ended = reloads.watch, threading.Semaphore(0)
+
+    def counted() -> list[Reloaded]:
+        try:
+            results: list[Reloaded] = watch()
+            return results
+        finally:
+            ended.release()
+
+    reloads.watch = counted
+    for _ in range(count):
+        assert await asyncio.to_thread(ended.acquire, timeout=20)
+    reloads.watch = watch
 
 
 async def until(service: Service, version: str) -> None:

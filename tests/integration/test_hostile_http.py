@@ -6,8 +6,10 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -52,14 +54,28 @@ class Wire:
         return int(answer.split(b" ", 2)[1] if answer else 0), answer
 
 
-@pytest.fixture(scope="module")
-async def wire(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wire]:
-    root = tmp_path_factory.mktemp("wire")
+@asynccontextmanager
+async def wired(root: Path, **settings: Any) -> AsyncIterator[Wire]:
     async with (
-        serve(root, body_timeout_s=TIMEOUT_S, max_upload_bytes=MEMORY) as running,
+        serve(root, max_upload_bytes=MEMORY, **settings) as running,
         listening(running) as port,
     ):
         yield Wire(running, port)
+
+
+@pytest.fixture(scope="module")
+async def wire(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wire]:
+    async with wired(tmp_path_factory.mktemp("wire")) as patient:
+        yield patient
+
+
+@pytest.fixture(scope="module")
+async def impatient(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wire]:
+    """For what never comes: on a busy machine what is sent in one go may take as long, too."""
+    async with wired(tmp_path_factory.mktemp("impatient"), body_timeout_s=TIMEOUT_S) as made:
+        yield made
 
 
 def part(name: str, body: bytes, *, filename: str | None = "p.png", extra: str = "") -> bytes:
@@ -322,8 +338,8 @@ async def read_until_closed(reader: asyncio.StreamReader) -> bytes:
     return answer
 
 
-async def test_a_trickling_body_gets_408_and_its_connection_is_closed(wire: Wire) -> None:
-    reader, writer = await wire.open()
+async def test_a_trickling_body_gets_408_and_its_connection_is_closed(impatient: Wire) -> None:
+    reader, writer = await impatient.open()
     writer.write(request(GOOD[:5], "Content-Length: 5000"))
     answering = asyncio.ensure_future(read_until_closed(reader))
     with closing(writer), anyio.fail_after(SOON_S):
@@ -333,13 +349,13 @@ async def test_a_trickling_body_gets_408_and_its_connection_is_closed(wire: Wire
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"urn:goodsguard:body-timeout" in answer
     assert b"connection: close" in answer.lower()
-    assert wire.service.app.state.services.bodies.held == 0
+    assert impatient.service.app.state.services.bodies.held == 0
 
 
 @pytest.mark.parametrize("kind", ["image/png", MULTIPART])
 @pytest.mark.parametrize("length", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
-async def test_a_body_that_never_comes_gets_408(wire: Wire, kind: str, length: str) -> None:
-    status, _ = await wire.send(request(b"", length, kind=kind))
+async def test_a_body_that_never_comes_gets_408(impatient: Wire, kind: str, length: str) -> None:
+    status, _ = await impatient.send(request(b"", length, kind=kind))
     assert status == 408
 
 
@@ -397,10 +413,12 @@ async def until(holds: Callable[[], bool]) -> None:
     ],
     ids=lambda raw: raw[:24],
 )
-async def test_what_is_no_http_is_refused_and_the_service_lives(wire: Wire, raw: bytes) -> None:
-    status, _ = await wire.send(raw)
+async def test_what_is_no_http_is_refused_and_the_service_lives(
+    impatient: Wire, raw: bytes
+) -> None:
+    status, _ = await impatient.send(raw)
     assert status < 500
-    assert (await wire.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
+    assert (await impatient.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
 
 
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(wire: Wire) -> None:

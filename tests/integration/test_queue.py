@@ -14,11 +14,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def until_depth(service: Service, depth: int) -> None:
-    for _ in range(500):
-        if await service.metric("goodsguard_queue_depth") == depth:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"the queue never held {depth} photos")
+    async with asyncio.timeout(20):
+        while await service.metric("goodsguard_queue_depth") != depth:
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.core.store import artifact as artifacts
+from app.service.reloads import Reloaded, Reloads
 from tests.integration.service import CURSED, DEFECTIVE, GOOD, Json, Service, assert_problem, serve
 from tests.support import make_artifact
 
@@ -102,20 +103,20 @@ async def test_a_network_that_hangs_is_not_ready_and_new_banks_are_taken_up(
             held.set()
             assert free.wait(20)
 
-    async with serve(tmp_path, watch_s=0.05) as service:
+    async with serve(tmp_path, watch_s=0.05, try_again_s=0.05) as service:
         service.network.before = hang
         asked = asyncio.create_task(service.score(GOOD))
         assert await asyncio.to_thread(held.wait, 20)
         try:
-            await asyncio.sleep(0.3)
-            status, reason = await readiness(service)
-            assert status == 503
-            assert "at work on one photo" in (reason or "")
-            scheduler = service.app.state.services.inspector.scheduler
-            scheduler.failures = 1  # so that the watch would try a photo, too
-            new = artifacts.save(service.models, make_artifact("can")).bank_version
-            while (await versions(service))["can"] != new:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(20):
+                while (await readiness(service))[0] != 503:
+                    await asyncio.sleep(0.01)
+                assert "at work on one photo" in ((await readiness(service))[1] or "")
+                scheduler = service.app.state.services.inspector.scheduler
+                scheduler.failures = 1  # so that a photo would be tried, too
+                new = artifacts.save(service.models, make_artifact("can")).bank_version
+                while (await versions(service))["can"] != new:
+                    await asyncio.sleep(0.01)
         finally:
             free.set()
         assert (await asked).status_code == 200
@@ -183,11 +184,11 @@ async def test_the_stages_explain_the_total(service: Service, photo: bytes, path
 
 async def test_time_in_the_network_is_found_in_its_stage(tmp_path: Path) -> None:
     async with serve(tmp_path, watch_s=0) as service:
-        service.network.before = lambda: threading.Event().wait(0.3)
-        stages = await timings(service, GOOD)
-        assert stages["embed"] >= 300
-        assert stages["total"] >= 300
-        assert unexplained(stages) < 0.5 * stages["total"]
+        service.network.before = lambda: threading.Event().wait(0.1)
+        measured = [await timings(service, GOOD) for _ in range(5)]
+        assert min(stages["embed"] for stages in measured) >= 100
+        # The quietest, since others work on this machine, too.
+        assert min(unexplained(stages) / stages["total"] for stages in measured) < 0.5
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -205,18 +206,45 @@ async def test_sizes_of_photos_are_measured(service: Service) -> None:
     assert [b - a for a, b in zip(before, after, strict=True)] == [len(GOOD), 40 * 30]
 
 
+# However seldom banks are looked for, and where they are not looked for at all.
+@pytest.mark.parametrize("watch_s", [0, 3600])
 async def test_a_network_that_works_again_is_ready_without_a_photo_to_show_it(
-    tmp_path: Path,
+    tmp_path: Path, watch_s: float
 ) -> None:
-    async with serve(tmp_path, watch_s=0.05) as service:
-        sound = service.network.before
-        service.network.before = failing(RuntimeError("driver"))
-        for _ in range(3):
-            assert_problem(await service.score(GOOD), 503, "network-failed")
+    async with serve(tmp_path, watch_s=watch_s, try_again_s=0.05) as service:
+        await fail_three_times(service)
         assert (await readiness(service))[0] == 503
-        service.network.before = sound
-        for _ in range(200):
-            if (await readiness(service))[0] == 200:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError("still not ready")
+        service.network.before = lambda: None
+        await until_ready(service)
+
+
+async def test_banks_that_take_long_to_load_do_not_keep_a_network_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    def watch(_: Reloads) -> list[Reloaded]:
+        loading.set()
+        loaded.wait(20)
+        return []
+
+    monkeypatch.setattr(Reloads, "watch", watch)
+    async with serve(tmp_path, watch_s=0.01, try_again_s=0.05) as service:
+        assert await asyncio.to_thread(loading.wait, 20)
+        await fail_three_times(service)
+        service.network.before = lambda: None
+        await until_ready(service)
+        assert not loaded.is_set()
+        loaded.set()
+
+
+async def fail_three_times(service: Service) -> None:
+    service.network.before = failing(RuntimeError("driver"))
+    for _ in range(3):
+        assert_problem(await service.score(GOOD), 503, "network-failed")
+
+
+async def until_ready(service: Service) -> None:
+    async with asyncio.timeout(20):
+        while (await readiness(service))[0] != 200:
+            await asyncio.sleep(0.01)

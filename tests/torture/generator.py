@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Below uvicorn's keep-alive of 5 s: it might close an older idle connection as we use it.
+# Far below the service's keep-alive: it might close an older idle connection as we use it.
 _MAX_IDLE_S = 3.0
 _ANSWER_TIMEOUT_S = 60.0
 # Connections refused in a row after which the service is taken to be gone.

@@ -40,7 +40,7 @@ _CLIENTS = 4
 # So many cameras send by the clock, but each waits for its answer first: where the machine itself
 # turns slower for a while they send later, and nothing that they send can fill the queue.
 _CAMERAS = 8
-# Long enough that kept connections are closed: uvicorn gives them 5 s.
+# What is held for requests is given back by then; the generator has closed its connections.
 _QUIET_S = 7.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.service.patience import CLOSE_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from tests.promql import ALERTS, dashboard, groupings, panel_queries, rules, selectors
 from tests.support import ROOT
@@ -200,9 +202,32 @@ def test_there_is_time_to_stop_in_order() -> None:
     command = (ROOT / "Dockerfile").read_text().splitlines()[-1]
     patience = re.search(r'"--timeout-graceful-shutdown", "(\d+)"', command)
     assert patience
-    needed = Settings.model_fields["drain_s"].default + int(patience[1])
+    assert int(patience[1]) == GRACE_S
+    needed = Settings.model_fields["drain_s"].default + int(patience[1]) + CLOSE_S
     assert needed < 10
     assert needed < int(service()["stop_grace_period"].removesuffix("s"))
+
+
+def test_whoever_sends_closes_an_idle_connection_first() -> None:
+    """Else a photo is lost that crosses with the service's closing: a 502 behind a proxy."""
+    command = json.loads((ROOT / "Dockerfile").read_text().splitlines()[-1].removeprefix("CMD "))
+    image = int(command[command.index("--timeout-keep-alive") + 1])
+    assert image == KEEP_ALIVE_S
+    nginx = (ROOT / "deploy/nginx.conf").read_text()
+    (upstream,) = re.findall(r"upstream \w+ \{(.*?)\}", nginx, re.S)
+    (proxy,) = re.findall(r"^ *keepalive_timeout (\d+)s;", upstream, re.M)
+    assert int(proxy) < KEEP_ALIVE_S
+    # What starts the service elsewhere takes the image's command, or that of `goodsguard serve`.
+    for path in sorted(ROOT.glob("docker-compose*.yml")):
+        assert "command" not in read(path)["services"].get("goodsguard", {}), path
+    rules = re.findall(r"^serve:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    assert rules == ["\t$(BIN)/goodsguard serve --port $(PORT)\n"]
+    elsewhere = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*")]
+    texts = {path: path.read_text() for path in elsewhere if path.is_file()}
+    said = {
+        p: n for p, text in texts.items() for n in re.findall(r"timeout-keep-alive (\d+)", text)
+    }
+    assert set(said.values()) <= {str(KEEP_ALIVE_S)}, said
 
 
 def test_grafana_finds_prometheus_and_the_dashboard() -> None:

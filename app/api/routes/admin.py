@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from ...core import errors
 from ...core.detector import Detector
 from ...core.store import artifact as artifacts
+from ...service.crew import beside
 from ...service.registry import Unavailable
 from ...service.reloads import Reloaded
 from ..problems import Forbidden, responses
@@ -25,7 +26,7 @@ async def reload(parts: ServicesDep) -> ReloadReport:
 
     Requests under way finish on the bank with which they began.
     """
-    results = await asyncio.to_thread(parts.reloads.refresh)
+    results = await beside(parts.reloads.refresh, "reload")
     _count(parts, results)
     return ReloadReport(results=[_item(result) for result in results])
 
@@ -54,7 +55,7 @@ async def rollback(
 ) -> ReloadedCategory:
     """Load and test the older version, let `current` name it, swap it in."""
     _known(parts, category)
-    result = await asyncio.to_thread(parts.reloads.activate, category, to)
+    result = await beside(partial(parts.reloads.activate, category, to), "rollback")
     _count(parts, [result])
     return _item(result)
 

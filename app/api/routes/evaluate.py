@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from ...core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from ...core.evaluating.evaluation import Evaluation
 from ...core.store.manifest import Manifest
+from ...service.crew import beside
 from ..problems import responses
 from ..schemas import CategoryName, EvaluationList, EvaluationProgress, EvaluationStatus
 from ..security import require_scope
@@ -40,9 +41,9 @@ async def start_evaluation(
     detector = parts.registry.detector(category)
     inspect = partial(parts.inspector.inspect_in_background, detector)
     # Listing a test split reads folders, which may be slow or remote.
-    future = await asyncio.to_thread(parts.evaluations.start, detector, inspect)
+    future = await beside(partial(parts.evaluations.start, detector, inspect), "split")
     if not wait:
-        status = await asyncio.to_thread(_status, parts, detector.manifest)
+        status = await beside(partial(_status, parts, detector.manifest), "status")
         return _json(status, 202)
     # Shielded: a client that goes away must not stop a job that others may have joined.
     result = await asyncio.shield(asyncio.wrap_future(future))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from ...service.registry import Unavailable
 from ..schemas import Liveness, Readiness
@@ -63,4 +63,4 @@ def _not_ready(parts: Services) -> str | None:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 def metrics(parts: ServicesDep) -> Response:
     """The Prometheus text format."""
-    return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)

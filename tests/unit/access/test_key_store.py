@@ -200,3 +200,19 @@ def test_the_log_names_keys_and_shows_none(store: KeyStore, path: Path, clock: C
     assert logs[0]["names"] == ["key-1", "new"]
     assert "secret" not in str(logs)
     assert hashed(b"new") not in str(logs)
+
+
+def test_who_asks_for_it_has_the_file_read_at_once(path: Path, clock: Clock) -> None:
+    write(path, "first")
+    store = KeyStore(path=path, clock=clock)
+    write(path, "second")
+    assert opens(store, "first")  # too early to look again
+    store.refresh()
+    assert opens(store, "second")
+    assert not opens(store, "first")
+
+
+def test_nothing_is_read_anew_where_there_is_no_file() -> None:
+    store = KeyStore(["a" * 20])
+    store.refresh()
+    assert opens(store, "a" * 20)

@@ -19,9 +19,9 @@ from app.core.judging import backdrop
 from app.core.photo.images import decode
 from app.core.photo.pixel_budget import PixelBudget
 from app.core.store.artifact import Artifact
+from app.service.crew import NEVER
 from app.service.inspector import Finding, Found, Inspector
 from app.service.metrics import Metrics
-from app.service.pool import NEVER
 from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
 
@@ -260,16 +260,17 @@ async def test_waiting_estimates_follow_the_photos(inspector: Inspector) -> None
 
 
 async def test_the_first_photo_that_fails_ends_those_that_wait(inspector: Inspector) -> None:
-    passes = 0
+    passes, told = 0, threading.Event()
 
     def before() -> None:
         nonlocal passes
         passes += 1
-        threading.Event().wait(0.1)
+        assert passes == 1 or told.wait(TIMEOUT)  # the second may have begun, and ends later
         raise RuntimeError("driver gone")
 
     with inspector.admit([slowed(before)], 10) as permit, pytest.raises(NetworkFailed):
         await inspector.inspect_all(permit, [PHOTO] * 10, until=NEVER, heatmap=False)
+    told.set()
     inspector.close()  # what is left in the queue would be done by now
     assert passes <= 2
 

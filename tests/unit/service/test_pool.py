@@ -31,7 +31,11 @@ def pool() -> Iterator[Pool]:
 def busy(pool: Pool) -> Iterator[None]:
     """All of its threads are at work until the end."""
     release, threads = threading.Event(), pool._threads
-    held = [threads.submit(release.wait, TIMEOUT) for _ in range(threads._max_workers)]
+    held = [threads.submit(lambda: release.wait(TIMEOUT)) for _ in range(threads.size)]
+    until = time.monotonic() + TIMEOUT
+    while threads.waiting:  # until each has begun
+        assert time.monotonic() < until
+        time.sleep(0.001)
     try:
         yield
     finally:
@@ -75,7 +79,7 @@ async def test_what_nobody_waits_for_is_let_go_at_once(pool: Pool) -> None:
     held = sys.getrefcount(photo)
     with busy(pool):
         task = asyncio.create_task(pool.run(partial(len, photo)))
-        while not pool._threads._work_queue.qsize():
+        while not pool._threads.waiting:
             await asyncio.sleep(0)
         assert sys.getrefcount(photo) > held
         await cancelled(task)

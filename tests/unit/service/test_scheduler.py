@@ -202,9 +202,11 @@ def test_a_deadline_that_is_over_is_an_error_without_any_work() -> None:
     one = detector(runtime)
     with running() as scheduler:
         with held(scheduler, runtime):
-            late = scheduler.submit(job(one, 10, deadline=time.monotonic() + 0.05))
-            early = scheduler.submit(job(one, 11, deadline=time.monotonic() + TIMEOUT))
-            time.sleep(0.1)
+            deadline = time.monotonic() + 0.05
+            late = scheduler.submit(job(one, 10, deadline=deadline))
+            early = scheduler.submit(job(one, 11, deadline=deadline + 10 * TIMEOUT))
+            while time.monotonic() <= deadline:
+                time.sleep(0.01)
         with pytest.raises(DeadlineExceeded):
             late.result(TIMEOUT)
         judged(early)
@@ -272,13 +274,22 @@ def test_batches_are_of_one_network_never_too_large_and_leave_nothing_out(
 def test_photos_that_come_shortly_after_one_another_share_a_pass() -> None:
     runtime = Recorder()
     one = detector(runtime)
-    with running(batch=8, delay_s=0.5) as scheduler:
+    # They wait for more as long as it takes: it is the third that makes the batch full.
+    with running(batch=3, delay_s=10 * TIMEOUT) as scheduler:
         futures = [scheduler.submit(job(one, 10))]
-        time.sleep(0.05)
+        time.sleep(0.02)  # so that it is mostly seen alone: nothing else depends on it
         futures += [scheduler.submit(job(one, grey)) for grey in (11, 12)]
         for future in futures:
             judged(future)
     assert runtime.passes == [[10, 11, 12]]
+
+
+def test_a_photo_that_nobody_follows_is_judged_alone() -> None:
+    runtime = Recorder()
+    one = detector(runtime)
+    with running(batch=8, delay_s=0.01) as scheduler:
+        judged(scheduler.submit(job(one, 10)))
+    assert runtime.passes == [[10]]
 
 
 def test_a_full_batch_waits_for_nobody() -> None:

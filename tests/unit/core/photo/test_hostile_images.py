@@ -31,17 +31,17 @@ from tests.torture.bombs import chunk, grey_tiff, png_of, segment, tiff_of
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on damage
 
 PIXELS = 100_000
-SOON_S = 2.0  # these files are small; a busy machine included
+SOON_S = 2.0  # of the processor: these files are small
 
 
 def obeys(data: bytes) -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()  # what others do on this machine does not count
     outcome: DecodedImage | ImageError
     try:
         outcome = decode(data, max_pixels=PIXELS)
     except ImageError as exc:
         outcome = exc
-    assert time.monotonic() - begun < SOON_S
+    assert time.thread_time() - begun < SOON_S
     if isinstance(outcome, ImageError):
         assert str(outcome)
         assert "/" not in str(outcome)

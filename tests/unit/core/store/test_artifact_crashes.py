@@ -98,18 +98,29 @@ class Aftermath:
     hit_midway: int
 
 
+def wait_until_newer(folder: Path, latest: int) -> None:
+    deadline = time.monotonic() + 60
+    while artifacts.versions(folder)[-1] <= version_number(latest):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
-    """A process that saves without end, killed 25 times at random moments."""
+    """A process that saves without end, killed 25 times at random moments, or until that has hit
+    saves midway."""
     models = tmp_path_factory.mktemp("killed")
     after = Aftermath(models, [], [], 0)
     artifacts.save(models, make_artifact(version=version_number(0)))
     moments = random.Random(5)
-    for _ in range(25):
+    for kill in range(500):
+        if kill >= 25 and after.hit_midway >= 3:
+            break
         latest = int(artifacts.versions(models / "can")[-1][9:15])
         child = fork.Process(target=save_for_ever, args=(models, latest + 1))
         child.start()
-        time.sleep(moments.uniform(0.01, 0.12))
+        wait_until_newer(models / "can", latest)  # it saves by now, one version after the other
+        time.sleep(moments.uniform(0, 0.05))
         child.kill()
         child.join(10)
         assert child.exitcode == -signal.SIGKILL
