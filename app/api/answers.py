@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from fastapi import Request
 
 from ..core.detector import Detector
-from ..core.errors import CategoryError
+from ..core.errors import CategoryError, NotAnImage
 from ..core.judging.anomaly_map import Region
 from ..service.inspector import Finding, Found
 from . import schemas
+from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
 from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
@@ -25,7 +26,7 @@ def one(request: Request, upload: Upload, found: Found) -> Score:
         ImageError, NonFiniteScore: it cannot be judged.
     """
     if isinstance(found, Exception):
-        raise found
+        raise _explained(found, upload)
     score = _score(request, upload, found)
     request.state.log = {
         "category": score.category,
@@ -73,7 +74,7 @@ def several(
             score = _score(request, upload, outcome)
             item = CategoryItem(category=category, verdict=score.verdict, result=score)
         else:
-            detail = problem(outcome, request.state.request_id)
+            detail = problem(_explained(outcome, upload), request.state.request_id)
             item = CategoryItem(category=category, verdict="unusable", problem=detail)
         results.append(item)
     scores = {item.category: item.result for item in results if item.result}
@@ -95,8 +96,14 @@ def _batch_item(
         return BatchItem(filename=upload.filename, verdict=score.verdict, result=score)
     if upload.too_large:  # of the others the inspector has told
         services(request).metrics.unusable(category)
-    detail = problem(outcome, request.state.request_id)
+    detail = problem(_explained(outcome, upload), request.state.request_id)
     return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
+
+
+def _explained(exc: Exception, upload: Upload) -> Exception:
+    """Of what is no image at all: what it is instead, where that can be told."""
+    why = mistake(upload.data) if isinstance(exc, NotAnImage) else None
+    return NotAnImage(why) if why else exc
 
 
 def _score(request: Request, upload: Upload, found: Finding) -> Score:

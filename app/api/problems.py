@@ -59,6 +59,10 @@ class NotAnImageType(RequestError):
     """A content type that is neither multipart nor an image's."""
 
 
+class EncodedBody(NotAnImageType):
+    """A body that is compressed (Content-Encoding)."""
+
+
 class BadUpload(RequestError):
     """Multipart that cannot be read, or without the field asked for."""
 
@@ -178,6 +182,8 @@ def refusal(exc: Exception, state: MutableMapping[str, Any]) -> Response:
         headers["Retry-After"] = str(exc.retry_after)
     if isinstance(exc, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, EncodedBody):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     if isinstance(exc, BodyTooLarge | BodyTimeout | BodyTooLate | TooManyUploads):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     state["problem"] = cause_of(type(exc)).slug
