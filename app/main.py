@@ -26,6 +26,7 @@ from .api import problems
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
 from .api.middleware.headers import SecurityHeaders
+from .api.middleware.leniency import HeadAsGet, TrailingSlash
 from .api.middleware.local import OwnMachineOnly
 from .api.middleware.websockets import NoWebSockets
 from .api.routes import admin as routes_admin
@@ -107,6 +108,7 @@ def create_app(
         docs_url=None,  # ours, below: FastAPI's loads its files from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,  # `TrailingSlash` needs no second request
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
@@ -124,13 +126,13 @@ def create_app(
 
 def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Middleware]:
     """From the outside in. CORS comes before what may answer a 500, so that pages can read it."""
-    layers = [Middleware(NoWebSockets), Middleware(SecurityHeaders)]
+    layers = [Middleware(NoWebSockets), Middleware(SecurityHeaders), Middleware(TrailingSlash)]
     if settings.cors_origins:
         layers.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST"],
+                allow_methods=["GET", "HEAD", "POST"],
                 allow_headers=[
                     "Authorization",
                     "Content-Type",
@@ -145,6 +147,7 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
     layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
+    layers.append(Middleware(HeadAsGet))
     return layers
 
 
