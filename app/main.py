@@ -170,9 +170,14 @@ def _start(
         max_pixels=settings.max_pixels,
         trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
     )
-    reloads = Reloads(source, metrics.show)
+    inspector = _inspector(settings, metrics, threads, on_gpu=device.type == "cuda")
+
+    def on_change(registry: Registry) -> None:
+        metrics.show(registry)
+        inspector.suit(registry.detectors.values())
+
+    reloads = Reloads(source, on_change)
     registry = reloads.registry
-    inspector = _inspector(settings, metrics, registry, threads, on_gpu=device.type == "cuda")
     log.info(
         "started",
         device=str(device),
@@ -195,15 +200,13 @@ def _start(
     )
 
 
-def _inspector(
-    settings: Settings, metrics: Metrics, registry: Registry, threads: int, *, on_gpu: bool
-) -> Inspector:
-    if on_gpu:
-        delay_s = settings.batch_delay_ms / 1000
-        return Inspector(metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s)
-    # An engine that uses all cores for each photo gets one at a time: two would fight for them.
-    side_by_side = all(d.extractor.runtime.concurrent for d in registry.detectors.values())
-    return Inspector(metrics, settings.queue_size, network_threads=threads if side_by_side else 1)
+def _inspector(settings: Settings, metrics: Metrics, threads: int, *, on_gpu: bool) -> Inspector:
+    if not on_gpu:
+        return Inspector(metrics, settings.queue_size, network_threads=threads)
+    delay_s = settings.batch_delay_ms / 1000
+    return Inspector(
+        metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s, searchers=threads
+    )
 
 
 async def _watch(parts: Services) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from fastapi import Request
+from fastapi.responses import Response
 
 from ..core.detector import Detector
 from ..core.errors import CategoryError, NotAnImage
@@ -17,6 +20,29 @@ from .intake.uploads import Upload, ms_since_start
 from .problems import problem
 from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
 from .services import services
+
+Answer = TypeVar("Answer", Score, Batch, Categories)
+
+
+async def sent(make: Callable[[], Answer], *, heatmap: bool) -> Answer | Response:
+    """The answer that `make` makes. With overlays, megabytes, all of it is made on a thread: the
+    event loop has others to serve.
+
+    Raises:
+        What `make` raises.
+    """
+    return await asyncio.to_thread(lambda: _rendered(make())) if heatmap else make()
+
+
+def _rendered(body: Score | Batch | Categories) -> Response:
+    """The answer as JSON: item by item, since none of it lets go of the interpreter."""
+    if isinstance(body, Score):
+        text = body.model_dump_json()
+    else:
+        items = ",".join(item.model_dump_json() for item in body.results)
+        around = body.model_copy(update={"results": []}).model_dump_json()
+        text = around.replace('"results":[]', f'"results":[{items}]', 1)
+    return Response(text, media_type="application/json")
 
 
 def one(request: Request, upload: Upload, found: Found) -> Score:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ..core.errors import DeadlineExceeded, OutOfMemory
-from ..core.threads import available_cpus
+from ..core.threads import thread_budget
 
 T = TypeVar("T")
 
@@ -17,12 +17,12 @@ NEVER = float("inf")
 
 
 class Pool:
-    """As many threads as there are processors, for one kind of work on photos."""
+    """As many threads as the process may use (`set_threads`), for one kind of work on photos."""
 
     def __init__(self, verb: str) -> None:
         """`verb` says what is done to a photo: in the threads' names and in errors."""
         self._verb = verb
-        self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix=verb)
+        self._threads = ThreadPoolExecutor(thread_budget(), thread_name_prefix=verb)
 
     async def run(
         self,

@@ -13,7 +13,7 @@ from ..errors import CorruptImage, ImageError
 from ..features.extractor import BATCH_SIZE, Extractor
 from ..photo.images import MAX_PIXELS, decode
 from ..photo.preprocess import PreparedImage
-from ..threads import available_cpus
+from ..threads import thread_budget
 
 # Pillow's decoders release the GIL; more threads than this only add memory.
 _MAX_WORKERS = 8
@@ -64,7 +64,7 @@ def _parallel(
         except ImageError as exc:
             return path, exc
 
-    workers = min(_MAX_WORKERS, available_cpus())
+    workers = min(_MAX_WORKERS, thread_budget())
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         pending: deque[Future[_Result]] = deque()
         remaining = iter(paths)
