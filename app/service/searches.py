@@ -5,6 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger()
 
 
 class Searches:
@@ -39,7 +44,7 @@ class Searches:
             self._changed.wait_for(lambda: self._unfinished <= self._room)
 
     def hand(self, work: Callable[[], None]) -> None:
-        """Have it done; it may raise nothing."""
+        """Have it done; whoever is to know how it ended learns that from the work itself."""
         with self._changed:
             self._waiting.append(work)
             self._unfinished += 1
@@ -57,6 +62,9 @@ class Searches:
         while (work := self._next()) is not None:
             try:
                 work()
+            except BaseException as exc:  # a thread that died would leave the service without one
+                with suppress(Exception):
+                    log.error("a search failed", error=type(exc).__name__, exc_info=exc)
             finally:
                 del work  # and the features with it
                 with self._changed:

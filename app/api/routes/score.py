@@ -146,7 +146,7 @@ async def score_by_several(
     """
     asked = parts.registry.look_up(dict.fromkeys(category))
     if len(asked) > (most := parts.settings.max_batch):
-        msg = f"{len(asked)} are asked for and {most} may be (GOODSGUARD_MAX_BATCH): ask several times"
+        msg = f"{len(asked)} are asked for, {most} may be (GOODSGUARD_MAX_BATCH): ask in parts"
         raise RequestValidationError(
             [{"type": "too_long", "loc": ("query", "category"), "msg": msg}]
         )
