@@ -197,6 +197,8 @@ async def test_no_more_categories_than_a_batch_has_photos(tmp_path: Path) -> Non
 
 async def test_each_category_takes_a_place(tmp_path: Path) -> None:
     """Three want one place each, of which two are taken: refused before the photo is read."""
+    store_banks(tmp_path / "models")
+    artifacts.save(tmp_path / "models", make_artifact("bag"))
     async with serve(tmp_path, watch_s=0, queue_size=4) as service:
         release = threading.Event()
         service.network.before = lambda: release.wait(20)
@@ -204,8 +206,6 @@ async def test_each_category_takes_a_place(tmp_path: Path) -> None:
         while await service.metric("goodsguard_queue_depth") != 2:
             assert not held.done()
         body = Chunks()
-        artifacts.save(service.models, make_artifact("bag"))
-        await service.client.post("/admin/reload")
         answer = await service.client.post(
             "/score?category=can&category=box&category=bag",
             content=body,
