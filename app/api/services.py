@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from ..access.key_store import KeyStore
 from ..access.rate_limit import RateLimiter
+from ..access.wrong_keys import WrongKeys
 from ..service.drain import Drain
 from ..service.evaluations import Evaluations
 from ..service.inspector import Inspector
@@ -32,6 +33,7 @@ class Services:
     limiter: RateLimiter
     drain: Drain
     device: str
+    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
     bodies: BodyMemory = field(default_factory=BodyMemory)
 
     @property

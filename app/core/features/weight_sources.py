@@ -55,7 +55,6 @@ class Torchvision:
         path = self._path()
         try:
             probe(self._url())
-            path.parent.mkdir(parents=True, exist_ok=True)
             # The file's name ends in how its hash begins: resnet18-f37072fd.pth
             download(self._url(), path, path.stem.rpartition("-")[2])
         # URL, socket, TLS, disk and hash errors: the ways out are the same.

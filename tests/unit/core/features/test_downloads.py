@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.core.features import downloads, weight_sources
+from app.core.errors import WeightsNotFound
+from app.core.features import downloads
 from app.core.features.downloads import download
 from app.core.features.weight_sources import Torchvision
 
@@ -112,5 +113,5 @@ def test_torchvisions_weights_are_checked_by_their_name(
     assert path == tmp_path / "checkpoints" / name
     assert path.read_bytes() == CONTENT
     monkeypatch.setattr(Torchvision, "_url", lambda _: f"{address}/network-00000000.pth")
-    with pytest.raises(weight_sources.WeightsNotFound, match="sha256"):
+    with pytest.raises(WeightsNotFound, match="sha256"):
         Torchvision("any").fetch("network")
