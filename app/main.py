@@ -22,6 +22,7 @@ from . import __version__
 from .access.key_store import KeyStore
 from .access.keys import KeysError
 from .access.rate_limit import RateLimiter
+from .access.wrong_keys import WrongKeys
 from .api import problems
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
@@ -195,6 +196,7 @@ def _start(
         metrics=metrics,
         keys=keys,
         limiter=RateLimiter(),
+        wrong_keys=WrongKeys(RateLimiter(), settings.wrong_key_limit),
         drain=drain,
         device=str(device),
     )

@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         le=100_000,
         description="requests a minute per key, or per address without keys; 0: no limit",
     )
+    # A client that is set up wrongly sends one a photo; whoever guesses wants thousands a second.
+    wrong_key_limit: int = Field(
+        default=30,
+        ge=0,
+        le=100_000,
+        description="wrong API keys a minute from one address; beyond it 429; 0: no limit",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may ask; empty: none"
     )

@@ -7,9 +7,6 @@ from collections import OrderedDict
 from .keys import hashed
 from .rate_limit import MAX_CLIENTS, RateLimiter
 
-# A client that is set up wrongly sends one a photo; whoever guesses wants thousands a second.
-A_MINUTE = 30
-
 
 class WrongKeys:
     """Wrong keys count against the address that they come from, and shut it for keys that have not
@@ -23,21 +20,24 @@ class WrongKeys:
     Not thread-safe: the event loop alone asks it.
     """
 
-    def __init__(self, limiter: RateLimiter | None = None, max_known: int = MAX_CLIENTS) -> None:
-        self._limiter = limiter or RateLimiter()
-        self._max_known = max_known
+    def __init__(
+        self, limiter: RateLimiter, a_minute: int, *, max_known: int = MAX_CLIENTS
+    ) -> None:
+        """Takes what counts, how many there may be in a minute (0: no limit), and how many keys
+        that opened are remembered."""
+        self._limiter, self._a_minute, self._max_known = limiter, a_minute, max_known
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()  # the quietest first
 
     def wait(self, address: str, given: bytes) -> int:
         """The whole seconds for which this key is not looked at; 0: it is now."""
         if (address, hashed(given)) in self._known:
             return 0
-        return self._limiter.wait(_name(address, given), A_MINUTE)
+        return self._limiter.wait(_name(address, given), self._a_minute)
 
     def wrong(self, address: str, given: bytes) -> None:
         """It is no key; an empty one counts, too, but shuts the address for empty ones alone."""
         self._known.pop((address, hashed(given)), None)
-        self._limiter.take(_name(address, given), A_MINUTE)
+        self._limiter.take(_name(address, given), self._a_minute)
 
     def right(self, address: str, given: bytes) -> None:
         """It is one."""

@@ -31,9 +31,9 @@ class Services:
     metrics: Metrics
     keys: KeyStore
     limiter: RateLimiter
+    wrong_keys: WrongKeys
     drain: Drain
     device: str
-    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
     bodies: BodyMemory = field(default_factory=BodyMemory)
 
     @property

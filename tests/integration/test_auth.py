@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 from app.access import key_store
 from app.access.keys import ApiKey, KeysError, Scope, hashed
 from app.access.keys_file import append
-from app.access.wrong_keys import A_MINUTE
 from tests.integration.service import GOOD, Chunks, Service, assert_problem, serve
 
 pytestmark = pytest.mark.anyio
 
+A_MINUTE = 5
 HASHED = hashed(b"second")
 KEYED = ["/score/can", "/score/can/batch", "/evaluate/can"]
 READ = ["/categories", "/categories/can", "/evaluate", "/evaluate/can"]
@@ -225,7 +225,9 @@ async def test_probes_are_not_limited(limited: Service, path: str) -> None:
 
 
 async def test_wrong_keys_are_limited_and_right_ones_in_use_are_not(tmp_path: Path) -> None:
-    async with serve(tmp_path, api_keys=("camera-1", "camera-2")) as service:
+    async with serve(
+        tmp_path, api_keys=("camera-1", "camera-2"), wrong_key_limit=A_MINUTE
+    ) as service:
         assert await status(service, "camera-1") == 200
         found = [await status(service, f"guess-{n}") for n in range(A_MINUTE + 5)]
         assert found == [401] * A_MINUTE + [429] * 5
@@ -241,7 +243,7 @@ async def test_wrong_keys_are_limited_and_right_ones_in_use_are_not(tmp_path: Pa
 
 
 async def test_a_guess_that_is_right_is_not_told_while_the_address_is_shut(tmp_path: Path) -> None:
-    async with serve(tmp_path, api_keys=("the-right-one",)) as service:
+    async with serve(tmp_path, api_keys=("the-right-one",), wrong_key_limit=A_MINUTE) as service:
         for n in range(A_MINUTE):
             assert await status(service, f"guess-{n}") == 401
         body = Chunks()
@@ -255,7 +257,7 @@ async def test_a_guess_that_is_right_is_not_told_while_the_address_is_shut(tmp_p
 
 
 async def test_requests_without_a_key_are_limited_and_shut_nobody_out(tmp_path: Path) -> None:
-    async with serve(tmp_path, api_keys=("camera-1",)) as service:
+    async with serve(tmp_path, api_keys=("camera-1",), wrong_key_limit=A_MINUTE) as service:
         answers = [await service.client.get("/categories") for _ in range(A_MINUTE + 1)]
         assert [answer.status_code for answer in answers] == [401] * A_MINUTE + [429]
         assert await status(service, "camera-1") == 200

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from app.access.rate_limit import RateLimiter
-from app.access.wrong_keys import A_MINUTE, WrongKeys
+from app.access.wrong_keys import WrongKeys
 
+A_MINUTE = 30
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
@@ -23,7 +24,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def keys(clock: Clock) -> WrongKeys:
-    return WrongKeys(RateLimiter(clock), max_known=3)
+    return WrongKeys(RateLimiter(clock), A_MINUTE, max_known=3)
 
 
 def guess(keys: WrongKeys, number: int, address: str = HERE) -> int:
@@ -96,3 +97,7 @@ def test_only_so_many_are_remembered(keys: WrongKeys) -> None:
 def test_asking_takes_nothing(keys: WrongKeys) -> None:
     for _ in range(10 * A_MINUTE):
         assert keys.wait(HERE, b"right") == 0
+
+
+def test_no_limit_is_none(clock: Clock) -> None:
+    assert guess(WrongKeys(RateLimiter(clock), 0), 1000) == 1000
