@@ -44,7 +44,12 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         default=MAX_PIXELS, ge=1, description="largest photo, in pixels, read from its header"
     )
-    max_batch: int = Field(default=16, ge=1, le=256, description="photos per batch request")
+    max_batch: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="photos per batch request, and categories that one photo may be asked of",
+    )
     # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
     max_upload_bytes: int = Field(
         default=512 << 20,

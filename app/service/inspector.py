@@ -8,8 +8,8 @@ knows neither HTTP nor JSON. A photo's way, and where it runs:
     judge    network threads    embed once, then each category's score and verdict (scheduler.py)
     draw     drawing threads    regions, and the overlay on the picture that was decoded
 
-What a photo costs is counted where it is admitted: each category that judges it searches and draws
-for itself, and takes a place.
+What a photo costs is counted where it is admitted: a place for each network that looks at it, and
+with overlays one for each category, since each draws its own.
 
 Drawing has threads of its own, since threads that decode wait for room (`IN_WORK`), and pictures
 that wait to be drawn on are what takes it up: in one pool they could wait for each other.
@@ -120,14 +120,16 @@ class Inspector:
         self.scheduler.allow(self._network_threads if side_by_side else 1)
 
     @contextmanager
-    def admit(self, detectors: Collection[Detector], photos: int = 1) -> Iterator[Permit]:
-        """Hold places for `photos` photos, one for each category that judges one of them.
+    def admit(
+        self, detectors: Collection[Detector], photos: int = 1, *, heatmap: bool = False
+    ) -> Iterator[Permit]:
+        """Hold `places` for each of so many photos.
 
         Raises:
             Overloaded: fewer places are free.
         """
         networks = by_network(detectors)
-        places = max(1, len(detectors)) * photos
+        places = self.places(detectors, heatmap=heatmap) * photos
         self.check(places)
         self.depth += places
         permit = Permit(networks, photos)
@@ -136,6 +138,10 @@ class Inspector:
         finally:
             permit.end()
             self.depth -= places
+
+    def places(self, detectors: Collection[Detector], *, heatmap: bool = False) -> int:
+        """How many places a photo takes: one at least."""
+        return max(1, len(detectors if heatmap else by_network(detectors)))
 
     def check(self, places: int = 1) -> None:
         """Refuse before any work is done; costs nothing, and holds nothing.

@@ -75,7 +75,7 @@ class Scheduler:
     """Runs jobs on `workers` threads.
 
     Attributes:
-        seconds_per_photo: how often a verdict on a photo gets done while there is work, smoothed.
+        seconds_per_photo: how often a photo gets done while there is work, smoothed.
         failures: photos in a row on which the network itself failed; 0 after one that it judged.
         failure: what the last such failure was.
     """
@@ -226,8 +226,7 @@ class Scheduler:
         per_photo = done.embed_ms / 1000 / done.at_once + search_s / at_once
         with self._changed:
             self.failures, self.failure = 0, None
-            per_verdict = per_photo / len(job.detectors)
-            self.seconds_per_photo += _SMOOTHING * (per_verdict - self.seconds_per_photo)
+            self.seconds_per_photo += _SMOOTHING * (per_photo - self.seconds_per_photo)
         waited_s = done.began - job.submitted + start - done.ended
         for outcome in results:
             if isinstance(outcome, Inspection):

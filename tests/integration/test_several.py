@@ -195,19 +195,19 @@ async def test_no_more_categories_than_a_batch_has_photos(tmp_path: Path) -> Non
         assert body.taken == 0
 
 
-async def test_each_category_takes_a_place(tmp_path: Path) -> None:
-    """Three want one place each, of which two are taken: refused before the photo is read."""
+async def test_with_overlays_each_category_takes_a_place(tmp_path: Path) -> None:
+    """Three want one place each, and two of four are free: refused before the photo is read."""
     store_banks(tmp_path / "models")
     artifacts.save(tmp_path / "models", make_artifact("bag"))
     async with serve(tmp_path, watch_s=0, queue_size=4) as service:
         release = threading.Event()
         service.network.before = lambda: release.wait(20)
-        held = asyncio.create_task(ask(service, GOOD, "can", "box", "nothing"))
+        held = asyncio.create_task(ask(service, GOOD, "can", "box", "nothing", heatmap="true"))
         while await service.metric("goodsguard_queue_depth") != 2:
             assert not held.done()
         body = Chunks()
         answer = await service.client.post(
-            "/score?category=can&category=box&category=bag",
+            "/score?category=can&category=box&category=bag&heatmap=true",
             content=body,
             headers={"content-type": "image/png"},
         )
@@ -215,7 +215,8 @@ async def test_each_category_takes_a_place(tmp_path: Path) -> None:
         assert body.taken == 0
         release.set()
         assert (await held).status_code == 200
-        assert (await ask(service, GOOD, "can", "box", "bag")).status_code == 200
+        answer = await ask(service, GOOD, "can", "box", "bag", heatmap="true")
+        assert answer.status_code == 200
 
 
 async def test_a_service_that_starts_empty_suits_the_banks_that_come(tmp_path: Path) -> None:

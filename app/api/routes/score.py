@@ -132,8 +132,7 @@ async def score_by_several(
         Query(
             min_length=1,
             max_length=256,
-            description="repeated; one item in the answer and one place in the queue each; as many "
-            "as a batch may have photos",
+            description="repeated; one item in the answer each; as many as a batch may have photos",
         ),
     ],
     until: DeadlineDep,
@@ -151,9 +150,9 @@ async def score_by_several(
             [{"type": "too_long", "loc": ("query", "category"), "msg": msg}]
         )
     detectors = [found for found in asked.values() if isinstance(found, Detector)]
-    parts.inspector.check(max(1, len(detectors)))
+    parts.inspector.check(parts.inspector.places(detectors, heatmap=heatmap))
     upload = await read_photo(request, until)
-    with parts.inspector.admit(detectors) as permit:
+    with parts.inspector.admit(detectors, heatmap=heatmap) as permit:
         work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
     answer = partial(answers.several, request, upload, asked, found)

@@ -152,14 +152,25 @@ async def test_a_batch_larger_than_the_queue_is_let_in_when_nothing_waits(
         inspector.check()
 
 
-async def test_a_place_is_needed_for_each_category(inspector: Inspector) -> None:
+async def test_a_place_is_needed_for_each_network(inspector: Inspector) -> None:
     network = colour_extractor()
     shared = [Detector(make_artifact(name), network) for name in ("can", "box")]
     with inspector.admit([*shared, make_detector(category="jar")]):
-        assert inspector.depth == 3
+        assert inspector.depth == 2
     with inspector.admit([]) as permit:  # of categories none of which serves
         assert inspector.depth == 1
         assert await inspector.inspect(permit, PHOTO) == {}
+
+
+async def test_with_overlays_each_category_needs_a_place(inspector: Inspector) -> None:
+    network = colour_extractor()
+    shared = [Detector(make_artifact(name), network) for name in ("can", "box")]
+    with inspector.admit(shared, heatmap=True):
+        assert inspector.depth == 2
+        with pytest.raises(Overloaded), inspector.admit(shared, heatmap=True):
+            pass
+        with inspector.admit(shared):
+            assert inspector.depth == 3
 
 
 async def test_a_permit_is_for_so_many_photos(inspector: Inspector) -> None:
