@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
+import tracemalloc
 import zlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.service import DEFECTIVE, GOOD, Service, assert_problem, serve
+from tests.integration.service import (
+    DEFECTIVE,
+    GOOD,
+    Service,
+    assert_problem,
+    listening,
+    serve,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -123,4 +133,51 @@ async def test_the_budget_of_bodies_is_given_back_whatever_came(tmp_path: Path) 
     async with serve(tmp_path, max_bytes=2_000, max_batch=3) as service:
         for photos in ((GOOD,), (bytes(5_000), GOOD), (b"",), (GOOD,) * 4):
             await service.batch(*photos)
+        assert service.app.state.services.bodies.held == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [(ONE, True), (ONE, False), (SEVERAL, True), (SEVERAL, False), (BATCH, True)],
+)
+async def test_an_upload_is_in_memory_once(path: str, form: bool, tmp_path: Path) -> None:
+    """To the end of the request: 20 MB that are no photo peak at 20 MB and a little."""
+    size, piece = 20 << 20, b"no image" * 8192
+    field = "files" if path == BATCH else "file"
+    head = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\n'.encode()
+
+    async def body() -> AsyncIterator[bytes]:
+        if form:
+            yield head
+        for _ in range(size // len(piece)):
+            yield bytes(bytearray(piece))  # new ones, as they come from a socket
+        if form:
+            yield b"\r\n--x--\r\n"
+
+    kind = "multipart/form-data; boundary=x" if form else "image/png"
+    async with serve(tmp_path) as service:
+        await service.score(GOOD)  # what is loaded once is not the upload's
+        tracemalloc.start()
+        try:
+            answer = await service.client.post(path, content=body(), headers={"content-type": kind})
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert "not-an-image" in answer.text
+        assert service.app.state.services.bodies.held == 0
+    assert peak < 1.2 * size
+
+
+async def test_a_client_that_sends_less_than_it_said_costs_nothing(tmp_path: Path) -> None:
+    """Nobody is left to be told; the service goes on, and counts nothing of it."""
+    async with serve(tmp_path) as service, listening(service) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST {ONE} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        writer.write(f"{head}Content-Length: {len(GOOD) + 10}\r\n\r\n".encode() + GOOD)
+        await writer.drain()
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            assert b" 200 " not in await reader.read()
+        writer.close()
+        assert (await service.score(GOOD)).status_code == 200
         assert service.app.state.services.bodies.held == 0
