@@ -27,8 +27,16 @@ from app.core.threads import set_threads
 from app.service.inspector import Finding, Found, Inspector
 from app.service.metrics import Metrics
 from app.service.pool import NEVER
-from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
+from tests.support import (
+    ColourRuntime,
+    colour_extractor,
+    encode,
+    make_artifact,
+    make_detector,
+    plain,
+)
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
+from tests.unit.service.test_scheduler import searched_slowly
 
 pytestmark = pytest.mark.anyio
 
@@ -543,3 +551,24 @@ async def test_the_networks_threads_suit_the_banks_that_serve_now(
     finally:
         inspector.close()
     assert most == (2 if concurrent else 1)
+
+
+async def test_a_place_is_held_until_the_search_is_done(metrics: Metrics) -> None:
+    """Also where the network is at the next photo already."""
+    detector, method = searched_slowly(ColourRuntime())
+    inspector = Inspector(metrics, 2, batch=1, searchers=1)
+    try:
+        asked = [asyncio.ensure_future(ask(inspector, detector)) for _ in range(2)]
+        # Both passes are over: one photo is being searched, and one waits for that.
+        searches = inspector.scheduler._searches
+        assert searches is not None
+        await until(lambda: searches._unfinished == 2 and len(method.budgets) == 1)
+        assert inspector.depth == 2
+        with pytest.raises(Overloaded):
+            await ask(inspector, detector)
+        method.go_on.set()
+        assert [isinstance(found, Finding) for found in await asyncio.gather(*asked)] == [True] * 2
+        assert inspector.depth == 0
+    finally:
+        method.go_on.set()
+        inspector.close()
