@@ -23,10 +23,12 @@ from . import __version__
 from .access.key_store import KeyStore
 from .access.keys import KeysError
 from .access.rate_limit import RateLimiter
+from .access.wrong_keys import WrongKeys
 from .api import problems
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
 from .api.middleware.headers import SecurityHeaders
+from .api.middleware.leniency import HeadAsGet, TrailingSlash
 from .api.middleware.local import OwnMachineOnly
 from .api.middleware.websockets import NoWebSockets
 from .api.routes import admin as routes_admin
@@ -36,6 +38,7 @@ from .api.routes import health as routes_health
 from .api.routes import score as routes_score
 from .api.security import require_admin, require_score
 from .api.services import Services
+from .core.crew import beside
 from .core.features.extractor import BATCH_SIZE
 from .core.features.runtimes import choose_device
 from .core.store.signing_keys import load_trusted
@@ -43,7 +46,6 @@ from .core.threads import set_threads
 from .logs import configure_logs
 from .service import worker_metrics
 from .service.closing import close_all
-from .service.crew import beside
 from .service.drain import Drain
 from .service.evaluations import Evaluations
 from .service.hangup import Hangup
@@ -110,7 +112,7 @@ def create_app(
             watch_s=settings.watch_s,
             try_again_s=try_again_s,
         )
-        hangup.serve(parts.reloads, upkeep, parts.keys.refresh)
+        hangup.serve(parts.reloads, upkeep, partial(parts.keys.refresh, now=True))
         try:
             async with upkeep.running():
                 yield
@@ -128,6 +130,7 @@ def create_app(
         docs_url=None,  # ours, below: FastAPI's loads its files from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,  # `TrailingSlash` needs no second request
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
@@ -145,13 +148,13 @@ def create_app(
 
 def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Middleware]:
     """From the outside in. CORS comes before what may answer a 500, so that pages can read it."""
-    layers = [Middleware(NoWebSockets), Middleware(SecurityHeaders)]
+    layers = [Middleware(NoWebSockets), Middleware(SecurityHeaders), Middleware(TrailingSlash)]
     if settings.cors_origins:
         layers.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST"],
+                allow_methods=["GET", "HEAD", "POST"],
                 allow_headers=[
                     "Authorization",
                     "Content-Type",
@@ -166,6 +169,7 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
     layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
+    layers.append(Middleware(HeadAsGet))
     return layers
 
 
@@ -196,9 +200,14 @@ def _start(
         max_pixels=settings.max_pixels,
         trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
     )
-    reloads = Reloads(source, metrics.show)
+    inspector = _inspector(settings, metrics, threads, on_gpu=device.type == "cuda")
+
+    def on_change(registry: Registry) -> None:
+        metrics.show(registry)
+        inspector.suit(registry.detectors.values())
+
+    reloads = Reloads(source, on_change)
     registry = reloads.registry
-    inspector = _inspector(settings, metrics, registry, threads, on_gpu=device.type == "cuda")
     log.info(
         "started",
         device=str(device),
@@ -216,20 +225,19 @@ def _start(
         metrics=metrics,
         keys=keys,
         limiter=RateLimiter(),
+        wrong_keys=WrongKeys(RateLimiter(), settings.wrong_key_limit),
         drain=drain,
         device=str(device),
     )
 
 
-def _inspector(
-    settings: Settings, metrics: Metrics, registry: Registry, threads: int, *, on_gpu: bool
-) -> Inspector:
-    if on_gpu:
-        delay_s = settings.batch_delay_ms / 1000
-        return Inspector(metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s)
-    # An engine that uses all cores for each photo gets one at a time: two would fight for them.
-    side_by_side = all(d.extractor.runtime.concurrent for d in registry.detectors.values())
-    return Inspector(metrics, settings.queue_size, network_threads=threads if side_by_side else 1)
+def _inspector(settings: Settings, metrics: Metrics, threads: int, *, on_gpu: bool) -> Inspector:
+    if not on_gpu:
+        return Inspector(metrics, settings.queue_size, network_threads=threads)
+    delay_s = settings.batch_delay_ms / 1000
+    return Inspector(
+        metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s, searchers=threads
+    )
 
 
 def _read_keys(settings: Settings) -> KeyStore:

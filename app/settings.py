@@ -44,7 +44,12 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         default=MAX_PIXELS, ge=1, description="largest photo, in pixels, read from its header"
     )
-    max_batch: int = Field(default=16, ge=1, le=256, description="photos per batch request")
+    max_batch: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="photos per batch request, and categories that one photo may be asked of",
+    )
     # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
     max_upload_bytes: int = Field(
         default=512 << 20,
@@ -116,6 +121,13 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000,
         description="requests a minute per key, or per address without keys; 0: no limit",
+    )
+    # A client that is set up wrongly sends one a photo; whoever guesses wants thousands a second.
+    wrong_key_limit: int = Field(
+        default=30,
+        ge=0,
+        le=100_000,
+        description="wrong API keys a minute from one address; beyond it 429; 0: no limit",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may ask; empty: none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import math
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from ..core.crew import beside
 from ..core.files import read_at_most
 from .keys import ApiKey, KeysError, hashed, keys_of_setting, together
 from .keys_file import read_keys
@@ -20,13 +22,15 @@ log = structlog.get_logger()
 
 # How long a changed file may go unnoticed.
 LOOK_EVERY_S = 1.0
-_MAX_BYTES = 1 << 20  # thousands of keys; read on the event loop
+_MAX_BYTES = 1 << 20  # thousands of keys
+# A disk that takes longer is not waited for: the keys are those of before until it answers.
+_WAIT_S = 1.0
 
 
 class KeyStore:
     """The keys of the setting and of the file.
 
-    Not thread-safe: the event loop alone asks it.
+    The event loop alone asks it; the file is read on a thread, one at a time.
 
     Args:
         values: GOODSGUARD_API_KEYS, split.
@@ -50,6 +54,8 @@ class KeyStore:
         self._keys, self._path = self._fixed, path
         self._clock, self._now = clock, now
         self._looked_at = clock()
+        self._looking: asyncio.Future[None] | None = None
+        self._hangs = False
         self._content: bytes | None = None
         if path is not None:
             self._content = _content_of(path)
@@ -61,8 +67,8 @@ class KeyStore:
         return sorted(key.name for key in self._keys)
 
     def find(self, given: bytes) -> ApiKey | None:
-        """The key that was sent, unless it is unknown or has expired."""
-        self._look()
+        """The key that was sent, unless it is unknown or has expired; of the keys as of the last
+        look at the file."""
         digest = hashed(given)
         # Compared with every key, so that the time says nothing about which one was near.
         found = [key for key in self._keys if hmac.compare_digest(digest, key.sha256)]
@@ -74,13 +80,27 @@ class KeyStore:
             return None
         return key
 
-    def refresh(self) -> None:
-        """Read the file now, however lately that was done."""
-        self._looked_at = -math.inf
-        self._look()
+    async def refresh(self, *, now: bool = False) -> None:
+        """Look at the file beside the loop, where that is due, and wait for it: a key that was
+        taken out opens nothing a second later, however long nobody has asked.
 
-    def _look(self) -> None:
-        if self._path is None or self._clock() - self._looked_at < LOOK_EVERY_S:
+        Args:
+            now: however lately that was done.
+        """
+        if now:
+            self._looked_at = -math.inf
+        if self._looking is None:
+            if not self._due():
+                return
+            self._looking = asyncio.ensure_future(beside(self.look, "keys"))
+            self._looking.add_done_callback(self._looked)
+        if not self._hangs:
+            done, _ = await asyncio.wait({self._looking}, timeout=_WAIT_S)
+            self._hangs = not done
+
+    def look(self) -> None:
+        """Take up the file where that is due and it has changed."""
+        if self._path is None or not self._due():
             return
         self._looked_at = self._clock()
         before = self._content
@@ -94,6 +114,14 @@ class KeyStore:
         except KeysError as exc:
             if self._content != before:
                 log.error("the API keys stay as they were", reason=str(exc))
+
+    def _due(self) -> bool:
+        return self._path is not None and self._clock() - self._looked_at >= LOOK_EVERY_S
+
+    def _looked(self, look: asyncio.Future[None]) -> None:
+        self._looking, self._hangs = None, False
+        if not look.cancelled() and (exc := look.exception()) is not None:
+            log.error("the API keys stay as they were", exc_info=exc)
 
     def _take_up(self, path: Path, content: bytes) -> None:
         self._keys = together((*self._fixed, *read_keys(content)))

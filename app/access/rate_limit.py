@@ -41,18 +41,27 @@ class RateLimiter:
         """
         if per_minute == 0:
             return 0
-        now = self._clock()
-        self._forget(now)
-        interval = _MINUTE_NS // per_minute
-        full_at = max(self._full_at.get(client, now), now) + interval
-        excess = full_at - now - per_minute * interval
-        if excess > 0:
-            return math.ceil(excess / 10**9)
+        full_at, seconds = self._after(client, per_minute)
+        if seconds:
+            return seconds
         self._full_at[client] = full_at
         self._full_at.move_to_end(client)
         if len(self._full_at) > self._max_clients:
             self._full_at.popitem(last=False)
         return 0
+
+    def wait(self, client: str, per_minute: int) -> int:
+        """What `take` would answer; nothing is taken."""
+        return self._after(client, per_minute)[1] if per_minute else 0
+
+    def _after(self, client: str, per_minute: int) -> tuple[int, int]:
+        """With one request more: when the bucket would be full again, and how long to wait."""
+        now = self._clock()
+        self._forget(now)
+        interval = _MINUTE_NS // per_minute
+        full_at = max(self._full_at.get(client, now), now) + interval
+        excess = full_at - now - per_minute * interval
+        return full_at, math.ceil(max(0, excess) / 10**9)
 
     def _forget(self, now: int) -> None:
         """Drop the buckets that are full again, from the quietest on."""

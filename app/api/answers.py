@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from fastapi import Request
+from fastapi.responses import Response
 
 from ..core.detector import Detector
-from ..core.errors import CategoryError
+from ..core.errors import CategoryError, NotAnImage
 from ..core.judging.anomaly_map import Region
 from ..service.inspector import Finding, Found
 from . import schemas
+from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
 from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
 from .services import services
+
+Answer = TypeVar("Answer", Score, Batch, Categories)
+
+
+async def sent(make: Callable[[], Answer], *, heatmap: bool) -> Answer | Response:
+    """The answer that `make` makes. With overlays, megabytes, all of it is made on a thread: the
+    event loop has others to serve.
+
+    Raises:
+        What `make` raises.
+    """
+    return await asyncio.to_thread(lambda: _rendered(make())) if heatmap else make()
+
+
+def _rendered(body: Score | Batch | Categories) -> Response:
+    """The answer as JSON: item by item, since none of it lets go of the interpreter."""
+    if isinstance(body, Score):
+        text = body.model_dump_json()
+    else:
+        items = ",".join(item.model_dump_json() for item in body.results)
+        around = body.model_copy(update={"results": []}).model_dump_json()
+        text = around.replace('"results":[]', f'"results":[{items}]', 1)
+    return Response(text, media_type="application/json")
 
 
 def one(request: Request, upload: Upload, found: Found) -> Score:
@@ -25,7 +52,7 @@ def one(request: Request, upload: Upload, found: Found) -> Score:
         ImageError, NonFiniteScore: it cannot be judged.
     """
     if isinstance(found, Exception):
-        raise found
+        raise _explained(found, upload)
     score = _score(request, upload, found)
     request.state.log = {
         "category": score.category,
@@ -73,7 +100,7 @@ def several(
             score = _score(request, upload, outcome)
             item = CategoryItem(category=category, verdict=score.verdict, result=score)
         else:
-            detail = problem(outcome, request.state.request_id)
+            detail = problem(_explained(outcome, upload), request.state.request_id)
             item = CategoryItem(category=category, verdict="unusable", problem=detail)
         results.append(item)
     scores = {item.category: item.result for item in results if item.result}
@@ -95,8 +122,14 @@ def _batch_item(
         return BatchItem(filename=upload.filename, verdict=score.verdict, result=score)
     if upload.too_large:  # of the others the inspector has told
         services(request).metrics.unusable(category)
-    detail = problem(outcome, request.state.request_id)
+    detail = problem(_explained(outcome, upload), request.state.request_id)
     return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
+
+
+def _explained(exc: Exception, upload: Upload) -> Exception:
+    """Of what is no image at all: what it is instead, where that can be told."""
+    why = mistake(upload.data) if isinstance(exc, NotAnImage) else None
+    return NotAnImage(why) if why else exc
 
 
 def _score(request: Request, upload: Upload, found: Finding) -> Score:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -57,6 +58,10 @@ class TooManyUploads(errors.Overloaded):
 
 class NotAnImageType(RequestError):
     """A content type that is neither multipart nor an image's."""
+
+
+class EncodedBody(NotAnImageType):
+    """A body that is compressed (Content-Encoding)."""
 
 
 class BadUpload(RequestError):
@@ -178,6 +183,8 @@ def refusal(exc: Exception, state: MutableMapping[str, Any]) -> Response:
         headers["Retry-After"] = str(exc.retry_after)
     if isinstance(exc, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, EncodedBody):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     if isinstance(exc, BodyTooLarge | BodyTimeout | BodyTooLate | TooManyUploads):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     state["problem"] = cause_of(type(exc)).slug
@@ -201,14 +208,18 @@ async def _answer_http(request: Request, exc: Exception) -> Response:
         detail=str(exc.detail),
         request_id=request.state.request_id,
     )
-    return problem_response(body, _allowed(request) or exc.headers)
+    # On a thread: the first time, the document is made for it.
+    allowed = await asyncio.to_thread(_allowed, request)
+    return problem_response(body, allowed or exc.headers)
 
 
 def _allowed(request: Request) -> dict[str, str] | None:
     """`Allow` with every method of the path: Starlette names those of the first route alone."""
     path = getattr(request.scope.get("route"), "path", None)
-    methods = request.app.openapi()["paths"].get(path)
-    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else None
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, ())}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return {"Allow": ", ".join(sorted(methods))} if methods else None
 
 
 def responses(*exceptions: type[Exception]) -> dict[int | str, dict[str, Any]]:

@@ -38,18 +38,31 @@ async def identify(
 
     Raises:
         Unauthorised: no key, an unknown or an expired one.
-        RateLimited: more requests than the caller may send.
+        RateLimited: more requests than the caller may send, or more wrong keys.
     """
     key = None
     if parts.settings.needs_key:
         given = api_key or (bearer.credentials if bearer else "")
         # Headers are decoded as latin-1: these are the bytes that were sent.
-        key = parts.keys.find(given.encode("latin-1", "replace"))
-        if key is None:
-            raise Unauthorised("send a valid key in the X-API-Key header, or as a Bearer token")
+        key = await _key(request, parts, given.encode("latin-1", "replace"))
         request.state.key_name = key.name
     _count(request, parts, key)
     return Caller(key)
+
+
+async def _key(request: Request, parts: Services, given: bytes) -> ApiKey:
+    """The key that was sent, looked at only while its address may try some."""
+    address = _network(request)
+    if seconds := parts.wrong_keys.wait(address, given):
+        what = "wrong keys" if given else "requests without a key"
+        raise RateLimited(f"too many {what} came from this address", retry_after=seconds)
+    await parts.keys.refresh()
+    key = parts.keys.find(given)
+    if key is None:
+        parts.wrong_keys.wrong(address, given)
+        raise Unauthorised("send a valid key in the X-API-Key header, or as a Bearer token")
+    parts.wrong_keys.right(address, given)
+    return key
 
 
 def _count(request: Request, parts: Services, key: ApiKey | None) -> None:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from ..access.key_store import KeyStore
 from ..access.rate_limit import RateLimiter
+from ..access.wrong_keys import WrongKeys
 from ..service.drain import Drain
 from ..service.evaluations import Evaluations
 from ..service.inspector import Inspector
@@ -30,6 +31,7 @@ class Services:
     metrics: Metrics
     keys: KeyStore
     limiter: RateLimiter
+    wrong_keys: WrongKeys
     drain: Drain
     device: str
     bodies: BodyMemory = field(default_factory=BodyMemory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
-from .photo.images import MAX_PIXELS, decode
+from .photo.images import MAX_PIXELS, decode, reduction
 from .store.artifact import Artifact
 from .store.manifest import Manifest
 
@@ -107,15 +108,9 @@ class Detector:
         Raises:
             ImageError: the photo cannot be judged.
         """
-        start = time.perf_counter()
-        at_least = self.extractor.spec.preprocess.at_least()
-        image = decode(data, max_pixels=self._max_pixels, at_least=at_least)
-        prepared = self.extractor.prepare(image)
-        width, height, kind = image.width, image.height, image.format
-        picture = reduced(image.rgb) if for_overlay else None
-        del image  # before a wait for room: it may be large
-        backdrop = None if picture is None else Backdrop(picture)
-        return Photo(prepared, width, height, kind, _ms_since(start), backdrop=backdrop)
+        (photo,) = read_for([self], data, for_overlay=for_overlay)
+        assert photo is not None
+        return photo
 
     def judge(self, photos: Sequence[Photo]) -> list[Inspection]:
         """The second half, on a worker: network input -> verdicts, in order.
@@ -193,6 +188,44 @@ class Detector:
         )
 
 
+def read_for(
+    detectors: Sequence[Detector], data: bytes, *, for_overlay: bool = False
+) -> list[Photo | None]:
+    """The first half for detectors of several networks: the photo is decoded once for all that
+    want it at the scale of the first.
+
+    Args:
+        for_overlay: keep a backdrop, too, the same for all; the caller must release it.
+
+    Returns:
+        a photo for each detector; None for those that need a decode of their own.
+
+    Raises:
+        ImageError: the photo cannot be judged.
+    """
+    start = time.perf_counter()
+    first = detectors[0]
+    at_least = [one.extractor.spec.preprocess.at_least() for one in detectors]
+    image = decode(data, max_pixels=first._max_pixels, at_least=at_least[0])
+    scale = reduction(image, at_least[0])
+    decode_ms = _ms_since(start)
+    found: list[Photo | None] = []
+    for detector, wanted in zip(detectors, at_least, strict=True):
+        if reduction(image, wanted) != scale:
+            found.append(None)
+            continue
+        start = time.perf_counter()
+        prepared = detector.extractor.prepare(image)
+        ms = decode_ms + _ms_since(start)
+        found.append(Photo(prepared, image.width, image.height, image.format, ms))
+    if not for_overlay:
+        return found
+    picture = reduced(image.rgb)
+    del image  # before a wait for room: it may be large
+    backdrop = Backdrop(picture)
+    return [photo and replace(photo, backdrop=backdrop) for photo in found]
+
+
 def judge_together(
     jobs: Sequence[tuple[Sequence[Detector], Photo]],
 ) -> list[list[Inspection | GoodsGuardError]]:
@@ -204,14 +237,26 @@ def judge_together(
     Returns:
         per photo, each detector's inspection, or why there is none.
     """
+    embeddings, embed_ms = embed_together(jobs)
+    return [
+        conclusions(detectors, photo, features, embed_ms)
+        for (detectors, photo), features in zip(jobs, embeddings, strict=True)
+    ]
+
+
+def embed_together(jobs: Sequence[tuple[Sequence[Detector], Photo]]) -> tuple[Floats, float]:
+    """The network's part of `judge_together`: (B, P, D) features, and milliseconds per photo."""
     start = time.perf_counter()
     extractor = jobs[0][0][0].extractor
     embeddings = extractor.embed([photo.prepared for _, photo in jobs])
-    embed_ms = _ms_since(start) / len(jobs)
-    return [
-        [_conclusion(detector, photo, features, embed_ms) for detector in detectors]
-        for (detectors, photo), features in zip(jobs, embeddings, strict=True)
-    ]
+    return embeddings, _ms_since(start) / len(jobs)
+
+
+def conclusions(
+    detectors: Sequence[Detector], photo: Photo, features: Floats, embed_ms: float
+) -> list[Inspection | GoodsGuardError]:
+    """The rest of it, for one photo: what each detector says of its (P, D) features."""
+    return [_conclusion(detector, photo, features, embed_ms) for detector in detectors]
 
 
 def _conclusion(

@@ -42,8 +42,7 @@ def set_threads(threads: int = 0) -> int:
     global _process_threads
     threads = threads or available_cpus()
     _process_threads = threads
-    torch.set_num_threads(threads)
-    faiss.omp_set_num_threads(threads)
+    _bound(threads)
     return threads
 
 
@@ -55,12 +54,22 @@ def thread_budget() -> int:
 
 @contextmanager
 def limited_to(threads: int) -> Iterator[None]:
-    """Let the calling thread's work use so many threads: less when others work beside it."""
+    """Let the calling thread's work use so many threads: less when others work beside it.
+
+    torch, too, keeps its number per calling thread; but a thread on which torch was never used
+    begins with the number that any thread set last. Threads that use torch therefore say theirs.
+    """
     before: int = getattr(_local, "budget", 0)
     _local.budget = threads
-    faiss.omp_set_num_threads(threads)  # OpenMP keeps this per calling thread
+    _bound(threads)
     try:
         yield
     finally:
         _local.budget = before  # 0: whatever is set for the process by then
-        faiss.omp_set_num_threads(thread_budget())
+        _bound(thread_budget())
+
+
+def _bound(threads: int) -> None:
+    """For the calling thread: OpenMP keeps these numbers for each, and each library has its own."""
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)

@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 from pydantic import ValidationError
 
+from ..core.crew import NEVER, Crew
 from ..core.detector import Detector
 from ..core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
 from ..core.evaluating.evaluation import Evaluation, evaluate
@@ -21,7 +22,6 @@ from ..core.files import write_whole
 from ..core.judging.inspection import Inspection
 from ..core.photo.dataset import Category, read_test_split
 from ..core.store.manifest import Manifest
-from .crew import NEVER, Crew
 
 log = structlog.get_logger()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from .crew import beside
+from ..core.crew import beside
 from .drain import Drain
 from .reloads import Reloads
 from .signals import on_loop
@@ -32,12 +32,14 @@ class Hangup:
         """From now on the signal ends nothing any more."""
         on_loop(loop, "SIGHUP", self._told)
 
-    def serve(self, reloads: Reloads, upkeep: Upkeep, read_keys: Callable[[], None]) -> None:
-        """What is to be taken up; `read_keys` is called on the loop."""
+    def serve(
+        self, reloads: Reloads, upkeep: Upkeep, read_keys: Callable[[], Awaitable[None]]
+    ) -> None:
+        """What is to be taken up."""
 
         async def obey() -> None:
             log.info("SIGHUP: API keys and banks are taken up")
-            read_keys()
+            await read_keys()
             results = await beside(reloads.refresh, "hangup")
             upkeep.count(results)
             by_outcome: dict[str, list[str]] = {}

@@ -4,9 +4,12 @@ Whoever wants a photo judged asks here: single photos, batches, several categori
 knows neither HTTP nor JSON. A photo's way, and where it runs:
 
     admit    event loop         places in the queue, or Overloaded; the permit is passed on
-    read     decoding threads   decode and prepare, once per network that is asked
+    read     decoding threads   decode once, and prepare for each network that is asked
     judge    network threads    embed once, then each category's score and verdict (scheduler.py)
     draw     drawing threads    regions, and the overlay on the picture that was decoded
+
+What a photo costs is counted where it is admitted: a place for each network that looks at it, and
+with overlays one for each category, since each draws its own.
 
 Drawing has threads of its own, since threads that decode wait for room (`IN_WORK`), and pictures
 that wait to be drawn on are what takes it up: in one pool they could wait for each other.
@@ -23,12 +26,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ..core.detector import Detector
+from ..core.crew import NEVER
+from ..core.detector import Detector, read_for
 from ..core.errors import CategoryUnavailable, ImageError, NonFiniteScore, Overloaded
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import Backdrop
 from ..core.judging.inspection import Inspection, Photo, or_raise
-from .crew import NEVER
 from .metrics import Metrics
 from .networks import by_network
 from .pool import Pool, all_of
@@ -97,25 +100,37 @@ class Inspector:
         network_threads: int = 1,
         batch: int = 1,
         delay_s: float = 0.0,
+        searchers: int = 0,
     ) -> None:
         """Takes the places in the queue and, for the network, what `Scheduler` takes."""
         self.queue_size = queue_size
         self.depth = 0
-        self.scheduler = Scheduler(network_threads, batch=batch, delay_s=delay_s)
+        self.scheduler = Scheduler(
+            network_threads, batch=batch, delay_s=delay_s, searchers=searchers
+        )
+        self._network_threads = network_threads
         self._decoding, self._drawing = Pool("decode"), Pool("draw")
         self._metrics = metrics
         metrics.queue_size.set(queue_size)
         metrics.queue_depth.set(0)
 
+    def suit(self, detectors: Iterable[Detector]) -> None:
+        """Arrange the network's threads for the banks that serve now; on any thread."""
+        # An engine that uses all cores for each photo gets one at a time: two would fight for them.
+        side_by_side = all(detector.extractor.runtime.concurrent for detector in detectors)
+        self.scheduler.allow(self._network_threads if side_by_side else 1)
+
     @contextmanager
-    def admit(self, detectors: Collection[Detector], photos: int = 1) -> Iterator[Permit]:
-        """Hold places for `photos` photos, one for each network that looks at one of them.
+    def admit(
+        self, detectors: Collection[Detector], photos: int = 1, *, heatmap: bool = False
+    ) -> Iterator[Permit]:
+        """Hold `places` for each of so many photos.
 
         Raises:
             Overloaded: fewer places are free.
         """
         networks = by_network(detectors)
-        places = max(1, len(networks)) * photos
+        places = self.places(detectors, heatmap=heatmap) * photos
         self.check(places)
         self._hold(places)
         permit = Permit(networks, photos)
@@ -128,6 +143,10 @@ class Inspector:
     def _hold(self, places: int) -> None:
         self.depth += places
         self._metrics.queue_depth.set(self.depth)
+
+    def places(self, detectors: Collection[Detector], *, heatmap: bool = False) -> int:
+        """How many places a photo takes: one at least."""
+        return max(1, len(detectors if heatmap else by_network(detectors)))
 
     def check(self, places: int = 1) -> None:
         """Refuse before any work is done; costs nothing, and holds nothing.
@@ -156,11 +175,9 @@ class Inspector:
         Raises:
             DeadlineExceeded, NetworkFailed, OutOfMemory.
         """
-        found: dict[str, Found] = {}
-        for part in await all_of(
-            [self._pass(network, data, until, heatmap=heatmap) for network in permit.use()]
-        ):
-            found |= part
+        networks = permit.use()
+        self._metrics.photo_bytes.observe(len(data))
+        found = await self._by(networks, data, until, heatmap=heatmap) if networks else {}
         for category, one in found.items():
             if isinstance(one, Finding):
                 self._metrics.judged(category, one.inspection, one.timings_ms)
@@ -212,28 +229,49 @@ class Inspector:
             part.stop()
         return [name for part in parts for name in part.close(until)]
 
-    async def _pass(
-        self, detectors: Sequence[Detector], data: bytes, until: float, *, heatmap: bool
+    async def _by(
+        self, networks: Sequence[Sequence[Detector]], data: bytes, until: float, *, heatmap: bool
     ) -> dict[str, Found]:
-        """One photo by detectors of one network: decoded and embedded once for all of them."""
-        self._metrics.photo_bytes.observe(len(data))
+        """One photo by several networks: those that share the first one's decode, and the rest."""
         start = time.perf_counter()
-        read = partial(detectors[0].read, data, for_overlay=heatmap)
+        first = [detectors[0] for detectors in networks]
+        read = partial(read_for, first, data, for_overlay=heatmap)
         try:
-            photo = await self._decoding.run(read, until=until, unwanted=_release)
+            photos = await self._decoding.run(read, until=until, unwanted=_release)
         except ImageError as exc:
-            return {detector.manifest.category: exc for detector in detectors}
-        waited_ms = max(0.0, _ms_since(start) - photo.decode_ms)
+            return {one.manifest.category: exc for network in networks for one in network}
+        waited_ms = _ms_since(start)
+        both = list(zip(networks, photos, strict=True))
+        work = [self._passes([(n, p) for n, p in both if p is not None], waited_ms, until)]
+        if rest := [network for network, photo in both if photo is None]:
+            work.append(self._by(rest, data, until, heatmap=heatmap))
         try:
-            # The job may lie in the queue for a while after it was cancelled: without the backdrop.
-            job = PhotoJob(detectors, replace(photo, waited_ms=waited_ms, backdrop=None), until)
-            judged = await asyncio.wrap_future(self.scheduler.submit(job))
-            return {
-                detector.manifest.category: await self._found(detector, outcome, photo.backdrop)
-                for detector, outcome in zip(detectors, judged, strict=True)
-            }
+            return _together(await all_of(work))
         finally:
-            _release(photo)
+            _release(photos)  # again: what is cancelled before it begins lets go of nothing
+
+    async def _passes(
+        self, read: Sequence[tuple[Sequence[Detector], Photo]], read_ms: float, until: float
+    ) -> dict[str, Found]:
+        """What each network says of its photo; then the backdrop that they share is let go: the
+        rest may be waiting for its room."""
+        try:
+            return _together(await all_of([self._pass(*one, read_ms, until) for one in read]))
+        finally:
+            _release([photo for _, photo in read])
+
+    async def _pass(
+        self, detectors: Sequence[Detector], photo: Photo, read_ms: float, until: float
+    ) -> dict[str, Found]:
+        """One photo by detectors of one network: embedded once for all of them."""
+        waited_ms = max(0.0, read_ms - photo.decode_ms)
+        # The job may lie in the queue for a while after it was cancelled: without the backdrop.
+        job = PhotoJob(detectors, replace(photo, waited_ms=waited_ms, backdrop=None), until)
+        judged = await asyncio.wrap_future(self.scheduler.submit(job))
+        return {
+            detector.manifest.category: await self._found(detector, outcome, photo.backdrop)
+            for detector, outcome in zip(detectors, judged, strict=True)
+        }
 
     async def _found(self, detector: Detector, outcome: Judged, backdrop: Backdrop | None) -> Found:
         if isinstance(outcome, NonFiniteScore):
@@ -258,9 +296,17 @@ def _draw(
     return detector.regions(inspection), overlay
 
 
-def _release(photo: Photo) -> None:
-    if photo.backdrop is not None:
-        photo.backdrop.release()
+def _together(parts: Iterable[dict[str, Found]]) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    for part in parts:
+        found |= part
+    return found
+
+
+def _release(photos: Sequence[Photo | None]) -> None:
+    for photo in photos:
+        if photo is not None and photo.backdrop is not None:
+            photo.backdrop.release()
 
 
 def _ms_since(start: float) -> float:

@@ -8,20 +8,20 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from ..core.crew import NEVER, Crew
 from ..core.errors import DeadlineExceeded, OutOfMemory
-from ..core.threads import available_cpus
-from .crew import NEVER, Crew
+from ..core.threads import thread_budget
 
 T = TypeVar("T")
 
 
 class Pool:
-    """As many threads as there are processors, for one kind of work on photos."""
+    """As many threads as the process may use (`set_threads`), for one kind of work on photos."""
 
     def __init__(self, verb: str) -> None:
         """`verb` says what is done to a photo: in the threads' names and in errors."""
         self._verb = verb
-        self._threads = Crew(available_cpus(), verb)
+        self._threads = Crew(thread_budget(), verb)
 
     async def run(
         self,

@@ -13,6 +13,7 @@ import structlog
 
 from ..core.detector import Detector
 from ..core.errors import ArtifactError, GoodsGuardError, UnknownCategory
+from ..core.threads import limited_to, thread_budget
 from .registry import BankSource, Registry, Unavailable
 
 log = structlog.get_logger()
@@ -92,7 +93,8 @@ class Reloads:
     def _exchange(self) -> Iterator[None]:
         """One at a time. A network that could not be loaded is waited for once per exchange,
         however many banks need it, and asked for again in the next."""
-        with self._lock:
+        # Of this thread's own: the network's threads may be limited just now (`limited_to`).
+        with self._lock, limited_to(thread_budget()):
             try:
                 yield
             finally:

@@ -5,7 +5,8 @@ does not hold up the others. Background work (evaluations) is taken when nothing
 
 On a CPU each thread takes one photo at a time: batches gain nothing there, and two photos on a
 thread each are done sooner than two in turn on both. A photo that is alone gets all threads. On a
-GPU one thread takes all photos that wait, up to a batch, after a short delay for more to come.
+GPU one thread takes all photos that wait, up to a batch, after a short delay for more to come; it
+hands their features to threads that search (searches.py), and is at the next pass at once.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
-from ..core.detector import Detector, judge_together
+from ..core.arrays import Floats
+from ..core.crew import NEVER, joined
+from ..core.detector import Detector, conclusions, embed_together
 from ..core.errors import DeadlineExceeded, GoodsGuardError, NetworkFailed
 from ..core.judging.inspection import Inspection, Photo
 from ..core.threads import limited_to, thread_budget
-from .crew import NEVER, joined
+from .searches import Searches
 
 log = structlog.get_logger()
 
@@ -57,6 +61,17 @@ class PhotoJob:
         return self.detectors[0].manifest.category
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """One pass of the network: when it began and ended (of `time.perf_counter()`), its
+    milliseconds per photo, and how many passes there were at once."""
+
+    began: float
+    ended: float
+    embed_ms: float
+    at_once: int
+
+
 class Scheduler:
     """Runs jobs on `workers` threads.
 
@@ -66,9 +81,12 @@ class Scheduler:
         failure: what the last such failure was.
     """
 
-    def __init__(self, workers: int, *, batch: int = 1, delay_s: float = 0.0) -> None:
+    def __init__(
+        self, workers: int, *, batch: int = 1, delay_s: float = 0.0, searchers: int = 0
+    ) -> None:
         """Takes the number of threads; `batch` photos at most per pass, and how long to wait for
-        more of them once there is one."""
+        more of them once there is one; and the number of threads that search beside the passes,
+        0 where each thread searches itself."""
         self.seconds_per_photo = 0.05
         self.failures = 0
         self.failure: str | None = None
@@ -81,6 +99,9 @@ class Scheduler:
         self._closed = False
         self._changed = threading.Condition()
         self._budget = thread_budget()
+        self._most = workers
+        # With one batch still to be searched the next passes; with two, the network waits.
+        self._searches = Searches(searchers, room=batch) if searchers else None
         self._threads = [
             threading.Thread(target=self._work, name=f"network-{n}", daemon=True)
             for n in range(workers)
@@ -93,6 +114,12 @@ class Scheduler:
         """Since when the pass has been under way that began first; 0 where there is none."""
         begun = list(self._begun.values())
         return time.monotonic() - min(begun) if begun else 0.0
+
+    def allow(self, passes: int) -> None:
+        """At most so many passes at once from now on, and never more than there are threads."""
+        with self._changed:
+            self._most = max(1, min(passes, len(self._threads)))
+            self._changed.notify_all()
 
     def submit(self, job: PhotoJob) -> Future[list[Judged]]:
         """Queue a job."""
@@ -122,7 +149,8 @@ class Scheduler:
     def close(self, until: float = NEVER) -> list[str]:
         """Stop, and let running jobs finish; the names of the threads that have not by then."""
         self.stop()
-        return joined(self._threads, until)
+        left = joined(self._threads, until)
+        return left + (self._searches.close(until) if self._searches is not None else [])
 
     def _work(self) -> None:
         while (jobs := self._take()) is not None:
@@ -131,12 +159,15 @@ class Scheduler:
             finally:
                 with self._changed:
                     self._running -= 1
+                if self._searches is not None:
+                    jobs.clear()  # they are the searches' now
+                    self._searches.wait_for_room()
 
     def _take(self) -> list[PhotoJob] | None:
         """The next jobs, of which the first decides the network: none where another thread was
         quicker; None once closed."""
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._closed and (not self._waiting or self._running >= self._most):
                 self._changed.wait()
             if self._closed:
                 return None
@@ -167,32 +198,62 @@ class Scheduler:
             return
         start = time.perf_counter()
         # Others at work or waiting: a thread each. Alone: all of them.
-        at_once = max(1, min(len(self._threads), self._running + self._waiting))
-        self._begun[threading.get_ident()] = time.monotonic()
+        at_once = max(1, min(self._most, self._running + self._waiting))
         try:
-            with limited_to(max(1, self._budget // at_once)):
-                outcomes = judge_together([(job.detectors, job.photo) for job in wanted])
+            with self._at_work(self._budget // at_once):
+                features, embed_ms = embed_together([(job.detectors, job.photo) for job in wanted])
         except BaseException as exc:  # a thread that died would leave the service without one
             self._fail(wanted, exc)
             return
+        done = _Pass(start, time.perf_counter(), embed_ms, at_once)
+        for job, of_photo in zip(wanted, features, strict=True):
+            search = partial(self._search, job, of_photo, done)
+            if self._searches is None:
+                search()
+            else:
+                self._searches.hand(search)
+
+    def _search(self, job: PhotoJob, features: Floats, done: _Pass) -> None:
+        """From a photo's (P, D) features to the job's end."""
+        start = time.perf_counter()
+        at_once = done.at_once if self._searches is None else self._searches.at_once
+        if self._searches is not None and _is_late(job):
+            return
+        try:
+            with self._at_work(self._budget // at_once):
+                results = conclusions(job.detectors, job.photo, features, done.embed_ms)
+        except BaseException as exc:
+            self._fail([job], exc)
+            return
+        search_s = time.perf_counter() - start
+        per_photo = done.embed_ms / 1000 / done.at_once + search_s / at_once
+        with self._changed:
+            self.failures, self.failure = 0, None
+            self.seconds_per_photo += _SMOOTHING * (per_photo - self.seconds_per_photo)
+        waited_s = done.began - job.submitted + start - done.ended
+        for outcome in results:
+            if isinstance(outcome, Inspection):
+                outcome.timings_ms["wait"] += waited_s * 1000
+        job.done.set_result(results)
+
+    @contextmanager
+    def _at_work(self, threads: int) -> Iterator[None]:
+        """The calling thread is at work, with so many threads (at least one)."""
+        self._begun[threading.get_ident()] = time.monotonic()
+        try:
+            with limited_to(max(1, threads)):
+                yield
         finally:
             del self._begun[threading.get_ident()]
-        self.failures, self.failure = 0, None
-        per_photo = (time.perf_counter() - start) / len(wanted) / at_once
-        self.seconds_per_photo += _SMOOTHING * (per_photo - self.seconds_per_photo)
-        for job, results in zip(wanted, outcomes, strict=True):
-            for outcome in results:
-                if isinstance(outcome, Inspection):
-                    outcome.timings_ms["wait"] += (start - job.submitted) * 1000
-            job.done.set_result(results)
 
     def _fail(self, jobs: Sequence[PhotoJob], exc: BaseException) -> None:
         told = exc
         # What engines and allocators raise, and what would end the event loop too. All else is a
         # fault of ours: a 500, and no reason to call the network broken.
         if not isinstance(exc, Exception) or isinstance(exc, RuntimeError | MemoryError):
-            self.failures += len(jobs)
-            self.failure = type(exc).__name__
+            with self._changed:
+                self.failures += len(jobs)
+                self.failure = type(exc).__name__
             told = NetworkFailed("the network failed on this photo; the log has the reason")
         for job in jobs:
             job.done.set_exception(told)
@@ -203,11 +264,14 @@ class Scheduler:
 
 
 def _is_wanted(job: PhotoJob) -> bool:
-    if not job.done.set_running_or_notify_cancel():
+    return job.done.set_running_or_notify_cancel() and not _is_late(job)
+
+
+def _is_late(job: PhotoJob) -> bool:
+    """Whether nobody wants the answer any more; it is told so then."""
+    if time.monotonic() < job.deadline:
         return False
-    if time.monotonic() >= job.deadline:
-        job.done.set_exception(DeadlineExceeded("the time for this photo was over in the queue"))
-        return False
+    job.done.set_exception(DeadlineExceeded("the time for this photo was over in the queue"))
     return True
 
 

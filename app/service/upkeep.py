@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from .crew import beside
+from ..core.crew import beside
 from .inspector import Inspector
 from .metrics import Metrics
 from .reloads import Reloaded, Reloads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 # Scripts and styles are this service's own files. Swagger UI draws its icons from data: URLs. What
@@ -20,22 +20,22 @@ _POLICY = "; ".join(
     )
 )
 
-# Relative, so that it works below a proxy's prefix.
+# Relative, so that it works below a proxy's prefix; `{up}` is where it was asked for as /docs/.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>GoodsGuard: the API</title>
-<link rel="icon" type="image/png" href="static/swagger-ui/favicon-32x32.png">
-<link rel="stylesheet" href="static/swagger-ui/swagger-ui.css">
-<link rel="stylesheet" href="static/documentation.css">
+<link rel="icon" type="image/png" href="{up}static/swagger-ui/favicon-32x32.png">
+<link rel="stylesheet" href="{up}static/swagger-ui/swagger-ui.css">
+<link rel="stylesheet" href="{up}static/documentation.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>Without JavaScript, <a href="openapi.json">openapi.json</a> says the same.</noscript>
-<script src="static/swagger-ui/swagger-ui-bundle.js"></script>
-<script src="static/documentation.js"></script>
+<noscript>Without JavaScript, <a href="{up}openapi.json">openapi.json</a> says the same.</noscript>
+<script src="{up}static/swagger-ui/swagger-ui-bundle.js"></script>
+<script src="{up}static/documentation.js"></script>
 </body>
 </html>
 """
@@ -44,6 +44,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
-async def documentation() -> HTMLResponse:
+async def documentation(request: Request) -> HTMLResponse:
     """The page; it reads /openapi.json."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    up = "../" if request.scope.get("raw_path", b"").endswith(b"/") else ""
+    return HTMLResponse(_PAGE.replace("{up}", up), headers={"Content-Security-Policy": _POLICY})

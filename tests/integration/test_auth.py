@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -14,6 +15,7 @@ from tests.integration.service import GOOD, Chunks, Service, assert_problem, ser
 
 pytestmark = pytest.mark.anyio
 
+A_MINUTE = 5
 HASHED = hashed(b"second")
 KEYED = ["/score/can", "/score/can/batch", "/evaluate/can"]
 READ = ["/categories", "/categories/can", "/evaluate", "/evaluate/can"]
@@ -220,3 +222,43 @@ async def test_over_the_limit_the_body_is_not_read(limited: Service) -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
 async def test_probes_are_not_limited(limited: Service, path: str) -> None:
     assert {(await limited.client.get(path)).status_code for _ in range(5)} == {200}
+
+
+async def test_wrong_keys_are_limited_and_right_ones_in_use_are_not(tmp_path: Path) -> None:
+    async with serve(
+        tmp_path, api_keys=("camera-1", "camera-2"), wrong_key_limit=A_MINUTE
+    ) as service:
+        assert await status(service, "camera-1") == 200
+        found = [await status(service, f"guess-{n}") for n in range(A_MINUTE + 5)]
+        assert found == [401] * A_MINUTE + [429] * 5
+        answer = await service.client.get("/categories", headers=with_key("guess"))
+        assert "wrong keys" in assert_problem(answer, 429, "rate-limited")["detail"]
+        assert 1 <= int(answer.headers["retry-after"]) <= 60 // A_MINUTE
+        assert {await status(service, "camera-1") for _ in range(50)} == {200}
+        elsewhere = httpx.ASGITransport(service.app, client=("192.0.2.9", 1))
+        async with httpx.AsyncClient(transport=elsewhere, base_url="http://localhost") as other:
+            for key, expected in (("camera-2", 200), ("guess", 401)):
+                answer = await other.get("/categories", headers=with_key(key))
+                assert answer.status_code == expected
+
+
+async def test_a_guess_that_is_right_is_not_told_while_the_address_is_shut(tmp_path: Path) -> None:
+    async with serve(tmp_path, api_keys=("the-right-one",), wrong_key_limit=A_MINUTE) as service:
+        for n in range(A_MINUTE):
+            assert await status(service, f"guess-{n}") == 401
+        body = Chunks()
+        answer = await service.client.post(
+            "/score/can",
+            content=body,
+            headers={"content-type": "image/png"} | with_key("the-right-one"),
+        )
+        assert_problem(answer, 429, "rate-limited")
+        assert body.taken == 0
+
+
+async def test_requests_without_a_key_are_limited_and_shut_nobody_out(tmp_path: Path) -> None:
+    async with serve(tmp_path, api_keys=("camera-1",), wrong_key_limit=A_MINUTE) as service:
+        answers = [await service.client.get("/categories") for _ in range(A_MINUTE + 1)]
+        assert [answer.status_code for answer in answers] == [401] * A_MINUTE + [429]
+        assert await status(service, "camera-1") == 200
+        assert (await service.client.get("/livez")).status_code == 200

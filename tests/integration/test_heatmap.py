@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -68,3 +69,34 @@ async def test_every_photo_of_a_batch_has_its_own_heatmap(patches: Service) -> N
     maps = [r["result"]["heatmap_png"] for r in results if r["result"]]
     assert len(set(maps)) == 2
     assert maps[1] == (await patches.score(DEFECTIVE, heatmap="true")).json()["heatmap_png"]
+
+
+async def test_answers_with_overlays_are_those_without_but_for_them(patches: Service) -> None:
+    """They are made on a thread, item by item."""
+    files = [("files", (f"{n}.png", photo)) for n, photo in enumerate((GOOD, b"none", DEFECTIVE))]
+    asked = [
+        ("/score/can", [("file", ("p.png", DEFECTIVE))]),
+        ("/score/can/batch", files),
+        ("/score?category=can&category=nothing", [("file", ("p.png", DEFECTIVE))]),
+    ]
+    own = {"heatmap_png", "timings_ms", "request_id"}
+    for path, sent in asked:
+        plain = await patches.client.post(path, files=sent)
+        with_overlays = await patches.client.post(
+            f"{path}{'&' if '?' in path else '?'}heatmap=true", files=sent
+        )
+        assert with_overlays.headers["content-type"] == plain.headers["content-type"]
+        bare, full = plain.json(), with_overlays.json()
+        scores = [item["result"] for item in full.get("results", [{"result": full}])]
+        assert [bool(score["heatmap_png"]) for score in scores if score] == [
+            True for score in scores if score
+        ]
+        assert _without(own, bare) == _without(own, full)
+
+
+def _without(names: set[str], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without(names, one) for one in value]
+    if isinstance(value, dict):
+        return {key: _without(names, one) for key, one in value.items() if key not in names}
+    return value

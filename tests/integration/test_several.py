@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,10 +11,12 @@ import numpy as np
 import pytest
 
 from app.core.store import artifact as artifacts
+from app.core.threads import set_threads
 from tests.integration.service import (
     CURSED,
     DEFECTIVE,
     GOOD,
+    Chunks,
     Json,
     Service,
     assert_problem,
@@ -173,3 +178,69 @@ async def test_a_network_that_fails_fails_the_request(tmp_path: Path) -> None:
         service.network.before = lambda: None
         assert (await ask(service, GOOD, "can", "box")).status_code == 200
         assert await service.metric("goodsguard_queue_depth") == 0
+
+
+async def test_no_more_categories_than_a_batch_has_photos(tmp_path: Path) -> None:
+    """Counted once each, and before the photo is read."""
+    async with serve(tmp_path, watch_s=0, max_batch=2) as service:
+        assert (await ask(service, GOOD, "can", "box", "can")).status_code == 200
+        body = Chunks()
+        answer = await service.client.post(
+            "/score?category=can&category=box&category=bottle&heatmap=true",
+            content=body,
+            headers={"content-type": "image/png"},
+        )
+        detail = assert_problem(answer, 422, "invalid-request")["detail"]
+        assert "3 are asked for, 2 may be (GOODSGUARD_MAX_BATCH)" in detail
+        assert body.taken == 0
+
+
+async def test_with_overlays_each_category_takes_a_place(tmp_path: Path) -> None:
+    """Three want one place each, and two of four are free: refused before the photo is read."""
+    store_banks(tmp_path / "models")
+    artifacts.save(tmp_path / "models", make_artifact("bag"))
+    async with serve(tmp_path, watch_s=0, queue_size=4) as service:
+        release = threading.Event()
+        service.network.before = lambda: release.wait(20)
+        held = asyncio.create_task(ask(service, GOOD, "can", "box", "nothing", heatmap="true"))
+        while await service.metric("goodsguard_queue_depth") != 2:
+            assert not held.done()
+        body = Chunks()
+        answer = await service.client.post(
+            "/score?category=can&category=box&category=bag&heatmap=true",
+            content=body,
+            headers={"content-type": "image/png"},
+        )
+        assert_problem(answer, 429, "overloaded")
+        assert body.taken == 0
+        release.set()
+        assert (await held).status_code == 200
+        answer = await ask(service, GOOD, "can", "box", "bag", heatmap="true")
+        assert answer.status_code == 200
+
+
+async def test_a_service_that_starts_empty_suits_the_banks_that_come(tmp_path: Path) -> None:
+    """An engine that uses all cores for a photo gets one at a time from its first on."""
+    (tmp_path / "models").mkdir()
+    at_once: list[int] = []
+    lock = threading.Lock()
+    now = 0
+
+    def before() -> None:
+        nonlocal now
+        with lock:
+            now += 1
+            at_once.append(now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+
+    try:
+        async with serve(tmp_path, watch_s=0, threads=4) as service:
+            artifacts.save(service.models, make_artifact("can"))
+            assert (await service.client.post("/admin/reload")).status_code == 200
+            service.network.before = before
+            await asyncio.gather(*(service.score(GOOD) for _ in range(6)))
+    finally:
+        set_threads(1)
+    assert at_once == [1] * 6

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
-from ..problems import BadUpload, BodyTooLarge, NotAnImageType
+from ..problems import BodyTooLarge, EncodedBody, NotAnImageType
 from ..services import services
+from .mistakes import how_to_send
+from .multipart import FormFile, FormFiles
 from .receiving import chunks
 
 # Multipart's own lines around each file; generous, since only the photos may be large.
 _MULTIPART_SLACK = 64 << 10
-# Nothing but the photos is asked for; some forms send a few fields beside them.
-_MAX_FIELDS = 8
 _MAX_NAME = 255
+
+_AS_BODY = (
+    "as the body with an image/* content type (curl --data-binary @photo.jpg "
+    "-H 'Content-Type: image/jpeg')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,18 @@ async def read_photo(request: Request, until: float) -> Upload:
     content_type = _content_type(request)
     if content_type.startswith("image/"):
         body = io.BytesIO()  # not a list of chunks, which may be of one byte each
-        async with _receive(request, max_bytes, until) as stream:
+        async with _receive(request, max_bytes, until) as (stream, take):
             async for chunk in stream:
+                take(len(chunk))
                 body.write(chunk)
-        return Upload(None, body.getvalue(), ms_since_start(request))
-    if content_type != "multipart/form-data":
+        upload = Upload(None, body.getvalue(), ms_since_start(request))
+    elif content_type == "multipart/form-data":
+        (upload,) = await _read_multipart(request, "file", until, max_files=1)
+    else:
         raise NotAnImageType(
-            "send the photo as multipart/form-data in the field 'file', or as the body with an "
-            "image/* content type"
+            f"a photo is asked for, not {content_type[:_MAX_NAME] or 'a body of no type'!r}: "
+            f"{how_to_send('file')}, or {_AS_BODY}"
         )
-    (upload,) = await _read_multipart(request, "file", until, max_files=1)
     if upload.too_large is not None:
         raise upload.too_large
     return upload
@@ -77,7 +81,10 @@ async def read_photos(request: Request, until: float) -> list[Upload]:
         BodyTooLarge, BodyTimeout, BodyTooLate, TooManyUploads, NotAnImageType, BadUpload.
     """
     if _content_type(request) != "multipart/form-data":
-        raise NotAnImageType("send the photos as multipart/form-data in the field 'files'")
+        raise NotAnImageType(
+            "send the photos as multipart/form-data in the field 'files', repeated "
+            "(curl -F files=@1.jpg -F files=@2.jpg)"
+        )
     max_files = services(request).settings.max_batch
     return await _read_multipart(request, "files", until, max_files=max_files)
 
@@ -95,51 +102,47 @@ def _content_type(request: Request) -> str:
 @asynccontextmanager
 async def _receive(
     request: Request, limit: int, until: float
-) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+) -> AsyncIterator[tuple[AsyncGenerator[bytes, None], Callable[[int], None]]]:
+    """The body's chunks, and what to tell how many bytes of it are kept."""
+    _refuse_encoded(request)
     parts = services(request)
     with parts.bodies.body(parts.settings.max_upload_bytes) as take:
         seconds = parts.settings.body_timeout_s
-        async with aclosing(chunks(request, limit, seconds, until, take)) as stream:
-            yield stream
+        async with aclosing(chunks(request, limit, seconds, until)) as stream:
+            yield stream, take
 
 
-class _MemoryMultiPartParser(MultiPartParser):
-    # The body's limit bounds the memory; spilling to a disk that may be read-only would not help.
-    spool_max_size = 1 << 40
+def _refuse_encoded(request: Request) -> None:
+    """Photos are compressed already; to unpack a body would need limits of its own."""
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise EncodedBody(
+            f"the body is encoded (Content-Encoding: {coding[:_MAX_NAME]}): send it uncompressed"
+        )
 
 
 async def _read_multipart(
-    request: Request, form_field: str, until: float, *, max_files: int
+    request: Request, field: str, until: float, *, max_files: int
 ) -> list[Upload]:
     max_bytes = services(request).settings.max_bytes
-    async with _receive(request, max_files * (max_bytes + _MULTIPART_SLACK), until) as stream:
-        parser = _MemoryMultiPartParser(
-            request.headers, stream, max_files=max_files, max_fields=_MAX_FIELDS
+    limit = max_files * (max_bytes + _MULTIPART_SLACK)
+    async with _receive(request, limit, until) as (stream, take):
+        form = FormFiles(
+            request.headers["content-type"],
+            field,
+            max_files=max_files,
+            max_bytes=max_bytes,
+            take=take,
         )
-        try:
-            form = await parser.parse()
-        except MultiPartException as exc:
-            raise BadUpload(exc.message) from exc
-        except (FormParserError, ValueError) as exc:
-            raise BadUpload("the multipart body is malformed") from exc
-        try:
-            files = [item for item in form.getlist(form_field) if isinstance(item, UploadFile)]
-            if not files:
-                raise BadUpload(f"the multipart body has no file in the field {form_field!r}")
-            received_ms = ms_since_start(request)
-            return [await _upload(file, max_bytes, received_ms) for file in files]
-        finally:
-            await form.close()
+        async for chunk in stream:
+            form.write(chunk)
+        received_ms = ms_since_start(request)
+        return [_of_form(file, max_bytes, received_ms) for file in form.end()]
 
 
-async def _upload(file: UploadFile, max_bytes: int, received_ms: float) -> Upload:
-    name, data = _name(file.filename), await file.read()
-    if len(data) > max_bytes:
+def _of_form(file: FormFile, max_bytes: int, received_ms: float) -> Upload:
+    name = file.filename[:_MAX_NAME]
+    if file.size > max_bytes:
         too_large = BodyTooLarge(f"the photo has more than {max_bytes:,} bytes")
         return Upload(name, b"", received_ms, too_large)
-    return Upload(name, data, received_ms)
-
-
-def _name(name: str | None) -> str | None:
-    """The name as it may stand in an answer: in an odd encoding it may hold half a character."""
-    return name and name[:_MAX_NAME].encode("utf-8", "replace").decode()
+    return Upload(name, file.body.getvalue(), received_ms)  # the same bytes, not a copy

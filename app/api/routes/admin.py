@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from ...core import errors
+from ...core.crew import beside
 from ...core.detector import Detector
 from ...core.store import artifact as artifacts
-from ...service.crew import beside
 from ...service.registry import Unavailable
 from ...service.reloads import Reloaded
 from ..problems import Forbidden, responses

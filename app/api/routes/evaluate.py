@@ -8,10 +8,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from ...core.crew import beside
 from ...core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from ...core.evaluating.evaluation import Evaluation
 from ...core.store.manifest import Manifest
-from ...service.crew import beside
 from ..problems import responses
 from ..schemas import CategoryName, EvaluationList, EvaluationProgress, EvaluationStatus
 from ..security import require_scope

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from ...core import errors
 from ...core.detector import Detector
@@ -65,6 +67,7 @@ _PHOTOS = {
 @router.post(
     "/{category}",
     summary="Score one photo",
+    response_model=Score,
     responses=responses(*_IMAGE_ERRORS),
     openapi_extra=_ONE_PHOTO,
 )
@@ -74,7 +77,7 @@ async def score(
     category: CategoryName,
     until: DeadlineDep,
     heatmap: Heatmap = False,
-) -> Score:
+) -> Score | Response:
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
     request.state.log = {"category": category}
@@ -83,12 +86,14 @@ async def score(
     with parts.inspector.admit([detector]) as permit:
         work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
-    return answers.one(request, upload, found[category])
+    answer = partial(answers.one, request, upload, found[category])
+    return await answers.sent(answer, heatmap=heatmap)
 
 
 @router.post(
     "/{category}/batch",
     summary="Score several photos",
+    response_model=Batch,
     responses=responses(*_IMAGE_ERRORS),
     openapi_extra=_PHOTOS,
 )
@@ -98,7 +103,7 @@ async def score_batch(
     category: CategoryName,
     until: DeadlineDep,
     heatmap: Heatmap = False,
-) -> Batch:
+) -> Batch | Response:
     """Judge several photos: the multipart field `files`. One result or one problem per file."""
     detector = parts.registry.detector(category)
     request.state.log = {"category": category}
@@ -108,12 +113,14 @@ async def score_batch(
     with parts.inspector.admit([detector], len(photos)) as permit:
         work = parts.inspector.inspect_all(permit, photos, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
-    return answers.batch(request, detector, uploads, found)
+    answer = partial(answers.batch, request, detector, uploads, found)
+    return await answers.sent(answer, heatmap=heatmap)
 
 
 @router.post(
     "",
     summary="Score one photo by several categories",
+    response_model=Categories,
     responses=responses(*_IMAGE_ERRORS),
     openapi_extra=_ONE_PHOTO,
 )
@@ -122,20 +129,31 @@ async def score_by_several(
     parts: ServicesDep,
     category: Annotated[
         list[Annotated[str, Query(max_length=64)]],
-        Query(min_length=1, max_length=64, description="repeated; one item in the answer each"),
+        Query(
+            min_length=1,
+            max_length=256,
+            description="repeated; one item in the answer each; as many as a batch may have photos",
+        ),
     ],
     until: DeadlineDep,
     heatmap: Heatmap = False,
-) -> Categories:
+) -> Categories | Response:
     """Judge one photo by several banks, for who does not know which goods it shows.
 
-    Categories whose banks share a feature spec and an engine share the embedding, too.
+    Categories whose banks share a feature spec and an engine share the embedding, too; and all
+    share one decode where they want the photo at the same scale.
     """
-    parts.inspector.check()
-    upload = await read_photo(request, until)
     asked = parts.registry.look_up(dict.fromkeys(category))
+    if len(asked) > (most := parts.settings.max_batch):
+        msg = f"{len(asked)} are asked for, {most} may be (GOODSGUARD_MAX_BATCH): ask in parts"
+        raise RequestValidationError(
+            [{"type": "too_long", "loc": ("query", "category"), "msg": msg}]
+        )
     detectors = [found for found in asked.values() if isinstance(found, Detector)]
-    with parts.inspector.admit(detectors) as permit:
+    parts.inspector.check(parts.inspector.places(detectors, heatmap=heatmap))
+    upload = await read_photo(request, until)
+    with parts.inspector.admit(detectors, heatmap=heatmap) as permit:
         work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
-    return answers.several(request, upload, asked, found)
+    answer = partial(answers.several, request, upload, asked, found)
+    return await answers.sent(answer, heatmap=heatmap)

@@ -14,7 +14,7 @@ from ..features.extractor import BATCH_SIZE, Extractor
 from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS, DecodedImage, decode
 from ..photo.preprocess import PreparedImage
-from ..threads import available_cpus
+from ..threads import thread_budget
 
 # Pillow's decoders release the GIL; more threads than this only add memory.
 _MAX_WORKERS = 8
@@ -94,7 +94,7 @@ def _parallel(
             return Unreadable(path, str(exc))
         return ReadPhoto(path, prepared, Fingerprint.of(data, image, prepared))
 
-    workers = min(_MAX_WORKERS, available_cpus())
+    workers = min(_MAX_WORKERS, thread_budget())
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         pending: deque[Future[_Result]] = deque()
         remaining = iter(paths)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import socket
+import hashlib
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
+
+from ..files import whole_file
 
 # A silent network must be reported within 10 s; the rest of that time is for the answer itself.
 NETWORK_TIMEOUT_S = 6.0
+_CHUNK = 1 << 20
 
 
 def probe(url: str) -> None:
@@ -36,12 +38,25 @@ def probe(url: str) -> None:
         raise outcome[0]
 
 
-@contextmanager
-def socket_timeout(seconds: float) -> Iterator[None]:
-    """torch.hub opens its connection without a timeout: lend it the process's default."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def download(url: str, path: Path, sha256_begins: str) -> None:
+    """Fetch a file, whole or not at all. Time is limited for this request alone: a default for the
+    process would be every other connection's, too.
+
+    Raises:
+        OSError: the network, the server or the disk; TimeoutError where it falls silent.
+        ValueError: what came has another sha256.
+    """
+    digest = hashlib.sha256()
+    request = urllib.request.Request(url, headers={"User-Agent": "goodsguard"})  # noqa: S310
+    with (
+        urllib.request.urlopen(request, timeout=NETWORK_TIMEOUT_S) as answer,  # noqa: S310
+        whole_file(path) as partial,
+    ):
+        with partial.open("wb") as file:
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
+        if not digest.hexdigest().startswith(sha256_begins):
+            raise ValueError(
+                f"what came has the sha256 {digest.hexdigest()[:12]}…, not {sha256_begins}…"
+            )

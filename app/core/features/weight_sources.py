@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 
 from ..errors import WeightsMismatch, WeightsNotFound
-from .downloads import NETWORK_TIMEOUT_S, probe, socket_timeout
+from .downloads import NETWORK_TIMEOUT_S, download, probe
 
 NOT_THERE = (
     "its network's weights are not on the service's machine; the log says where they were looked "
@@ -55,16 +55,8 @@ class Torchvision:
         path = self._path()
         try:
             probe(self._url())
-            with socket_timeout(NETWORK_TIMEOUT_S):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # Checks the hash in the file's name, and renames only what is complete.
-                torch.hub.load_state_dict_from_url(
-                    self._url(),
-                    map_location="cpu",
-                    check_hash=True,
-                    weights_only=True,
-                    progress=False,
-                )
+            # The file's name ends in how its hash begins: resnet18-f37072fd.pth
+            download(self._url(), path, path.stem.rpartition("-")[2])
         # URL, socket, TLS, disk and hash errors: the ways out are the same.
         except Exception as exc:
             raise _not_found(backbone, path.name, path.parent, exc) from exc
@@ -140,13 +132,13 @@ class Hub:
         try:
             if not constants.HF_HUB_OFFLINE:  # else the download says so without asking anybody
                 probe(hf_hub_url(self.repository, self.file, revision=self.commit))
-            with socket_timeout(NETWORK_TIMEOUT_S):
-                path = hf_hub_download(
-                    self.repository,
-                    self.file,
-                    revision=self.commit,
-                    etag_timeout=NETWORK_TIMEOUT_S,
-                )
+            # Its client limits the time of each request itself, 10 s for those of the file.
+            path = hf_hub_download(
+                self.repository,
+                self.file,
+                revision=self.commit,
+                etag_timeout=NETWORK_TIMEOUT_S,
+            )
         except Exception as exc:  # as above
             raise _not_found(backbone, self._folder(), Path(constants.HF_HUB_CACHE), exc) from exc
         return self._checked(Path(path))

@@ -44,7 +44,7 @@ from ..errors import CorruptImage, ImageError, UnsupportedImage
 from .formats import FORMATS, Stripped, strip
 from .pixel_budget import PixelBudget
 
-__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "to_rgb"]
+__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "reduction", "to_rgb"]
 
 _JPEG_ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp"}
 EXTENSIONS = frozenset({*_JPEG_ENDINGS, ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -152,6 +152,17 @@ def decode(
             raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
     width, height = (file.height, file.width) if turned else (file.width, file.height)
     return DecodedImage(rgb=rgb, width=width, height=height, format=name, mode=stored.mode)
+
+
+def reduction(image: DecodedImage, at_least: tuple[int, int] | None) -> int:
+    """At which part of its size `decode` takes this photo for another `at_least`: 1, 2, 4 or 8.
+
+    Where two agree, both get the same picture.
+    """
+    if at_least is None or image.format != "JPEG":
+        return 1
+    fits = min(image.width // at_least[0], image.height // at_least[1])
+    return next((scale for scale in (8, 4, 2) if fits >= scale), 1)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -2,7 +2,8 @@
 "use strict";
 
 SwaggerUIBundle({
-  url: "openapi.json",
+  // Beside the folder of this file: the page may be /docs or /docs/, below a proxy's prefix.
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null, // it would send the document's address to a stranger

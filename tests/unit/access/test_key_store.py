@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from app.access import key_store
 from app.access.key_store import LOOK_EVERY_S, KeyStore
 from app.access.keys import ApiKey, KeysError, hashed
 from app.access.keys_file import entry
+from app.core.files import read_at_most
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -42,6 +45,7 @@ def write(path: Path, *names: str, expires_at: datetime | None = None) -> None:
 
 
 def opens(store: KeyStore, secret: str) -> bool:
+    store.look()
     key = store.find(secret.encode())
     assert key is None or key.sha256 == hashed(secret.encode())
     return key is not None
@@ -196,23 +200,76 @@ def test_the_log_names_keys_and_shows_none(store: KeyStore, path: Path, clock: C
     with capture_logs() as logs:
         write(path, "new")
         clock.seconds += LOOK_EVERY_S
+        store.look()
         store.find(b"a secret that is not known")
     assert logs[0]["names"] == ["key-1", "new"]
     assert "secret" not in str(logs)
     assert hashed(b"new") not in str(logs)
 
 
-def test_who_asks_for_it_has_the_file_read_at_once(path: Path, clock: Clock) -> None:
+@pytest.mark.anyio
+async def test_who_asks_for_it_has_the_file_read_at_once(path: Path, clock: Clock) -> None:
     write(path, "first")
     store = KeyStore(path=path, clock=clock)
     write(path, "second")
+    await store.refresh()
     assert opens(store, "first")  # too early to look again
-    store.refresh()
-    assert opens(store, "second")
-    assert not opens(store, "first")
+    await store.refresh(now=True)
+    assert store.find(b"second") is not None
+    assert store.find(b"first") is None
 
 
-def test_nothing_is_read_anew_where_there_is_no_file() -> None:
-    store = KeyStore(["a" * 20])
-    store.refresh()
-    assert opens(store, "a" * 20)
+@pytest.mark.anyio
+async def test_the_file_is_read_beside_the_event_loop(
+    store: KeyStore, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noted(path: Path, limit: int) -> bytes:
+        threads.append(threading.get_ident())
+        return read_at_most(path, limit)
+
+    monkeypatch.setattr(key_store, "read_at_most", noted)
+    write(path, "new")
+    clock.seconds += LOOK_EVERY_S
+    await asyncio.gather(*(store.refresh() for _ in range(5)))
+    assert store.find(b"new") is not None
+    assert store.find(b"old") is None
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+    await store.refresh()  # not due
+    assert len(threads) == 1
+
+
+@pytest.mark.anyio
+async def test_a_disk_that_hangs_leaves_the_keys_of_before(
+    store: KeyStore, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+
+    def hang(path: Path, limit: int) -> bytes:
+        assert answers.wait(20)
+        return read_at_most(path, limit)
+
+    monkeypatch.setattr(key_store, "read_at_most", hang)
+    monkeypatch.setattr(key_store, "_WAIT_S", 0.05)
+    write(path, "new")
+    clock.seconds += LOOK_EVERY_S
+    for _ in range(3):  # waited for once, and not by each request anew
+        await store.refresh()
+        clock.seconds += LOOK_EVERY_S
+        assert store.find(b"old") is not None
+    answers.set()
+    async with asyncio.timeout(20):
+        while store.find(b"new") is None:
+            await store.refresh()
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.anyio
+async def test_keys_without_a_file_need_no_look() -> None:
+    store = KeyStore(("from-the-environment",))
+    await store.refresh()
+    assert opens(store, "from-the-environment")
+    await store.refresh(now=True)
+    assert opens(store, "from-the-environment")

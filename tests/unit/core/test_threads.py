@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
+import numpy as np
 import pytest
 import torch
 
+from app.core.methods.knn.bank import InvertedLists, MemoryBank
 from app.core.threads import available_cpus, limited_to, set_threads, thread_budget
+
+TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +48,7 @@ def test_no_quota_leaves_the_affinity(quota: str, tmp_path: Path) -> None:
 
 
 def budgets() -> tuple[int, int]:
+    assert torch.get_num_threads() == faiss.omp_get_max_threads()
     return thread_budget(), faiss.omp_get_max_threads()
 
 
@@ -73,3 +79,55 @@ def test_a_limit_is_the_threads_own() -> None:
         other.start()
         other.join()
     assert seen == [1]
+
+
+def own_threads(work: Callable[[], object]) -> int:
+    """How many threads of the system's come up while a new thread of ours does the work."""
+    found: list[int] = []
+
+    def count() -> None:
+        before = set(TASKS.iterdir())
+        work()
+        found.append(len(set(TASKS.iterdir()) - before))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="needs Linux to count threads")
+def test_a_photos_search_wakes_no_more_threads_than_it_may_have() -> None:
+    """Counted: each library keeps threads of its own for every thread that asks it."""
+    set_threads(3)
+    rng = np.random.default_rng(0)
+    bank = MemoryBank(rng.random((4096, 64), dtype=np.float32))
+    lists = InvertedLists.of(bank, 256, seed=0)
+    patches = rng.random((1024, 64), dtype=np.float32)
+
+    def search() -> None:
+        lists.nearest(patches, lists.nearness(patches), 16)
+        bank.search(patches, 1)
+
+    def limited(threads: int) -> None:
+        with limited_to(threads):
+            search()
+
+    assert own_threads(lambda: limited(1)) == 0
+    assert own_threads(lambda: limited(3)) > own_threads(lambda: limited(2)) > 0
+
+
+def test_a_limit_ends_for_torch_where_it_began() -> None:
+    set_threads(2)
+    seen = []
+
+    def work() -> None:
+        with limited_to(1):
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [1, 2]
+    assert torch.get_num_threads() == 2

@@ -5,25 +5,38 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import torch
 
+from app.core import detector as core_detector
+from app.core.crew import NEVER
 from app.core.detector import Detector
 from app.core.errors import DeadlineExceeded, NetworkFailed, NotAnImage, Overloaded
 from app.core.features.extractor import FeatureExtractor
 from app.core.judging import backdrop
-from app.core.photo.images import decode
+from app.core.photo import images
+from app.core.photo.images import IN_WORK, DecodedImage, decode
 from app.core.photo.pixel_budget import PixelBudget
 from app.core.store.artifact import Artifact
-from app.service.crew import NEVER
+from app.core.threads import set_threads
 from app.service.inspector import Finding, Found, Inspector
 from app.service.metrics import Metrics
-from tests.support import colour_extractor, encode, make_artifact, make_detector, plain
+from tests.support import (
+    ColourRuntime,
+    colour_extractor,
+    encode,
+    make_artifact,
+    make_detector,
+    plain,
+)
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted, striped
+from tests.unit.service.test_scheduler import searched_slowly
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +168,17 @@ async def test_a_place_is_needed_for_each_network(inspector: Inspector) -> None:
     with inspector.admit([]) as permit:  # of categories none of which serves
         assert inspector.depth == 1
         assert await inspector.inspect(permit, PHOTO) == {}
+
+
+async def test_with_overlays_each_category_needs_a_place(inspector: Inspector) -> None:
+    network = colour_extractor()
+    shared = [Detector(make_artifact(name), network) for name in ("can", "box")]
+    with inspector.admit(shared, heatmap=True):
+        assert inspector.depth == 2
+        with pytest.raises(Overloaded), inspector.admit(shared, heatmap=True):
+            pass
+        with inspector.admit(shared):
+            assert inspector.depth == 3
 
 
 async def test_a_permit_is_for_so_many_photos(inspector: Inspector) -> None:
@@ -395,3 +419,157 @@ async def test_more_pictures_than_there_is_room_for_wait_and_are_all_drawn(
     assert len(overlays) == 1
     assert None not in overlays
     assert room._free == 10 * 160 * 120
+
+
+MARGINS = {"near": 1.0, "nearly": 1.05, "far": 4.0, "whole": 0.0}
+
+
+def cells_of(category: str) -> Detector:
+    """Patches of 64 pixels a side, from a JPEG decoded at so many times that or more."""
+    made = _patches()
+    spec = made.manifest.features
+    changed = spec.preprocess.model_copy(update={"draft_margin": MARGINS[category]})
+    spec = spec.model_copy(update={"preprocess": changed})
+    manifest = made.manifest.model_copy(update={"category": category, "features": spec})
+    extractor = FeatureExtractor(spec, CellRuntime(spec=spec))
+    return Detector(replace(made, manifest=manifest), extractor)
+
+
+@pytest.fixture(scope="module")
+def of_several_scales() -> list[Detector]:
+    return [cells_of(category) for category in MARGINS]
+
+
+@pytest.mark.parametrize(("kind", "decodes"), [("JPEG", 2), ("PNG", 1)])
+async def test_a_photo_is_decoded_once_per_scale_that_is_wanted(
+    metrics: Metrics,
+    of_several_scales: list[Detector],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    decodes: int,
+) -> None:
+    """Whoever shares one is answered as alone, overlay and all."""
+    data = encode(spotted((400, 80, 600, 280)).resize((640, 480)), kind)
+    alone = {d.manifest.category: d.inspect_and_draw(data) for d in of_several_scales}
+    seen: list[object] = []
+
+    def counted(data: bytes, **options: Any) -> DecodedImage:
+        seen.append(options["at_least"])
+        return decode(data, **options)
+
+    monkeypatch.setattr(core_detector, "decode", counted)
+    free = IN_WORK._free
+    inspector = Inspector(metrics, 100)
+    try:
+        with inspector.admit(of_several_scales) as permit:
+            found = await inspector.inspect(permit, data, heatmap=True)
+    finally:
+        inspector.close()
+    assert len(seen) == decodes
+    assert set(found) == set(alone)
+    for category, (inspection, overlay) in alone.items():
+        one = found[category]
+        assert isinstance(one, Finding)
+        assert (one.inspection.score, one.overlay) == (inspection.score, overlay)
+    assert IN_WORK._free == free
+
+
+async def test_decodes_of_other_scales_need_no_room_that_this_photo_holds(
+    metrics: Metrics, of_several_scales: list[Detector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for one picture alone: whoever waited with one for another would for ever."""
+    data = encode(striped(111).resize((640, 480)), "JPEG")
+    budget = PixelBudget(640 * 480)
+    monkeypatch.setattr(backdrop, "IN_WORK", budget)
+    monkeypatch.setattr(images, "IN_WORK", budget)
+    inspector = Inspector(metrics, 100)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            with inspector.admit(of_several_scales, 3) as permit:
+                found = await inspector.inspect_all(permit, [data] * 3, until=NEVER, heatmap=True)
+    finally:
+        inspector.close()
+    assert [set(one) for one in found] == [set(MARGINS)] * 3
+    assert budget._free == 640 * 480
+
+
+async def test_a_photo_that_ends_early_leaves_no_picture_in_work(
+    metrics: Metrics, of_several_scales: list[Detector]
+) -> None:
+    data = encode(striped(111).resize((640, 480)), "JPEG")
+    free = IN_WORK._free
+    inspector = Inspector(metrics, 100)
+    try:
+        for turns in range(40):
+            with inspector.admit(of_several_scales) as permit:
+                task = asyncio.ensure_future(inspector.inspect(permit, data, heatmap=True))
+                for _ in range(turns):
+                    await asyncio.sleep(0.0005)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        await until(lambda: IN_WORK._free == free)
+    finally:
+        inspector.close()
+
+
+@pytest.fixture
+def _two_threads() -> Iterator[None]:
+    set_threads(2)
+    yield
+    set_threads(1)
+
+
+@pytest.mark.usefixtures("_two_threads")
+@pytest.mark.parametrize("concurrent", [True, False])
+async def test_the_networks_threads_suit_the_banks_that_serve_now(
+    metrics: Metrics, concurrent: bool
+) -> None:
+    """Engines that use all cores for a photo get one at a time, whatever served before."""
+    at_once, most, entered = 0, 0, threading.Barrier(2)
+    lock = threading.Lock()
+
+    def before() -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        if concurrent:
+            entered.wait(TIMEOUT)
+        else:
+            time.sleep(0.02)  # so that another one would have come in
+        with lock:
+            at_once -= 1
+
+    detector = slowed(before)
+    detector.extractor.runtime.concurrent = concurrent
+    inspector = Inspector(metrics, 100, network_threads=2)
+    try:
+        inspector.suit([] if concurrent else [make_detector()])
+        inspector.suit([detector])
+        await asyncio.gather(*(ask(inspector, detector) for _ in range(6)))
+        inspector.suit([])
+    finally:
+        inspector.close()
+    assert most == (2 if concurrent else 1)
+
+
+async def test_a_place_is_held_until_the_search_is_done(metrics: Metrics) -> None:
+    """Also where the network is at the next photo already."""
+    detector, method = searched_slowly(ColourRuntime())
+    inspector = Inspector(metrics, 2, batch=1, searchers=1)
+    try:
+        asked = [asyncio.ensure_future(ask(inspector, detector)) for _ in range(2)]
+        # Both passes are over: one photo is being searched, and one waits for that.
+        searches = inspector.scheduler._searches
+        assert searches is not None
+        await until(lambda: searches._unfinished == 2 and len(method.budgets) == 1)
+        assert inspector.depth == 2
+        with pytest.raises(Overloaded):
+            await ask(inspector, detector)
+        method.go_on.set()
+        assert [isinstance(found, Finding) for found in await asyncio.gather(*asked)] == [True] * 2
+        assert inspector.depth == 0
+    finally:
+        method.go_on.set()
+        inspector.close()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import DeadlineExceeded, OutOfMemory
+from app.core.threads import set_threads
 from app.service.pool import Pool, all_of
 
 pytestmark = pytest.mark.anyio
@@ -157,3 +158,17 @@ async def test_the_first_error_ends_the_rest() -> None:
     with pytest.raises(ValueError, match="broken"):
         await all_of([endless(), broken()])
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_it_has_as_many_threads_as_the_process_may_use(threads: int) -> None:
+    """However many processors there are: GOODSGUARD_THREADS bounds decoding, too."""
+    set_threads(threads)
+    pool = Pool("decode")
+    try:
+        with busy(pool):
+            names = [t.name for t in threading.enumerate() if t.name.startswith("decode")]
+            assert len(names) == threads
+    finally:
+        pool.close()
+        set_threads(1)

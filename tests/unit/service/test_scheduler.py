@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import faiss
 import pytest
@@ -23,6 +24,7 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.features.sample import Sample
 from app.core.judging.inspection import Inspection, Photo
 from app.core.methods.knn import Knn, KnnSettings
+from app.core.store.artifact import Artifact
 from app.core.threads import set_threads, thread_budget
 from app.service.scheduler import Judged, PhotoJob, Scheduler
 from tests.integration.service import CURSED, Network
@@ -584,3 +586,211 @@ def test_an_idle_scheduler_closes_at_once_and_twice() -> None:
     scheduler.close()
     scheduler.close()
     assert time.perf_counter() - start < TIMEOUT / 2
+
+
+class SlowSearch(Knn):
+    """A method whose searches wait until they may go on.
+
+    Attributes:
+        searching: released at the start of each. go_on: set to let them.
+        errors: raised by the next searches, one each.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        super().__init__(KnnSettings(), bank_of(artifact))
+        self.searching = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.errors: list[BaseException] = []
+        self.budgets: list[int] = []
+
+    def score(self, sample: Sample, highest: int) -> Floats:
+        self.budgets.append(thread_budget())
+        self.searching.release()
+        assert self.go_on.wait(TIMEOUT)
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().score(sample, highest)
+
+
+def searched_slowly(runtime: ColourRuntime) -> tuple[Detector, SlowSearch]:
+    artifact = make_artifact("slow")
+    method = SlowSearch(artifact)
+    return Detector(replace(artifact, method=method), FeatureExtractor(SPEC, runtime)), method
+
+
+def handed_to(scheduler: Scheduler, method: SlowSearch, one: Detector, grey: int) -> Future[Any]:
+    """A photo whose pass is done and whose search has begun."""
+    future = scheduler.submit(job(one, grey))
+    assert method.searching.acquire(timeout=TIMEOUT)
+    return future
+
+
+def test_the_next_pass_begins_while_the_last_one_is_searched() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=1) as scheduler:
+        first = handed_to(scheduler, method, one, 101)
+        assert runtime.entered.acquire(timeout=TIMEOUT)
+        second = scheduler.submit(job(one, 102))
+        assert runtime.entered.acquire(timeout=TIMEOUT)  # the network is at it already
+        assert not first.done()
+        assert not second.done()
+        method.go_on.set()
+        for future, grey in ((first, 101), (second, 102)):
+            assert judged(future).score == make_detector().inspect(encode(plain(grey))).score
+    assert runtime.passes == [[101], [102]]
+
+
+def test_searches_of_one_pass_run_side_by_side() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=2) as scheduler:
+        with held(scheduler, runtime):
+            futures = [scheduler.submit(job(one, grey)) for grey in (101, 102)]
+        for _ in futures:  # both have begun, and neither has ended
+            assert method.searching.acquire(timeout=TIMEOUT)
+        method.go_on.set()
+        assert [judged(future).verdict for future in futures] == ["normal", "normal"]
+    assert runtime.passes == [[101, 102]]
+
+
+def test_the_network_waits_where_two_batches_are_not_searched_yet() -> None:
+    """Or their features would fill the memory."""
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=1, searchers=1) as scheduler:
+        futures = [handed_to(scheduler, method, one, 101)]
+        futures += [scheduler.submit(job(one, grey)) for grey in (102, 103)]
+        for _ in range(2):
+            assert runtime.entered.acquire(timeout=TIMEOUT)
+        assert not runtime.entered.acquire(timeout=0.1)
+        method.go_on.set()
+        for future in futures:
+            judged(future)
+    assert order(runtime) == [101, 102, 103]
+
+
+def test_what_is_late_when_its_search_could_begin_is_not_searched() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=1) as scheduler:
+        first = handed_to(scheduler, method, one, 101)
+        assert runtime.entered.acquire(timeout=TIMEOUT)
+        asked = job(one, 102)
+        late = scheduler.submit(asked)
+        assert runtime.entered.acquire(timeout=TIMEOUT)
+        object.__setattr__(asked, "deadline", time.monotonic())  # over while its pass is under way
+        method.go_on.set()
+        judged(first)
+        with pytest.raises(DeadlineExceeded):
+            late.result(TIMEOUT)
+        assert scheduler.failures == 0
+    assert len(method.budgets) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no memory"), SystemExit(3), KeyError("ours")])
+def test_a_search_that_fails_fails_its_photo_and_no_thread(error: BaseException) -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    method.errors = [error]
+    method.go_on.set()
+    told = KeyError if isinstance(error, KeyError) else NetworkFailed
+    with running(batch=2, searchers=1) as scheduler:
+        with held(scheduler, runtime):
+            futures = [scheduler.submit(job(one, grey)) for grey in (101, 102)]
+        assert isinstance(futures[0].exception(TIMEOUT), told)
+        judged(futures[1])
+        judged(scheduler.submit(job(one, 103)))
+        assert scheduler.failures == 0
+
+
+def test_a_pass_that_fails_beside_a_search_fails_its_own_photos_alone() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=1) as scheduler:
+        first = handed_to(scheduler, method, one, 101)
+        runtime.errors = [RuntimeError("driver gone")]
+        with pytest.raises(NetworkFailed):
+            scheduler.submit(job(one, 102)).result(TIMEOUT)
+        assert scheduler.failures == 1
+        method.go_on.set()
+        judged(first)
+        assert scheduler.failures == 0
+
+
+def test_a_search_that_hangs_is_seen() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=1) as scheduler:
+        first = handed_to(scheduler, method, one, 101)
+        while scheduler.busy_s < 0.05:
+            assert not first.done()
+            time.sleep(0.01)
+        method.go_on.set()
+        judged(first)
+        judged(scheduler.submit(job(one, 102)))
+
+
+def test_closing_lets_searches_finish() -> None:
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    scheduler = Scheduler(1, batch=2, searchers=1)
+    first = handed_to(scheduler, method, one, 101)
+    closing = threading.Thread(target=scheduler.close)
+    closing.start()
+    assert closing.is_alive()
+    method.go_on.set()
+    closing.join(TIMEOUT)
+    assert not closing.is_alive()
+    judged(first)
+
+
+@pytest.mark.usefixtures("_back_to_one_thread")
+def test_a_search_alone_gets_all_threads_and_several_share_them() -> None:
+    set_threads(2)
+    runtime = Recorder()
+    one, method = searched_slowly(runtime)
+    with running(batch=2, searchers=2) as scheduler:
+        first = handed_to(scheduler, method, one, 101)
+        second = handed_to(scheduler, method, one, 102)
+        method.go_on.set()
+        judged(first)
+        judged(second)
+    assert method.budgets == [2, 1]
+
+
+@given(st.lists(st.integers(0, 1), min_size=1, max_size=24), st.integers(1, 4), st.integers(1, 3))
+@settings(max_examples=15)
+def test_whatever_comes_is_judged_as_by_the_detector_itself(
+    flows: list[int], batch: int, searchers: int
+) -> None:
+    runtime = Recorder()
+    detectors = [detector(runtime, name) for name in "ab"]
+    with running(batch=batch, searchers=searchers) as scheduler:
+        futures = {
+            grey: scheduler.submit(job(detectors[flow], grey))
+            for grey, flow in enumerate(flows, start=100)
+        }
+        for grey, future in futures.items():
+            expected = make_detector().inspect(encode(plain(grey))).score
+            assert judged(future).score == pytest.approx(expected, abs=1e-6)
+
+
+def test_as_many_passes_at_once_as_are_allowed() -> None:
+    """It may change while photos come."""
+    runtime = Recorder()
+    runtime.go_on.clear()
+    one = detector(runtime)
+    with running(workers=2) as scheduler:
+        scheduler.allow(1)
+        futures = [scheduler.submit(job(one, grey)) for grey in (101, 102, 103)]
+        assert runtime.entered.acquire(timeout=TIMEOUT)
+        assert not runtime.entered.acquire(timeout=0.1)
+        scheduler.allow(2)
+        assert runtime.entered.acquire(timeout=TIMEOUT)
+        scheduler.allow(1)
+        runtime.go_on.set()
+        for future in futures:
+            judged(future)
+        scheduler.allow(99)  # no more than there are threads
+        judged(scheduler.submit(job(one, 104)))

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from app.service.crew import Crew, beside
+from app.core.crew import Crew, beside
 from tests.support import ROOT
 
 TIMEOUT = 20
@@ -66,7 +66,7 @@ async def test_beside_the_loop_in_the_callers_context() -> None:
 
 HANGS = """
 import asyncio, threading
-from app.service.crew import Crew, beside
+from app.core.crew import Crew, beside
 from app.service.closing import close_all
 
 async def main():
