@@ -61,6 +61,7 @@ def main(
     from ..core.features.runtimes import choose_device, choose_runtime
     from ..core.photo.dataset import list_categories, read_category
     from ..core.store import artifact as artifacts
+    from ..core.store import clearing
     from ..core.threads import set_threads
 
     threshold = alpha_rule(alpha)
@@ -92,6 +93,8 @@ def main(
                     progress=partial(_show, bar, task, name),
                 )
                 artifacts.save(models, build.artifact)
+                if remark := clearing.remark(models, name):
+                    warn(f"{name}: {remark}")
                 built.append(build)
             except GoodsGuardError as exc:
                 complain(f"{name}: {exc}")
