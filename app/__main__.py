@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__, commands
-from .cli import replace_what_cannot_be_printed
+from .cli import check_environment, replace_what_cannot_be_printed
 
 # Each is a file of the room `commands`, and its line in the list.
 SUB_COMMANDS = {
@@ -59,6 +59,7 @@ def root(
 def main() -> None:
     """Run the sub-command that the command line names; without one, say which there are."""
     replace_what_cannot_be_printed()
+    check_environment()
     program(prog_name="goodsguard")
 
 

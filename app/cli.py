@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .core.files import write_whole
+from .environment import strays, tidy_up
 
 if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation
@@ -31,15 +32,27 @@ _WIDTH = None if Console().is_terminal else 140
 console = Console(width=_WIDTH)
 errors = Console(stderr=True, width=_WIDTH)
 
+
+def _at_home(path: Path | None) -> Path | None:
+    """A shell leaves the ~ of `--models=~/banks` as it is, and so does a file of variables."""
+    try:
+        return path.expanduser() if path is not None else None
+    except RuntimeError as exc:
+        raise typer.BadParameter(f"{path.parts[0] if path else ''} is nobody's home here") from exc
+
+
 ModelsOption = Annotated[
-    Path, typer.Option(envvar="GOODSGUARD_MODELS_DIR", help="Where banks are stored.")
+    Path,
+    typer.Option(envvar="GOODSGUARD_MODELS_DIR", callback=_at_home, help="Where banks are stored."),
 ]
 CategoryOption = Annotated[
     list[str] | None, typer.Option(help="Only this one (repeatable); default: all there are.")
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option(envvar="GOODSGUARD_WEIGHTS", help="Weights file, or a folder of them."),
+    typer.Option(
+        envvar="GOODSGUARD_WEIGHTS", callback=_at_home, help="Weights file, or a folder of them."
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 RuntimeOption = Annotated[
@@ -68,7 +81,24 @@ def progress_bar() -> Progress:
 def run(command: Callable[..., None]) -> None:
     """Run one command by itself, as the scripts do: the options come from the command line."""
     replace_what_cannot_be_printed()
+    check_environment()
     typer.run(command)
+
+
+def check_environment() -> None:
+    """Tidy the variables that options are taken from; end on one that nothing reads: status 2.
+
+    Whoever only asks for help gets it.
+    """
+    if "--help" in sys.argv:
+        return
+    from .settings import Settings  # takes a moment
+
+    tidy_up()
+    if found := strays(name.upper() for name in Settings.model_fields):
+        for sentence in found:
+            complain(f"error: {sentence}")
+        raise SystemExit(2)
 
 
 def replace_what_cannot_be_printed() -> None:

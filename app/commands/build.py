@@ -62,11 +62,14 @@ def main(
     from ..core.photo.dataset import list_categories, read_category
     from ..core.store import artifact as artifacts
     from ..core.store import clearing
+    from ..core.store.whereabouts import misplaced
     from ..core.threads import set_threads
 
     threshold = alpha_rule(alpha)
     set_threads(threads)
     try:
+        if (reason := misplaced(models)) is not None:
+            raise stop(reason)
         method = load_preset(preset)
         names = list_categories(data, wanted=category)
         place = choose_device(device)

@@ -7,14 +7,11 @@ What uvicorn can do beyond this (TLS, Unix sockets, a root path) is had from uvi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..cli import stop
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from ..cli import complain
 
 
 def main(
@@ -38,14 +35,15 @@ def main(
     All else is set by variables of the environment, GOODSGUARD_MODELS_DIR and its likes.
     """
     import uvicorn
-    from pydantic import ValidationError
 
-    from ..settings import Settings
+    from ..settings import SettingsError, read_settings
 
     try:
-        Settings()
-    except ValidationError as exc:
-        raise stop(_faults(exc)) from exc
+        read_settings()  # before what takes long to load
+    except SettingsError as exc:
+        for fault in str(exc).splitlines():
+            complain(f"error: {fault}")
+        raise typer.Exit(2) from exc
     from ..main import create_app
 
     uvicorn.run(
@@ -56,12 +54,4 @@ def main(
         access_log=False,  # each request is in our own log, with its id and timings
         server_header=False,
         timeout_graceful_shutdown=grace,
-    )
-
-
-def _faults(error: ValidationError) -> str:
-    """What is wrong with which variable; not what it holds, which may be a secret."""
-    return "; ".join(
-        f"GOODSGUARD_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
     )

@@ -4,5 +4,6 @@ formats/          a file rewritten with nothing in it but its picture, in a boun
 pixel_budget.py   how many pixels are in memory at once
 images.py         decode: bytes -> upright RGB, every limit checked
 preprocess.py     prepare: RGB -> (H, W, 3) uint8, and where each pixel of the photo went
+data_root.py      what is wrong with a folder that holds no categories
 dataset.py        folders of labelled photos, in the layout of MVTec AD and PKU-GoodsAD
 """

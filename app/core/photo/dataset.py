@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DatasetError, NoTestSplit
+from .data_root import why_no_data
 from .images import EXTENSIONS
 
 CATEGORY_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -108,13 +109,15 @@ def list_categories(root: Path, *, wanted: Sequence[str] | None = None) -> list[
         DatasetError: no such root, a wanted category that is not there, or none at all.
     """
     if not root.is_dir():
-        raise DatasetError(f"no data folder at {root}")
+        raise DatasetError(why_no_data(root) or f"no data folder at {root}")
     found = [
         folder.name
         for folder in _folders(root)
         if is_category_name(folder.name)
         and ((folder / "train" / GOOD).is_dir() or (folder / "test").is_dir())
     ]
+    if not found and (reason := why_no_data(root)):
+        raise DatasetError(reason)
     if wanted:
         if missing := [name for name in wanted if name not in found]:
             raise DatasetError(

@@ -43,6 +43,7 @@ from .version_folders import (
     versions,
     writer_lock,
 )
+from .whereabouts import why_no_bank
 
 __all__ = [
     "BANK",
@@ -204,7 +205,9 @@ def load(
     """
     folder = models / category
     if not folder.is_dir():
-        raise UnknownCategory(f"no bank is stored for {category}")
+        public = f"no bank is stored for {category}"
+        reason = why_no_bank(models)
+        raise UnknownCategory(f"{public}: {reason}" if reason else public, public=public)
     version = version or current_version(folder)
     if version not in versions(folder):
         raise NoSuchVersion(f"{category} has no version {version}")
