@@ -39,13 +39,24 @@ def main(
                 write_pictures(report, one)
                 found.append(one)
         page = write_page(report, found)
-    except (GoodsGuardError, OSError) as exc:
+    except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
+    except OSError as exc:
+        raise stop(_unusable(exc, report)) from exc
     show(_table(found))
     for one in found:
         for text in warnings(one):
             warn(f"{one.category}: {text}")
     console.print(f"report: {page}")
+
+
+def _unusable(exc: OSError, report: Path) -> str:
+    """Which file the system refused, and what to do."""
+    path = Path(exc.filename or report)
+    reason = exc.strerror or exc
+    if report == path or report in path.parents or path in report.parents:
+        return f"cannot write the report to {report}: {reason}; name another folder with --report"
+    return f"cannot read {path}: {reason}; see that it is there and may be read"
 
 
 def _table(explorations: Sequence[Exploration]) -> Table:

@@ -217,8 +217,11 @@ def test_an_explicit_file_goes_before_the_package(tmp_path: Path) -> None:
     assert find_weights(LITE0, path).path == path
 
 
-def test_a_folder_without_the_backbones_name_is_not_guessed_in(tmp_path: Path) -> None:
+def test_a_folder_without_the_backbones_name_is_not_guessed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.save({"x": torch.ones(1)}, tmp_path / "other.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no cache"))
     with pytest.raises(WeightsNotFound, match="starts with resnet18"):
         find_weights(BACKBONES["resnet18"], tmp_path)
 
@@ -235,6 +238,24 @@ def test_a_folder_may_hold_folders(tmp_path: Path) -> None:
     (tmp_path / "resnet18.pth").mkdir()
     torch.save({"x": torch.ones(1)}, tmp_path / "resnet18_mine.pth")
     assert find_weights(BACKBONES["resnet18"], tmp_path).path.name == "resnet18_mine.pth"
+
+
+def test_what_a_folder_lacks_is_found_in_the_package(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(1)}, tmp_path / "resnet18_mine.pth")
+    assert find_weights(LITE0, tmp_path) == find_weights(LITE0)
+
+
+def test_what_a_folder_lacks_is_found_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = BACKBONES["resnet18"].weights
+    assert isinstance(source, Torchvision)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    cached = tmp_path / "cache" / "hub" / "checkpoints" / Path(source._url()).name
+    cached.parent.mkdir(parents=True)
+    torch.save({"x": torch.ones(1)}, cached)
+    (tmp_path / "weights").mkdir()
+    assert find_weights(BACKBONES["resnet18"], tmp_path / "weights").path == cached
 
 
 def test_the_package_is_found_by_hash_beside_a_folder_without_it(tmp_path: Path) -> None:
