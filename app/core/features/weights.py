@@ -171,6 +171,6 @@ def _candidates(backbone: Backbone, explicit: Path | None, *, by_hash: bool) -> 
                 if path.suffix in _WEIGHT_SUFFIXES and named and path.is_file():
                     yield path
         if explicit.is_file() and not by_hash:
-            return  # what was given is meant; of a folder only what it lacks is looked for elsewhere
+            return  # a file is meant as it is; what a folder lacks may lie elsewhere
     if backbone.weights is not None and (cached := backbone.weights.cached()) is not None:
         yield cached

@@ -217,11 +217,8 @@ def test_an_explicit_file_goes_before_the_package(tmp_path: Path) -> None:
     assert find_weights(LITE0, path).path == path
 
 
-def test_a_folder_without_the_backbones_name_is_not_guessed_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_without_the_backbones_name_is_not_guessed_in(tmp_path: Path) -> None:
     torch.save({"x": torch.ones(1)}, tmp_path / "other.pth")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no cache"))
     with pytest.raises(WeightsNotFound, match="starts with resnet18"):
         find_weights(BACKBONES["resnet18"], tmp_path)
 
@@ -245,13 +242,10 @@ def test_what_a_folder_lacks_is_found_in_the_package(tmp_path: Path) -> None:
     assert find_weights(LITE0, tmp_path) == find_weights(LITE0)
 
 
-def test_what_a_folder_lacks_is_found_in_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_folder_lacks_is_found_in_the_cache(tmp_path: Path) -> None:
     source = BACKBONES["resnet18"].weights
     assert isinstance(source, Torchvision)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    cached = tmp_path / "cache" / "hub" / "checkpoints" / Path(source._url()).name
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(source._url()).name
     cached.parent.mkdir(parents=True)
     torch.save({"x": torch.ones(1)}, cached)
     (tmp_path / "weights").mkdir()
