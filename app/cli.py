@@ -5,7 +5,6 @@ Loaded before a command says what it takes: nothing here may import torch.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from rich.table import Table
 
 from .core.files import write_whole
 from .environment import strays, tidy_up
+from .streams import lost, make_steady
 
 if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation
@@ -80,9 +80,19 @@ def progress_bar() -> Progress:
 
 def run(command: Callable[..., None]) -> None:
     """Run one command by itself, as the scripts do: the options come from the command line."""
-    replace_what_cannot_be_printed()
+    run_steadily(partial(typer.run, command))
+
+
+def run_steadily(program: Callable[[], object]) -> None:
+    """Run a program of commands: its output costs it no work, and no variable is stray."""
+    make_steady()
     check_environment()
-    typer.run(command)
+    try:
+        program()
+    finally:
+        if (exc := lost()) is not None:
+            complain(f"error: the output was not written: {exc.strerror}; the work itself is done")
+            raise SystemExit(1)
 
 
 def check_environment() -> None:
@@ -99,13 +109,6 @@ def check_environment() -> None:
         for sentence in found:
             complain(f"error: {sentence}")
         raise SystemExit(2)
-
-
-def replace_what_cannot_be_printed() -> None:
-    """A console or a file that does not take UTF-8 gets `?` for an arrow, not a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def logs_to_stderr() -> None:
