@@ -26,7 +26,9 @@ def write_whole(path: Path, data: bytes | str, *, sync: bool = False) -> None:
         OSError: the folder cannot be made or written, or the disk is full.
     """
     with whole_file(path, sync=sync) as partial:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        # A file's name may hold bytes that are no text: they are escaped, not a reason to fail.
+        text = data.encode(errors="backslashreplace") if isinstance(data, str) else data
+        partial.write_bytes(text)
 
 
 @contextmanager
