@@ -1,47 +1,48 @@
-# One definition of each check, for people, the commit hook and CI alike.
-#   make demo    the main job on real images        make test    every fast check of behaviour
+# One definition of each check, for people, the commit hook and CI alike. `make` lists the targets
+# with what stands behind their ##.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-slow lint format bench torture openapi container clean
 .PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy batch page)
 # Benches must not run side by side.
 .NOTPARALLEL:
 
-PYTHON ?= python3.11
+# Any Python from 3.11: the first of these that is one. PYTHON=/path/to/python chooses another.
+PYTHON ?= $(shell scripts/find_python.sh)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PORT ?= 8000
 
-help:
-	@echo "setup  demo  serve  test  test-slow  lint  format  bench  torture  openapi  container  clean"
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)
+setup: $(STAMP) ## install all into .venv, with any Python from 3.11 (PYTHON=... names one)
 
 # The stamp names the files that decide what is installed: an unchanged set-up takes no time.
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || { python="$(PYTHON)"; test -n "$$python" && "$$python" -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
 	touch $@
 
-demo: $(STAMP)
+demo: $(STAMP) ## the main job on real photos: build, serve, judge, evaluate
 	$(BIN)/python scripts/demo.py $(if $(DEMO_EXIT),--exit,)
 
 # The port comes last, so that PORT=9000 make serve works.
-serve: $(STAMP)
+serve: $(STAMP) ## the service on this machine (PORT=8000)
 	$(BIN)/goodsguard serve --port $(PORT)
 
-test: $(STAMP)
+test: $(STAMP) ## every fast check of behaviour
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(STAMP)
+test-slow: $(STAMP) ## the checks that take minutes
 	$(BIN)/python -m pytest -m slow
 
-lint: $(STAMP)
+lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(STAMP) ## mend what of the style can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -55,7 +56,7 @@ WITH_ELPV = --data data/elpv --category elpv_mono
 TRIAL = $(if $(QUICK),--quick)
 TRIALS := reports/bench
 
-bench: $(addprefix bench-,$(filter-out $(SKIP),$(BENCHES))) bench-page
+bench: $(addprefix bench-,$(filter-out $(SKIP),$(BENCHES))) bench-page ## measure speed, memory and accuracy (hours; QUICK=1: minutes)
 
 bench-data: $(STAMP)
 	$(BIN)/python scripts/prepare_elpv.py --out data/elpv
@@ -92,18 +93,18 @@ bench-page: $(STAMP)
 # reports/torture. `make -k torture` goes on after one that failed, `make torture-kills` runs one.
 TORTURES := hostile_inputs openapi decoding_cost flips kills reloads drain overload soak
 
-torture: $(addprefix torture-,$(TORTURES) summary)
+torture: $(addprefix torture-,$(TORTURES) summary) ## attacks and long runs against the real service (hours)
 
 torture-%: $(STAMP)
 	$(BIN)/python -m tests.torture.$*
 
 # The committed copy that a test compares with; look at its diff before committing it.
-openapi: $(STAMP)
+openapi: $(STAMP) ## write docs/openapi.json anew
 	$(BIN)/python scripts/export_openapi.py
 
 # Builds the Dockerfile with buildah and starts the service inside; needs root and Debian.
-container:
+container: ## build the image and try the service inside (root, Debian)
 	scripts/check_container.sh
 
-clean:
+clean: ## remove what was installed and built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__, commands
-from .cli import replace_what_cannot_be_printed
+from .cli import run_steadily
 
 # Each is a file of the room `commands`, and its line in the list.
 SUB_COMMANDS = {
@@ -58,8 +59,7 @@ def root(
 
 def main() -> None:
     """Run the sub-command that the command line names; without one, say which there are."""
-    replace_what_cannot_be_printed()
-    program(prog_name="goodsguard")
+    run_steadily(partial(program, prog_name="goodsguard"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Loaded before a command says what it takes: nothing here may import torch.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +21,8 @@ from rich.table import Table
 
 from .core.errors import GoodsGuardError
 from .core.files import shown, write_whole
+from .environment import strays, tidy_up
+from .streams import lost, make_steady
 
 if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation
@@ -33,15 +34,27 @@ _WIDTH = None if Console().is_terminal else 140
 console = Console(width=_WIDTH)
 errors = Console(stderr=True, width=_WIDTH)
 
+
+def _at_home(path: Path | None) -> Path | None:
+    """A shell leaves the ~ of `--models=~/banks` as it is, and so does a file of variables."""
+    try:
+        return path.expanduser() if path is not None else None
+    except RuntimeError as exc:
+        raise typer.BadParameter(f"{path.parts[0] if path else ''} is nobody's home here") from exc
+
+
 ModelsOption = Annotated[
-    Path, typer.Option(envvar="GOODSGUARD_MODELS_DIR", help="Where banks are stored.")
+    Path,
+    typer.Option(envvar="GOODSGUARD_MODELS_DIR", callback=_at_home, help="Where banks are stored."),
 ]
 CategoryOption = Annotated[
     list[str] | None, typer.Option(help="Only this one (repeatable); default: all there are.")
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option(envvar="GOODSGUARD_WEIGHTS", help="Weights file, or a folder of them."),
+    typer.Option(
+        envvar="GOODSGUARD_WEIGHTS", callback=_at_home, help="Weights file, or a folder of them."
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 RuntimeOption = Annotated[
@@ -69,15 +82,35 @@ def progress_bar() -> Progress:
 
 def run(command: Callable[..., None]) -> None:
     """Run one command by itself, as the scripts do: the options come from the command line."""
-    replace_what_cannot_be_printed()
-    typer.run(command)
+    run_steadily(partial(typer.run, command))
 
 
-def replace_what_cannot_be_printed() -> None:
-    """A console or a file that does not take UTF-8 gets `?` for an arrow, not a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+def run_steadily(program: Callable[[], object]) -> None:
+    """Run a program of commands: its output costs it no work, and no variable is stray."""
+    make_steady()
+    check_environment()
+    try:
+        program()
+    finally:
+        if (exc := lost()) is not None:
+            complain(f"error: the output was not written: {exc.strerror}; the work itself is done")
+            raise SystemExit(1)
+
+
+def check_environment() -> None:
+    """Tidy the variables that options are taken from; end on one that nothing reads: status 2.
+
+    Whoever only asks for help gets it.
+    """
+    if "--help" in sys.argv:
+        return
+    from .settings import Settings  # takes a moment
+
+    tidy_up()
+    if found := strays(name.upper() for name in Settings.model_fields):
+        for sentence in found:
+            complain(f"error: {sentence}")
+        raise SystemExit(2)
 
 
 def logs_to_stderr() -> None:

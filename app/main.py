@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -39,9 +41,12 @@ from .api.routes import score as routes_score
 from .api.security import require_admin, require_score
 from .api.services import Services
 from .core.crew import beside
+from .core.errors import GoodsGuardError, PresetError, SigningKeyError
 from .core.features.extractor import BATCH_SIZE
 from .core.features.runtimes import choose_device
-from .core.store.signing_keys import load_trusted
+from .core.photo.data_root import why_no_data
+from .core.store.signing_keys import TrustedKeys, load_trusted
+from .core.store.whereabouts import why_no_bank
 from .core.threads import set_threads
 from .logs import configure_logs
 from .service import worker_metrics
@@ -56,10 +61,18 @@ from .service.registry import BankSource, Registry
 from .service.reloads import Reloads
 from .service.signals import ended_by_sigterm
 from .service.upkeep import TRY_AGAIN_S, Upkeep
-from .settings import Settings
+from .settings import Settings, SettingsError, read_settings, unread
 from .web import documentation, static_files
 
 log = structlog.get_logger()
+
+# Whose fault it is that a start fails.
+_NAMED_BY: dict[type[Exception], str] = {
+    PresetError: "GOODSGUARD_DEVICE",
+    SigningKeyError: "GOODSGUARD_TRUSTED_KEYS",
+    KeysError: "GOODSGUARD_API_KEYS or GOODSGUARD_API_KEYS_FILE",
+    worker_metrics.MetricsError: "PROMETHEUS_MULTIPROC_DIR",
+}
 
 DESCRIPTION = (
     "Scores photos of goods by what it learnt from good ones: an anomaly score, a verdict and a "
@@ -81,15 +94,17 @@ def create_app(
         try_again_s: how often a network that failed is tried again.
 
     Raises:
-        pydantic.ValidationError: an invalid setting.
-        PresetError: at start-up, where the device asked for is not there.
-        SigningKeyError: at start-up, where the trusted keys cannot be used.
-        KeysError: at start-up, where the API keys cannot be used.
-        MetricsError: the metrics of several workers cannot be kept.
+        SystemExit: what the environment says cannot be used. A server called: it gets a line for
+            each fault on standard error and status 2, not a traceback.
+        PresetError: where settings are given, and the device asked for is not there.
+        SigningKeyError: likewise, of the trusted keys. KeysError: of the API keys.
+        MetricsError: likewise, where the metrics of several workers cannot be kept.
     """
-    settings = settings or Settings()
+    if settings is None:
+        return _of_environment(load_extractor, try_again_s)
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    metrics = _metrics()
+    means = _means(settings)
+    metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
     drain = Drain(settings.drain_s)
     hangup = Hangup(drain)
 
@@ -98,7 +113,7 @@ def create_app(
         loop = asyncio.get_running_loop()
         hangup.install(loop)  # first: reading the banks takes a while
         with ended_by_sigterm():
-            parts = _start(settings, metrics, drain, load_extractor)
+            parts = _start(settings, means, metrics, drain, load_extractor)
         app.state.services = parts
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)
@@ -173,14 +188,6 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
     return layers
 
 
-def _metrics() -> Metrics:
-    try:
-        return Metrics(cause.slug for cause in problems.CAUSES.values())
-    except worker_metrics.MetricsError as exc:
-        log.error("not started: the metrics cannot be kept", reason=str(exc))
-        raise
-
-
 def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
     wanted = (settings.runtime, settings.precision)
     return SharedNetworks(
@@ -188,17 +195,52 @@ def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
     )
 
 
-def _start(
-    settings: Settings, metrics: Metrics, drain: Drain, load_extractor: LoadExtractor | None
-) -> Services:
+@dataclass(frozen=True)
+class _Means:
+    """What the settings name, and what must be there for a start."""
+
+    keys: KeyStore
+    device: torch.device
+    trusted: TrustedKeys | None
+
+
+def _means(settings: Settings) -> _Means:
     keys = _read_keys(settings)
-    threads = set_threads(settings.threads)
     device = choose_device(settings.device)
+    trusted = load_trusted(settings.trusted_keys) if settings.trusted_keys else None
+    return _Means(keys, device, trusted)
+
+
+def _of_environment(load_extractor: LoadExtractor | None, try_again_s: float) -> FastAPI:
+    try:
+        app = create_app(read_settings(), load_extractor, try_again_s=try_again_s)
+    except SettingsError as exc:
+        reasons = str(exc).splitlines()
+    except (GoodsGuardError, KeysError, worker_metrics.MetricsError) as exc:
+        reasons = [f"{_NAMED_BY.get(type(exc), 'not started')}: {exc}"]
+    else:
+        if names := unread():
+            log.warning("variables that only docker-compose.yml reads", names=names)
+        return app
+    for reason in reasons:
+        print(f"error: {reason}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _start(
+    settings: Settings,
+    means: _Means,
+    metrics: Metrics,
+    drain: Drain,
+    load_extractor: LoadExtractor | None,
+) -> Services:
+    keys, device = means.keys, means.device
+    threads = set_threads(settings.threads)
     source = BankSource(
         settings.models_dir,
         _networks(settings, device) if load_extractor is None else SharedNetworks(load_extractor),
         max_pixels=settings.max_pixels,
-        trusted=load_trusted(settings.trusted_keys) if settings.trusted_keys else None,
+        trusted=means.trusted,
     )
     inspector = _inspector(settings, metrics, threads, on_gpu=device.type == "cuda")
 
@@ -216,7 +258,9 @@ def _start(
         unavailable=sorted(set(registry.entries) - set(registry.detectors)),
     )
     if not registry.entries:
-        log.warning("no bank is stored; build one with `goodsguard build`")
+        log.warning("no bank is loaded", reason=why_no_bank(settings.models_dir))
+    if settings.data_dir and (reason := why_no_data(settings.data_dir)):
+        log.warning("nothing can be evaluated: GOODSGUARD_DATA_DIR is wrong", reason=reason)
     return Services(
         settings=settings,
         reloads=reloads,
@@ -241,11 +285,7 @@ def _inspector(settings: Settings, metrics: Metrics, threads: int, *, on_gpu: bo
 
 
 def _read_keys(settings: Settings) -> KeyStore:
-    try:
-        keys = KeyStore(settings.api_keys, settings.api_keys_file)
-    except KeysError as exc:
-        log.error("not started: the API keys cannot be used", reason=str(exc))
-        raise
+    keys = KeyStore(settings.api_keys, settings.api_keys_file)
     if settings.needs_key:
         log.info("access: holders of API keys", names=keys.names)
         if not keys.names:

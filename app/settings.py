@@ -4,42 +4,82 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .core.photo.images import MAX_PIXELS
+from .environment import OF_COMPOSE, strays, tidy, variables
+from .values import ByteSize, Device, Expanded, allowed, lower
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part for item in value.split(",") if (part := tidy(item)))
+
+
+_listed = BeforeValidator(_split)
+
+
+class SettingsError(Exception):
+    """What is wrong with the environment: a line for each fault, no secret in any."""
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """The environment's values, tidy; an empty one counts as unset."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return variables().get(field_name.upper()) or None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = variables()
+        names = self.settings_cls.model_fields
+        return {name: found[name.upper()] for name in names if found.get(name.upper())}
 
 
 class Settings(BaseSettings):
     """Paths, limits, device, threads.
 
     Raises:
-        pydantic.ValidationError: at start-up, naming the setting.
+        pydantic.ValidationError: naming the setting; see `read_settings` for words to print.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GOODSGUARD_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(frozen=True)
 
-    models_dir: Path = Field(default=Path("models"), description="where the banks are stored")
-    data_dir: Path | None = Field(
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls)
+
+    models_dir: Expanded = Field(default=Path("models"), description="where the banks are stored")
+    data_dir: Expanded | None = Field(
         default=None, description="where test splits lie, for /evaluate; unset: no evaluation"
     )
-    reports_dir: Path = Field(
+    reports_dir: Expanded = Field(
         default=Path("reports"), description="where evaluation results are kept"
     )
-    weights: Path | None = Field(
+    weights: Expanded | None = Field(
         default=None, description="a weights file, or a folder of them; unset: package, then cache"
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
+    device: Device = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads for network and search; 0: all cores"
     )
     # 32 MiB hold a 3000 × 3000 photo in any supported format, uncompressed included.
-    max_bytes: int = Field(
-        default=32 << 20, ge=1024, description="largest photo, in bytes; larger ones get 413"
+    max_bytes: ByteSize = Field(
+        default=32 << 20,
+        ge=1024,
+        description="largest photo, in bytes or as 32MiB (32M), 32MB; larger ones get 413",
     )
     max_pixels: int = Field(
         default=MAX_PIXELS, ge=1, description="largest photo, in pixels, read from its header"
@@ -51,7 +91,7 @@ class Settings(BaseSettings):
         description="photos per batch request, and categories that one photo may be asked of",
     )
     # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
-    max_upload_bytes: int = Field(
+    max_upload_bytes: ByteSize = Field(
         default=512 << 20,
         ge=1024,
         description="bytes of all bodies that are being received at once; beyond it 429",
@@ -62,11 +102,11 @@ class Settings(BaseSettings):
         le=3600,
         description="seconds in which a body must have arrived, else 408",
     )
-    runtime: str = Field(
+    runtime: Annotated[Literal["auto", "openvino", "torch"], lower] = Field(
         default="auto",
         description="torch or openvino; auto: goes with the precision, else as the bank was built",
     )
-    precision: str = Field(
+    precision: Annotated[Literal["auto", "float32", "bfloat16", "float16"], lower] = Field(
         default="auto",
         description="float32, bfloat16 or float16; auto: as the bank was built, or a faster one "
         "that was measured for its network and in which its golden photos keep their scores",
@@ -83,7 +123,7 @@ class Settings(BaseSettings):
         le=3600,
         description="seconds for one request, after which it gets 504; a client may ask for less",
     )
-    trusted_keys: Path | None = Field(
+    trusted_keys: Expanded | None = Field(
         default=None,
         description="public keys (PEM), a file or a folder: only banks that one of them signed "
         "serve; unset: signatures are not asked for",
@@ -105,12 +145,12 @@ class Settings(BaseSettings):
     queue_size: int = Field(
         default=32, ge=1, le=10_000, description="photos in work or waiting; beyond it 429"
     )
-    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+    api_keys: Annotated[tuple[str, ...], _listed] = Field(
         default=(),
         repr=False,  # they may be plain
         description="comma-separated keys: plain, sha256:<hex> or name:scopes:sha256:<hex>",
     )
-    api_keys_file: Path | None = Field(
+    api_keys_file: Expanded | None = Field(
         default=None, description="a TOML file of API keys; changes count without a restart"
     )
     allow_anonymous: bool = Field(
@@ -129,22 +169,13 @@ class Settings(BaseSettings):
         le=100_000,
         description="wrong API keys a minute from one address; beyond it 429; 0: no limit",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Annotated[tuple[str, ...], _listed] = Field(
         default=(), description="comma-separated origins whose pages may ask; empty: none"
     )
     docs: bool = Field(default=True, description="whether /docs and /openapi.json exist")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], lower] = Field(
         default="info", description="least severe log line that is written"
     )
-
-    @field_validator("api_keys", "cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
 
     @property
     def needs_key(self) -> bool:
@@ -160,3 +191,35 @@ class Settings(BaseSettings):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://shop.example:8443")
         return origins
+
+
+def read_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        SettingsError: a value that is not allowed, or a variable that nothing reads.
+    """
+    faults = strays(name.upper() for name in Settings.model_fields)
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        for error in exc.errors(include_url=False):
+            faults.append(_fault(str(error["loc"][0]), error["type"], error["msg"]))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def unread() -> list[str]:
+    """Variables that are set for the compose files and that the service itself does not read."""
+    return sorted(f"GOODSGUARD_{name}" for name in OF_COMPOSE.intersection(variables()))
+
+
+def _fault(name: str, kind: str, message: str) -> str:
+    """A line: the variable, what it holds, what it may hold."""
+    field = Settings.model_fields[name]
+    given = variables().get(name.upper(), "")
+    # `repr=False` marks secrets; what is longer than any value would only hide the rest.
+    held = f" is {given[:80]!r}" if field.repr else ""
+    must = message.removeprefix("Value error, ") if kind == "value_error" else allowed(name, field)
+    return f"GOODSGUARD_{name.upper()}{held}: {must}"

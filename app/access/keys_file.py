@@ -9,19 +9,17 @@ requests_per_minute = 120            # optional; 0: no limit
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..core.files import whole_file
+from ..core.files import exclusively, whole_file
 from .keys import ApiKey, KeysError
 
 
@@ -77,24 +75,14 @@ def append(path: Path, key: ApiKey) -> None:
         OSError: it cannot be written.
     """
     path = path.resolve()  # of a link, the file that it leads to
-    with _locked(path.parent):
+    # A lock of its own: the file itself is replaced.
+    with exclusively(path.with_name(f".{path.name}.lock")):
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if any(known.name == key.name for known in read_keys(before.encode())):
             raise KeysError(f"the file has an API key named {key.name!r} already")
         after = (f"{before.rstrip()}\n\n" if before.strip() else "") + entry(key)
         read_keys(after.encode())
         _replace(path, after)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Two who append at once wait for each other. The folder, since the file is replaced."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -104,6 +92,7 @@ def _replace(path: Path, text: str) -> None:
             old = path.stat()
             partial.chmod(stat.S_IMODE(old.st_mode))
             # The service's user must still be able to read what root has added to.
-            with suppress(PermissionError):
-                os.chown(partial, old.st_uid, old.st_gid)
+            if hasattr(os, "chown"):  # Windows has owners of another kind
+                with suppress(PermissionError):
+                    os.chown(partial, old.st_uid, old.st_gid)
         partial.write_text(text, encoding="utf-8")

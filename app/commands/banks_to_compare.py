@@ -18,6 +18,7 @@ from ..core.files import write_whole
 from ..core.judging.calibration import Rule
 from ..core.photo.dataset import Category
 from ..core.store import artifact as artifacts
+from ..core.store import serving
 
 # Beside a category's versions: which of them was built from what.
 RECIPE = "comparison.json"
@@ -46,6 +47,8 @@ def take_or_build(
             return taken, True
     build = build_bank(category, preset, extractor, threshold=rule, progress=progress)
     manifest = artifacts.save(models, build.artifact)
+    # No service will ever say so: these banks are here to be compared, the latest of each.
+    serving.note(models, category.name, manifest.bank_version)
     write_whole(
         models / category.name / RECIPE,
         json.dumps({"bank_version": manifest.bank_version, "recipe_sha256": wanted}) + "\n",

@@ -79,12 +79,16 @@ def main(
     from ..core.photo.dataset import read_as, read_category
     from ..core.photo.images import MAX_PIXELS
     from ..core.store import artifact as artifacts
+    from ..core.store import clearing
+    from ..core.store.whereabouts import misplaced
     from ..core.threads import set_threads
     from .data_folder import chosen
 
     threshold = alpha_rule(alpha)
     set_threads(threads)
     try:
+        if (reason := misplaced(models)) is not None:
+            raise stop(reason)
         method = load_preset(preset)
         grouped = group_rule(groups)
         names, failed = chosen(data, category)
@@ -117,6 +121,8 @@ def main(
                     progress=partial(_show, bar, task, name),
                 )
                 artifacts.save(models, build.artifact)
+                if remark := clearing.remark(models, name):
+                    warn(f"{name}: {remark}")
                 built.append(build)
                 remarks[name] = _remarks(build, source)
                 testable |= {image.is_defective for image in source.test} == {False, True}

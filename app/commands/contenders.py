@@ -56,12 +56,9 @@ def load_contender(
 def weights_for(backbone: str, weights: Path | None) -> Path | None:
     """What of `--weights` is for a backbone; None: its package, cache or download.
 
-    A file that is named for another backbone of the table is not for this one; nor is a folder
-    that has no file of its name.
+    A file that is named for another backbone of the table is not for this one.
     """
-    if weights is None or not weights.exists():
+    if weights is None or not weights.is_file():
         return weights
-    if weights.is_dir():
-        return weights if any(p.name.startswith(backbone) for p in weights.iterdir()) else None
     owners = [name for name in BACKBONES if weights.name.startswith(name)]
     return weights if not owners or max(owners, key=len) == backbone else None

@@ -59,6 +59,7 @@ def main(
     Detector and metrics are those that the service uses.
     """
     from ..core.features.runtimes import choose_device
+    from ..core.store.whereabouts import why_no_bank
     from ..core.threads import set_threads
     from ..reports import pages as reports
     from ..service.networks import extractor_loader, faster_engine
@@ -70,6 +71,8 @@ def main(
         place = choose_device(device)
         loader = extractor_loader(place, weights, runtime, precision)
         registry = load_registry(models, loader, faster_engine(place, runtime, precision))
+        if not registry.entries and (reason := why_no_bank(models)) is not None:
+            raise stop(reason)
         names, failed = _names(registry, data, category)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc

@@ -65,11 +65,20 @@ def main(
     except OSError as exc:
         unwritten = unwritten or exc
     if unwritten is not None:
-        complain(f"not written: {fault_of(unwritten)}; the table above has the figures")
+        complain(f"{_unusable(unwritten, report)}; the table above has the figures")
     if failed:
         raise stop(f"not explored: {', '.join(failed)}")
     if undrawn or unwritten is not None:
         raise typer.Exit(1)
+
+
+def _unusable(exc: OSError, report: Path) -> str:
+    """Which file the system refused, and what to do."""
+    path = Path(exc.filename or report)
+    reason = exc.strerror or exc
+    if report == path or report in path.parents or path in report.parents:
+        return f"cannot write the report to {report}: {reason}; name another folder with --report"
+    return f"cannot read {path}: {reason}; see that it is there and may be read"
 
 
 def _table(explorations: Sequence[Exploration]) -> Table:

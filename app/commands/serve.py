@@ -13,15 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..cli import stop
+from ..cli import complain
 from ..service.patience import GRACE_S, KEEP_ALIVE_S
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
 
 
 def main(
@@ -62,14 +59,15 @@ def main(
     All else is set by variables of the environment, GOODSGUARD_MODELS_DIR and its likes.
     """
     import uvicorn
-    from pydantic import ValidationError
 
-    from ..settings import Settings
+    from ..settings import SettingsError, read_settings
 
     try:
-        settings = Settings()
-    except ValidationError as exc:
-        raise stop(_faults(exc)) from exc
+        settings = read_settings()  # before what takes long to load
+    except SettingsError as exc:
+        for fault in str(exc).splitlines():
+            complain(f"error: {fault}")
+        raise typer.Exit(2) from exc
     from ..logs import configure_logs
 
     configure_logs(settings.log_level)
@@ -105,11 +103,3 @@ def _metrics_of(workers: int) -> Iterator[None]:
                 yield
             finally:
                 del os.environ[name]
-
-
-def _faults(error: ValidationError) -> str:
-    """What is wrong with which variable; not what it holds, which may be a secret."""
-    return "; ".join(
-        f"GOODSGUARD_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False)
-    )

@@ -103,13 +103,14 @@ def _sign(models: Path, names: list[str], version: str, key: Path) -> None:
 def _verify(models: Path, names: list[str] | None, version: str, trusted: TrustedKeys) -> None:
     from ..core.store import artifact as artifacts
     from ..core.store import signing
+    from ..core.store.whereabouts import why_no_bank
 
     table = Table(title="signatures")
     for column in ("category", "bank version", "signed with", ""):
         table.add_column(column)
     names = names or _stored(models)
     if not names:
-        raise stop(f"no banks are stored in {models}")
+        raise stop(why_no_bank(models) or f"no banks are stored in {models}")
     failed = []
     for name in names:
         row = [name, "" if version == CURRENT else version, ""]

@@ -68,6 +68,14 @@ class CategoryError(GoodsGuardError):
 class UnknownCategory(CategoryError):
     """Nothing is stored under that name."""
 
+    def __init__(self, message: str, *, public: str | None = None) -> None:
+        super().__init__(message)
+        self._public = public
+
+    @property
+    def public(self) -> str:
+        return self._public or str(self)
+
 
 class CategoryUnavailable(CategoryError):
     """Stored, but its bank cannot serve; the text says why."""

@@ -1,4 +1,4 @@
-"""Files: written whole, beside their place and then renamed; read up to a limit; names shown."""
+"""Files: written whole, then renamed into place; read up to a limit; locked; names shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 PARTIAL = ".partial-"
+# Who holds a lock writes a bank at most: seconds.
+_PATIENCE_S = 120
 
 
 def write_whole(path: Path, data: bytes | str, *, sync: bool = False) -> None:
@@ -23,7 +27,9 @@ def write_whole(path: Path, data: bytes | str, *, sync: bool = False) -> None:
         OSError: the folder cannot be made or written, or the disk is full.
     """
     with whole_file(path, sync=sync) as partial:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        # A file's name may hold bytes that are no text: they are escaped, not a reason to fail.
+        text = data.encode(errors="backslashreplace") if isinstance(data, str) else data
+        partial.write_bytes(text)
 
 
 @contextmanager
@@ -57,6 +63,20 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
         to_disk(path.parent)
 
 
+@contextmanager
+def exclusively(lock: Path) -> Iterator[None]:
+    """One process and thread at a time; the others wait. Of one that dies the lock is dropped.
+
+    Args:
+        lock: an empty file that stands for what is guarded; it is made, and left lying.
+
+    Raises:
+        OSError: it cannot be made, or the others took longer than any of them should.
+    """
+    with FileLock(lock, timeout=_PATIENCE_S, poll_interval=0.02):
+        yield
+
+
 def read_at_most(path: Path, limit: int) -> bytes:
     """A file's first `limit` bytes, and one more where there are more: the caller sees it.
 
@@ -73,7 +93,11 @@ def to_disk(path: Path) -> None:
     Raises:
         OSError: it is not there, or the disk is full.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows brings to the disk only what is open for writing; a folder's names it keeps itself.
+    on_windows = os.name == "nt"
+    if on_windows and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

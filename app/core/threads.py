@@ -21,7 +21,8 @@ def available_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
     Args:
         quota_file: cgroup v2's `cpu.max`: microseconds of CPU (or "max") and the period.
     """
-    cpus = len(os.sched_getaffinity(0))
+    # macOS and Windows know no affinity.
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = quota_file.read_text().split()
         return max(1, min(cpus, math.ceil(int(quota) / int(period))))

@@ -45,6 +45,7 @@ class Reloads:
         # The version last seen in `current`: read before it is loaded, so that one which comes
         # meanwhile is seen as new.
         self._tried: dict[str, str] = {}
+        self._noted: dict[str, str] = {}
         self.registry = Registry()
         try:
             self._tried = {name: source.fingerprint(name) for name in source.names()}
@@ -52,6 +53,7 @@ class Reloads:
         except ArtifactError as exc:  # of the folder itself, which may be mended while we run
             log.error("no bank is loaded", reason=str(exc))
         source.keep_networks(self.registry.detectors.values())
+        self._note()
         on_change(self.registry)
 
     def refresh(self) -> list[Reloaded]:
@@ -170,4 +172,17 @@ class Reloads:
             entries=MappingProxyType(entries),
             failures=MappingProxyType(failures),
         )
+        self._note()
         self._on_change(self.registry)
+
+    def _note(self) -> None:
+        """Note what serves, where it is new: no build clears it away, whatever comes after it."""
+        serving = {n: d.manifest.bank_version for n, d in self.registry.detectors.items()}
+        for name, version in serving.items():
+            if self._noted.get(name) == version:
+                continue
+            try:
+                self._source.note_serving(name, version)
+            except OSError as exc:  # such as a read-only disk; then no version is cleared away
+                log.info("not noted which version serves", category=name, reason=exc.strerror)
+        self._noted = serving

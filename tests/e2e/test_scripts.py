@@ -230,10 +230,15 @@ def test_weights_that_are_not_there_are_an_error(elpv: Elpv, tmp_path: Path) -> 
 
 def test_a_models_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     write_photos(tmp_path / "data" / "can" / "train" / "good", [plain(g) for g in GREYS])
-    (tmp_path / "models").write_text("in the way")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "can").write_text("in the way")
     result = build(tmp_path / "data", tmp_path / "models")
     assert result.exit_code == 1
     assert "cannot write the bank" in messages(result)
+    # That the folder itself is none is told before the work.
+    result = build(tmp_path / "data", tmp_path / "models" / "can")
+    assert result.exit_code == 1
+    assert "is a file, not the folder of the banks" in messages(result)
 
 
 def test_a_second_build_serves_and_keeps_the_first(tmp_path: Path) -> None:

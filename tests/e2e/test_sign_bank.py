@@ -172,4 +172,4 @@ def test_what_makes_no_sense_is_an_error_and_signs_nothing(
 def test_an_empty_models_folder_has_nothing_to_verify(key: Path, tmp_path: Path) -> None:
     done = sign_bank("--models", tmp_path, "--verify", "--trusted", trusted(key))
     assert done.returncode == 1
-    assert "no banks are stored" in words(done.stderr)
+    assert "no bank is stored in" in words(done.stderr)

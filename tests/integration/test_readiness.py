@@ -248,3 +248,22 @@ async def until_ready(service: Service) -> None:
     async with asyncio.timeout(20):
         while (await readiness(service))[0] != 200:
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("modles", "GOODSGUARD_MODELS_DIR names a folder that does not exist"),
+        ("models/can", "the banks lie above GOODSGUARD_MODELS_DIR"),
+        (".", "the banks lie one level down, in models, not in GOODSGUARD_MODELS_DIR"),
+    ],
+)
+async def test_a_wrong_folder_of_banks_is_told_without_its_path(
+    tmp_path: Path, folder: str, reason: str
+) -> None:
+    artifacts.save(tmp_path / "models", make_artifact("can"))
+    async with serve(tmp_path, models_dir=tmp_path / folder) as service:
+        assert await readiness(service) == (
+            503,
+            f"no category can be scored: no bank is stored: {reason}",
+        )

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from app.core.errors import GoodsGuardError
 from app.core.files import PARTIAL
 from app.core.store import artifact as artifacts
+from app.core.store.clearing import KEPT_BUILDS
 from tests.e2e.process import Server
 from tests.support import ROOT
 from tests.torture import banks
@@ -312,7 +313,7 @@ def kill_beside(
     left = builder.leftovers()
     report.check(not left, f"the last build left {left}")
     kept = len(artifacts.versions(builder.folder))
-    report.check(kept <= artifacts.KEPT_VERSIONS, f"{kept} versions are kept")
+    report.check(kept <= KEPT_BUILDS + 1, f"{kept} versions are kept")
     _describe(report, after, customer.answers)
     return report
 

@@ -195,6 +195,8 @@ def test_every_setting_reaches_the_container(name: str) -> None:
 
 def test_banks_are_read_only_unless_asked_otherwise() -> None:
     assert "./models:/models:${GOODSGUARD_MODELS_MODE:-ro}" in service()["volumes"]
+    # All but the notes of what serves, by which builds clear away old versions.
+    assert "./models/.serving:/models/.serving" in service()["volumes"]
 
 
 def test_there_is_time_to_stop_in_order() -> None:

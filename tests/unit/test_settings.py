@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings
+from app.environment import OF_COMPOSE
+from app.settings import Settings, SettingsError, read_settings, unread
+from tests.support import ROOT
 
 
 def environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> Settings:
@@ -124,3 +127,145 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_says_what_it_is_for(name: str) -> None:
     assert Settings.model_fields[name].description
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
+    for name, value in values.items():
+        monkeypatch.setenv(f"GOODSGUARD_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MAX_BYTES", "lots", "must be a number of bytes, such as 33554432, 32MiB or 32MB"),
+        ("MAX_BYTES", "12", "must be a whole number of bytes, at least 1024"),
+        ("DEVICE", "gpu", "must be auto, cpu, cuda or cuda:N"),
+        ("RUNTIME", "onnx", "must be auto, openvino or torch"),
+        ("PRECISION", "int8", "must be auto, float32, bfloat16 or float16"),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+        ("DOCS", "perhaps", "must be true or false"),
+        ("DRAIN_S", "2s", "must be a number of seconds, at least 0, at most 600"),
+        ("BODY_TIMEOUT_S", "0", "must be a number of seconds, above 0, at most 3600"),
+        ("BATCH_DELAY_MS", "nan", "must be a number of milliseconds, at least 0, at most 1000"),
+        ("THREADS", "1.5", "must be a whole number, at least 0, at most 1024"),
+        ("REPORTS_DIR", "~n0b0dy/x", "~n0b0dy is nobody's home here; give the whole path"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    assert faults(monkeypatch, **{name: value}) == [f"GOODSGUARD_{name} is {value!r}: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("2048", 2048),
+        ("32MB", 32_000_000),
+        ("32 mb", 32_000_000),
+        ("32MiB", 32 << 20),
+        ("32 M", 32 << 20),
+        ("1g", 1 << 30),
+        ("1.5GiB", 3 << 29),
+        ("64k", 64 << 10),
+        ("33_554_432", 32 << 20),
+        ("4096 bytes", 4096),
+        ("4096B", 4096),
+    ],
+)
+@pytest.mark.parametrize("name", ["MAX_BYTES", "MAX_UPLOAD_BYTES"])
+def test_sizes_are_understood(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, size: int
+) -> None:
+    assert getattr(environment(monkeypatch, **{name: value}), name.lower()) == size
+
+
+@pytest.mark.parametrize("wrapped", ['"{}"', "'{}'", "{}\r", ' "{}" \r', "  {}  "])
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("DEVICE", "cpu", "cpu"),
+        ("DEVICE", "CUDA:1", "cuda:1"),
+        ("MAX_BYTES", "32MB", 32_000_000),
+        ("DOCS", "false", False),
+        ("DRAIN_S", "3.5", 3.5),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        ("MODELS_DIR", "/srv/banks", Path("/srv/banks")),
+        ("WEIGHTS", "~/weights", Path.home() / "weights"),
+        ("API_KEYS", "one,two", ("one", "two")),
+        ("RATE_LIMIT", "", 0),
+    ],
+)
+def test_what_a_file_of_variables_leaves_around_a_value_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, wrapped: str, name: str, value: str, meant: object
+) -> None:
+    settings = environment(monkeypatch, **{name: wrapped.format(value)})
+    assert getattr(settings, name.lower()) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("TRUSTED_KEY", "TRUSTED_KEYS"),
+        ("MODEL_DIR", "MODELS_DIR"),
+        ("API_KEY", "API_KEYS"),
+        ("RATELIMIT", "RATE_LIMIT"),
+        ("MODELSDIR", "MODELS_DIR"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("ALLOW_ANONYMUS", "ALLOW_ANONYMOUS"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", "x"])
+def test_an_unknown_variable_refuses_the_start_and_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str, value: str
+) -> None:
+    assert faults(monkeypatch, **{name: value}) == [
+        f"GOODSGUARD_{name} is no setting; GOODSGUARD_{nearest} is the nearest: "
+        "correct its name, or unset it"
+    ]
+
+
+def test_of_one_that_is_like_no_other_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = faults(monkeypatch, XYZZY="1", HTTP_PORT="80", QUEUE_SIZE="0", DOCS="2")
+    assert [line.split(":")[0].split(" is ")[0] for line in lines] == [
+        *("GOODSGUARD_HTTP_PORT", "GOODSGUARD_XYZZY", "GOODSGUARD_QUEUE_SIZE", "GOODSGUARD_DOCS")
+    ]
+    assert "nearest" not in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHARED", "/data"),
+        ("KEY_PASSPHRASE", "secret"),
+        # Kubernetes, beside a service called `goodsguard`; then `docker --link`.
+        ("SERVICE_HOST", "10.0.0.7"),
+        ("SERVICE_PORT_HTTP", "8000"),
+        ("PORT", "tcp://10.0.0.7:8000"),
+        ("PORT_8000_TCP_ADDR", "10.0.0.7"),
+        ("PROMETHEUS_SERVICE_HOST", "10.0.0.8"),
+        ("NAME", "/web/goodsguard"),
+    ],
+)
+def test_what_others_set_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"GOODSGUARD_{name}", value)
+    assert read_settings() == Settings()
+
+
+def test_what_only_the_compose_files_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`set -a; . .env` exports it for all that is started."""
+    monkeypatch.setenv("GOODSGUARD_DATA", "/data")
+    monkeypatch.setenv("GOODSGUARD_THREADS", "1")
+    read_settings()
+    assert unread() == ["GOODSGUARD_DATA"]
+
+
+def test_the_compose_files_read_what_is_known_of_them() -> None:
+    text = "".join(path.read_text() for path in ROOT.glob("docker-compose*.yml"))
+    read = set(re.findall(r"\$\{GOODSGUARD_([A-Z_]+)", text))
+    assert read - {name.upper() for name in Settings.model_fields} == OF_COMPOSE

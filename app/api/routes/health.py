@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from ...core.store.whereabouts import public_reason
 from ...service.registry import Unavailable
 from ..schemas import Liveness, Readiness
 from ..services import Services, ServicesDep
@@ -15,6 +18,7 @@ router = APIRouter(tags=["health"])
 _FAILURES_IN_A_ROW = 3
 # No photo takes so long: a network at work on one all this time hangs.
 _HANGS_S = 60.0
+_NO_CATEGORY = "no category can be scored"
 
 
 @router.get("/livez", summary="Liveness")
@@ -31,6 +35,9 @@ async def livez() -> Liveness:
 async def readyz(parts: ServicesDep, response: Response) -> Readiness:
     """200 once at least one category can be scored; each category's state inside."""
     reason = _not_ready(parts)
+    if reason == _NO_CATEGORY and not parts.registry.entries:
+        why = await asyncio.to_thread(public_reason, parts.settings.models_dir)
+        reason = f"{reason}: {why}"
     ready = reason is None
     if not ready:
         response.status_code = 503
@@ -51,7 +58,7 @@ def _not_ready(parts: Services) -> str | None:
     if parts.drain.active:
         return "stopping"
     if not parts.registry.detectors:
-        return "no category can be scored"
+        return _NO_CATEGORY
     scheduler = parts.inspector.scheduler
     if scheduler.failures >= _FAILURES_IN_A_ROW:
         return f"the network failed on the last {scheduler.failures} photos: {scheduler.failure}"

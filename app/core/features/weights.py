@@ -115,7 +115,8 @@ def find_weights(
 
     Args:
         explicit: a weights file, or a folder of them; a folder is searched by hash where one is
-            given, else by file names that start with the backbone's.
+            given, else by file names that start with the backbone's. What a folder lacks is looked
+            for in the package and the cache, and never downloaded.
         sha256: the hash that a manifest names; any other file is passed over.
 
     Raises:
@@ -145,7 +146,8 @@ def _not_found(
     if sha256 is None:
         return WeightsNotFound(
             f"{explicit} has no weights for {backbone.name}: a file is taken as it is, in a folder "
-            f"one whose name starts with {backbone.name} (.safetensors, .pth, .pt)",
+            f"one whose name starts with {backbone.name} (.safetensors, .pth, .pt). Neither its "
+            "package nor a cache has them; without the folder they would be downloaded",
             public=NOT_THERE,
         )
     seen = f"; found only {', '.join(passed_over)}" if passed_over else ""
@@ -168,7 +170,7 @@ def _candidates(backbone: Backbone, explicit: Path | None, *, by_hash: bool) -> 
                 named = by_hash or path.name.startswith(backbone.name)
                 if path.suffix in _WEIGHT_SUFFIXES and named and path.is_file():
                     yield path
-        if not by_hash:
-            return
+        if explicit.is_file() and not by_hash:
+            return  # a file is meant as it is; what a folder lacks may lie elsewhere
     if backbone.weights is not None and (cached := backbone.weights.cached()) is not None:
         yield cached

@@ -10,6 +10,7 @@ category_names.py, labels.py, listing.py, mask_files.py
 layout.py         a category's folder -> its photos, their labels and masks, what was left out
 category_folders.py
                   which folders of a data folder are categories, and why others are not
+data_root.py      what is wrong with a folder that holds no categories
 dataset.py        a category's labelled photos, as MVTec AD and PKU-GoodsAD lay them out
 masks.py          a mask's file -> the pixels that it marks
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..files import shown
 from .category_names import is_category_name, made_name
+from .data_root import why_no_data
 from .listing import few, folders
 
 _PARTS = ("train", "test")
@@ -48,12 +49,9 @@ class Survey:
 
     def nothing(self) -> str:
         """Why there is no category."""
+        if reason := why_no_data(self.root):
+            return f"{shown(reason)}{self._faults()}"
         here = shown(self.root)
-        if any(folder.name.casefold() in _PARTS for folder in folders(self.root)):
-            return (
-                f"{here} is the folder of one category: give the folder that it lies in, and "
-                f"--category {shown(self.root.resolve().name)}"
-            )
         others = f"; there is no train and no test in {few(self.others)}" if self.others else ""
         expected = f"expected {here}/<category>/train/good/*"
         return f"no category in {here}; {expected}{others}{self._faults()}"
@@ -69,7 +67,7 @@ def survey(root: Path) -> Survey:
         DatasetError: there is no such folder, or it cannot be read.
     """
     if not root.is_dir():
-        raise DatasetError(f"no data folder at {shown(root)}")
+        raise DatasetError(shown(why_no_data(root) or f"no data folder at {root}"))
     by_name: dict[str, list[Path]] = defaultdict(list)
     refused: dict[str, str] = {}
     others: list[str] = []

@@ -23,25 +23,32 @@ from ..judging.calibration import Calibration, Fixed, Quantile, Rule
 from ..judging.golden import Golden
 from ..methods.method import Method, Scorer
 from . import schema3, signing
-from .manifest import MANIFEST, Manifest, ThresholdRecord, parse, schema_of
+from .clearing import prune
+from .manifest import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    ThresholdRecord,
+    parse,
+    schema_of,
+)
 from .signing_keys import TrustedKeys
 from .tensors import Tensors
 from .version_folders import (
     CURRENT,
     current_version,
     is_stored,
-    prune,
     read,
     set_current,
     sweep,
     versions,
     writer_lock,
 )
+from .whereabouts import why_no_bank
 
 __all__ = [
     "BANK",
     "CURRENT",
-    "KEPT_VERSIONS",
     "MANIFEST",
     "Artifact",
     "activate",
@@ -56,12 +63,7 @@ __all__ = [
     "with_threshold",
 ]
 
-KEPT_VERSIONS = 5
-
 BANK = "bank.safetensors"
-
-# A manifest is a few KiB; what is larger is none.
-_MAX_MANIFEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def training_files_sha256(files: Sequence[tuple[Path, int]]) -> str:
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Manifest:
+def save(models: Path, artifact: Artifact) -> Manifest:
     """Write a version beside its final name, sync, rename it, then let `current` name it.
 
     Dying at any point leaves what served before; the rest is swept up by the next save.
@@ -142,7 +144,7 @@ def save(models: Path, artifact: Artifact, *, keep: int = KEPT_VERSIONS) -> Mani
                 raise
             to_disk(folder)
             set_current(folder, manifest.bank_version)
-            prune(folder, keep)
+            prune(folder)
     except OSError as exc:
         raise NotWritable(
             f"cannot write the bank to {folder}: {exc.strerror or exc}. What served before still "
@@ -208,11 +210,13 @@ def load(
     """
     folder = models / category
     if not folder.is_dir():
-        raise UnknownCategory(f"no bank is stored for {category}")
+        public = f"no bank is stored for {category}"
+        reason = why_no_bank(models)
+        raise UnknownCategory(f"{public}: {reason}" if reason else public, public=public)
     version = version or current_version(folder)
     if version not in versions(folder):
         raise NoSuchVersion(f"{category} has no version {version}")
-    written = read(folder / version / MANIFEST, limit=_MAX_MANIFEST_BYTES)
+    written = read(folder / version / MANIFEST, limit=MAX_MANIFEST_BYTES)
     if trusted is not None:
         signing.check(folder / version, written, trusted)
     manifest = parse(written)
@@ -256,4 +260,4 @@ def read_manifest(models: Path, category: str, version: str) -> Manifest:
         ArtifactError: it cannot be read.
     """
     path = models / category / version / MANIFEST
-    return parse(read(path, limit=_MAX_MANIFEST_BYTES))
+    return parse(read(path, limit=MAX_MANIFEST_BYTES))

@@ -18,6 +18,8 @@ from . import schema3
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 4
+# A manifest is a few KiB; what is larger is none.
+MAX_MANIFEST_BYTES = 4 << 20
 VERSION_PATTERN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 

@@ -7,20 +7,18 @@ models/<category>/.partial-*            what is being written, or was when its w
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ArtifactError
-from ..files import PARTIAL, read_at_most, write_whole
+from ..files import PARTIAL, exclusively, read_at_most, write_whole
 from .manifest import VERSION_PATTERN
-from .signing import SIGNATURE
 
 CURRENT = "current"
 # A version and a line end; white space does no harm.
-_MAX_CURRENT_BYTES = 256
+MAX_VERSION_BYTES = 256
 
 
 def current_version(folder: Path) -> str:
@@ -29,7 +27,7 @@ def current_version(folder: Path) -> str:
     Raises:
         ArtifactError: no such file, or what it holds is no version.
     """
-    text = read(folder / CURRENT, _MAX_CURRENT_BYTES).decode("ascii", errors="replace").strip()
+    text = read(folder / CURRENT, MAX_VERSION_BYTES).decode("ascii", errors="replace").strip()
     if not VERSION_PATTERN.fullmatch(text):
         raise ArtifactError(f"{CURRENT} names no bank version")
     return text
@@ -77,9 +75,8 @@ def read(path: Path, limit: int) -> bytes:
 
 @contextmanager
 def writer_lock(folder: Path) -> Iterator[None]:
-    """One writer per category at a time; the kernel drops the lock of a process that dies."""
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """One writer per category at a time; see `exclusively`."""
+    with exclusively(folder / ".lock"):
         yield
 
 
@@ -95,17 +92,3 @@ def sweep(folder: Path) -> None:
 def set_current(folder: Path, version: str) -> None:
     """Let `current` name a version, by an atomic rename. Under the writer's lock."""
     write_whole(folder / CURRENT, f"{version}\n", sync=True)
-
-
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest versions, the one that serves and the newest that is signed: where
-    only signed ones may serve, it is what serves until a newer one is. Under the writer's lock."""
-    stored = versions(folder)
-    signed = [version for version in stored if (folder / version / SIGNATURE).exists()]
-    spared = {current_version(folder), *signed[-1:]}
-    for version in stored[:-keep]:
-        if version not in spared:
-            # Renamed first: half of a version must not be listed, and the next save sweeps it up.
-            doomed = folder / f"{PARTIAL}{version}"
-            (folder / version).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)

@@ -33,19 +33,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("backbone", "there"),
-    [
-        ("resnet18", True),
-        ("wide_resnet50_2", True),
-        ("resnet50", False),
-        ("efficientnet_lite0", False),
-    ],
-)
-def test_a_folder_is_for_the_backbones_that_it_names(
-    folder: Path, backbone: str, there: bool
-) -> None:
-    assert weights_for(backbone, folder) == (folder if there else None)
+def test_a_folder_is_for_all_backbones(folder: Path) -> None:
+    """What it lacks is looked for elsewhere by whoever loads the weights."""
+    assert weights_for("efficientnet_lite0", folder) == folder
 
 
 @pytest.mark.parametrize(

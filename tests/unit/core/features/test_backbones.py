@@ -237,6 +237,21 @@ def test_a_folder_may_hold_folders(tmp_path: Path) -> None:
     assert find_weights(BACKBONES["resnet18"], tmp_path).path.name == "resnet18_mine.pth"
 
 
+def test_what_a_folder_lacks_is_found_in_the_package(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(1)}, tmp_path / "resnet18_mine.pth")
+    assert find_weights(LITE0, tmp_path) == find_weights(LITE0)
+
+
+def test_what_a_folder_lacks_is_found_in_the_cache(tmp_path: Path) -> None:
+    source = BACKBONES["resnet18"].weights
+    assert isinstance(source, Torchvision)
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(source._url()).name
+    cached.parent.mkdir(parents=True)
+    torch.save({"x": torch.ones(1)}, cached)
+    (tmp_path / "weights").mkdir()
+    assert find_weights(BACKBONES["resnet18"], tmp_path / "weights").path == cached
+
+
 def test_the_package_is_found_by_hash_beside_a_folder_without_it(tmp_path: Path) -> None:
     package = find_weights(LITE0)
     assert find_weights(LITE0, tmp_path, sha256=package.sha256) == package

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from safetensors.numpy import save as render_safetensors
 from app.core.detector import Detector
 from app.core.errors import ArtifactError, NoSuchVersion, UnknownCategory
 from app.core.store import artifact as artifacts
+from app.core.store import serving
 from app.core.store.manifest import Manifest
 from tests.support import (
     ROOT,
@@ -43,6 +45,13 @@ def saved(tmp_path: Path) -> Path:
     """The folder of the version that serves."""
     manifest = artifacts.save(tmp_path, make_artifact())
     return tmp_path / "can" / manifest.bank_version
+
+
+def a_build(index: int) -> artifacts.Artifact:
+    """One of several that are not merely thresholds of each other."""
+    made = make_artifact(version=version_number(index))
+    manifest = made.manifest.model_copy(update={"wall_time_s": float(index)})
+    return replace(made, manifest=manifest)
 
 
 def edit(version: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -131,19 +140,23 @@ def test_an_older_version_can_be_asked_for(tmp_path: Path) -> None:
     assert older.manifest.threshold.value == 0.1
 
 
-def test_the_last_five_versions_are_kept(tmp_path: Path) -> None:
+def test_the_last_five_builds_are_kept_where_a_service_notes_what_serves(tmp_path: Path) -> None:
     for index in range(8):
-        artifacts.save(tmp_path, make_artifact(version=version_number(index)))
+        artifacts.save(tmp_path, a_build(index))
+        serving.note(tmp_path, "can", version_number(index))
     kept = [version_number(index) for index in range(3, 8)]
-    assert artifacts.versions(tmp_path / "can") == kept
-    assert all(artifacts.load(tmp_path, "can", version) for version in kept)
+    # What the last save found noted is the version before it: one more than five may lie there.
+    artifacts.save(tmp_path, a_build(8))
+    assert artifacts.versions(tmp_path / "can") == [*kept[1:], version_number(8)]
+    assert all(artifacts.load(tmp_path, "can", version) for version in kept[1:])
 
 
 def test_the_serving_version_is_never_pruned(tmp_path: Path) -> None:
     """After the clock went back, the newest save has the oldest name."""
     for index in range(1, 6):
-        artifacts.save(tmp_path, make_artifact(version=version_number(index)))
-    artifacts.save(tmp_path, make_artifact(version=version_number(0)))
+        artifacts.save(tmp_path, a_build(index))
+    serving.note(tmp_path, "can", version_number(5))
+    artifacts.save(tmp_path, a_build(0))
     assert artifacts.load(tmp_path, "can").manifest.bank_version == version_number(0)
 
 
