@@ -32,7 +32,6 @@ from PIL import (
     BmpImagePlugin,
     Image,
     ImageFile,
-    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -41,6 +40,7 @@ from PIL import (
 
 from ..errors import CorruptImage, ImageError, UnsupportedImage
 from .formats import FORMATS, Stripped, strip
+from .jpeg_pixels import decode_jpeg
 from .pixel_budget import PixelBudget
 
 __all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "to_rgb"]
@@ -68,7 +68,6 @@ with suppress(OSError, AttributeError):
 Image.MAX_IMAGE_PIXELS = None
 
 _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -182,12 +181,11 @@ def _band_to_rgb(image: Image.Image) -> Image.Image:
 def _load(
     name: str, file: Stripped, at_least: tuple[int, int] | None, *, turned: bool
 ) -> Image.Image:
+    if name == "JPEG":
+        return decode_jpeg(file, at_least[::-1] if at_least and turned else at_least)
     image = _DECODERS[name](io.BytesIO(file.data))
     if image.size != (file.width, file.height):
         raise CorruptImage("the image's header contradicts itself")
-    if at_least is not None and name == "JPEG" and image.mode in ("RGB", "L"):
-        width, height = at_least
-        image.draft(None, (height, width) if turned else (width, height))
     image.load()
     return image
 

@@ -120,7 +120,7 @@ def test_the_worst_files_within_the_limits_cost_little(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_many_scans_of_a_small_jpeg_are_decoded_and_of_a_large_one_refused() -> None:
+def test_a_jpeg_of_more_scans_than_photos_have_never_reaches_a_decoder() -> None:
     photo = encode(plain(90, (64, 48)), "JPEG", progressive=True)
     head, *scans = photo.removesuffix(b"\xff\xd9").split(b"\xff\xda")
 
@@ -128,7 +128,8 @@ def test_many_scans_of_a_small_jpeg_are_decoded_and_of_a_large_one_refused() -> 
         repeated = [scans[-1]] * (number - len(scans))
         return b"\xff\xda".join([head, *scans, *repeated]) + b"\xff\xd9"
 
-    assert decode(with_scans(images.MAX_SCANS)).rgb.getpixel((9, 9)) == (90, 90, 90)
+    with pytest.raises(CorruptImage, match="progression"):  # the decoder's remark
+        decode(with_scans(images.MAX_SCANS))
     with pytest.raises(UnsupportedImage, match="101"):
         decode(with_scans(images.MAX_SCANS + 1))
 
