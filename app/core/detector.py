@@ -108,8 +108,13 @@ class Detector:
             ImageError: the photo cannot be judged.
         """
         start = time.perf_counter()
-        at_least = self.extractor.spec.preprocess.at_least()
-        image = decode(data, max_pixels=self._max_pixels, at_least=at_least)
+        rule = self.extractor.spec.preprocess
+        image = decode(
+            data,
+            max_pixels=self._max_pixels,
+            at_least=rule.at_least(),
+            white_level=rule.white_level,
+        )
         prepared = self.extractor.prepare(image)
         width, height, kind = image.width, image.height, image.format
         picture = reduced(image.rgb) if for_overlay else None

@@ -30,6 +30,7 @@ from ..photo.dataset import Category, evenly, groups
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
+from . import levels
 from .preset import Preset
 from .reading import Unreadable, read_batches
 
@@ -89,6 +90,8 @@ def build_bank(
     if not paths:
         raise DatasetError(f"no images in {category.name}/train/good")
     _check_promise(rule, len(paths))
+    level = levels.measure(paths)
+    extractor = level.applied_to(extractor)
     with Spool() as spool:
         read, unreadable, golden = _embed(paths, extractor, spool, progress)
         _check_unreadable(unreadable, len(paths), max_unreadable, category.name)
@@ -124,7 +127,7 @@ def build_bank(
         learnt.held_out.peaks,
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
     )
-    return Build(built, tuple(unreadable), tuple(learnt.warnings))
+    return Build(built, tuple(unreadable), (*level.remarks(), *learnt.warnings))
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,14 @@ _Result = tuple[Path, PreparedImage | ImageError]
 def _parallel(
     paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int
 ) -> Iterator[_Result]:
-    at_least = extractor.spec.preprocess.at_least()
+    rule = extractor.spec.preprocess
+    at_least, white = rule.at_least(), rule.white_level
 
     def read(path: Path) -> _Result:
         try:
-            image = decode(path.read_bytes(), max_pixels=max_pixels, at_least=at_least)
+            image = decode(
+                path.read_bytes(), max_pixels=max_pixels, at_least=at_least, white_level=white
+            )
             return path, extractor.prepare(image)
         except OSError as exc:
             return path, CorruptImage(f"the file cannot be read: {exc.strerror}")

@@ -1,17 +1,7 @@
-"""Bytes -> RGB image: the allow-list of formats, the limits, and one documented way to 8-bit RGB.
+"""Bytes -> RGB image: the allow-list of formats and the limits.
 
-How each pixel type becomes RGB 8-bit:
-
-    1, L, P, RGB, YCbCr, HSV   Pillow's own conversion
-    LA, PA, RGBA, La, RGBa, and any image with a transparent colour
-                               composited on white: a cut-out product stands on white paper
-    CMYK                       Pillow's conversion (Adobe's inverted JPEGs included)
-    I;16 (16-bit grey)         value / 257, rounded: the full range is scaled, never clipped
-    I (32-bit grey)            as 16-bit where no value exceeds 65,535, else refused
-    F, LAB, anything else      refused: their value range is not defined by the file
-    16-bit RGB                 the decoder's 8 high bits
-
-The first frame of an animation or multi-page file is taken. EXIF orientation is applied.
+How each pixel type becomes 8-bit RGB stands in `pixel_types.py`. The first frame of an animation or
+multi-page file is taken. EXIF orientation is applied.
 
 What one photo may cost, however its file was made, is bounded by limits rather than by a clock,
 since a decoder cannot be interrupted: its bytes (the caller's), pixels, shape and scans, and of how
@@ -24,7 +14,8 @@ from __future__ import annotations
 
 import ctypes
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +33,10 @@ from ..errors import CorruptImage, ImageError, UnsupportedImage
 from .formats import FORMATS, Stripped, strip
 from .jpeg_pixels import decode_jpeg
 from .pixel_budget import PixelBudget
+from .pixel_types import FULL_WHITE, GREY_16_MODES, colours_to_rgb, to_rgb
+from .sixteen_bits import bands
 
-__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "to_rgb"]
+__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "peak", "to_rgb"]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -74,12 +67,6 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
 
-# Pixels converted at a time: a conversion may need many times the memory of its result.
-_BAND = 1 << 20
-
-_PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "RGBX"})
-_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
-_GREY_16_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 # EXIF orientation -> what brings the photo upright. Applied here rather than with Pillow's
 # exif_transpose, which also rewrites the metadata and fails where that is broken.
 _UPRIGHT = {
@@ -92,6 +79,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
+# What 16-bit colours, and grey with alpha, are to Pillow.
+_COLOUR_MODES = frozenset({"LA", "RGB", "RGBA", "CMYK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +104,7 @@ def decode(
     *,
     max_pixels: int = MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
+    white_level: int = FULL_WHITE,
 ) -> DecodedImage:
     """Decode an uploaded photo to upright 8-bit RGB.
 
@@ -123,82 +113,83 @@ def decode(
         max_pixels: limit on width × height, checked from the header.
         at_least: (width, height) of the upright photo that suffice; a JPEG may then be decoded
             at 1/2, 1/4 or 1/8 of its size, as long as neither side falls below.
+        white_level: the value of a 16-bit photo that is white, see `pixel_types.py`.
 
     Raises:
         NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
     """
-    name, file = strip(data, max_pixels)
-    if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
-        raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
+    name, file = _stripped(data, max_pixels)
     turned = file.orientation in _SWAPS_SIDES
-    with IN_WORK.hold(file.width * file.height):
-        try:
-            rgb = to_rgb(_load(name, file, at_least, turned=turned))
-            if file.orientation in _UPRIGHT:
-                rgb = rgb.transpose(_UPRIGHT[file.orientation])
-        except (ImageError, MemoryError):
-            raise
-        except Exception as exc:
-            # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
-            # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
-            raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
+    if at_least is not None and turned:
+        at_least = at_least[::-1]
+    with IN_WORK.hold(file.width * file.height), _broken_if_it_fails():
+        rgb = _rgb(name, file, at_least, white_level)
+        if file.orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[file.orientation])
     width, height = (file.height, file.width) if turned else (file.width, file.height)
     return DecodedImage(rgb=rgb, width=width, height=height, format=name)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any supported pixel type to 8-bit RGB by the table at the top of this file.
+def peak(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int | None:
+    """The largest value of a photo of more than 8 bits; None for all others.
 
     Raises:
-        UnsupportedImage: the pixel type has no defined range.
+        NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
     """
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    rgb = Image.new("RGB", image.size)
-    rows = max(1, _BAND // image.width)
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        rgb.paste(_band_to_rgb(band), (0, top))
-    return rgb
+    name, file = _stripped(data, max_pixels)
+    if file.bits <= 8:
+        return None
+    with IN_WORK.hold(file.width * file.height), _broken_if_it_fails():
+        image = _opened(name, file)
+        if image.mode in GREY_16_MODES:
+            image.load()
+            return int(np.asarray(image).max())
+        if file.bits != 16 or image.mode not in _COLOUR_MODES:
+            return None
+        return max(int(rows.max()) for _, rows in bands(lambda: _opened(name, file)))
 
 
-def _band_to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _GREY_16_MODES:
-        return _scale_16_bit(image)
-    if image.mode == "La":  # premultiplied grey, which Pillow converts to LA only
-        image = image.convert("LA")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        paper = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(paper, rgba).convert("RGB")
-    if image.mode in _PLAIN_MODES:
-        return image.convert("RGB")
-    raise UnsupportedImage(
-        f"pixel type {image.mode!r} is not supported; save the photo as 8-bit RGB or grey"
-    )
+def _stripped(data: bytes, max_pixels: int) -> tuple[str, Stripped]:
+    name, file = strip(data, max_pixels)
+    if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
+        raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
+    return name, file
 
 
-def _load(
-    name: str, file: Stripped, at_least: tuple[int, int] | None, *, turned: bool
+@contextmanager
+def _broken_if_it_fails() -> Iterator[None]:
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as exc:
+        # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
+        # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
+        raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
+
+
+def _rgb(
+    name: str,
+    file: Stripped,
+    at_least: tuple[int, int] | None,
+    white_level: int,
 ) -> Image.Image:
+    """The picture as stored."""
     if name == "JPEG":
-        return decode_jpeg(file, at_least[::-1] if at_least and turned else at_least)
+        return to_rgb(decode_jpeg(file, at_least))
+    image = _opened(name, file)
+    if file.bits == 16 and white_level < FULL_WHITE and image.mode in _COLOUR_MODES:
+        return colours_to_rgb(lambda: _opened(name, file), white_level)
+    image.load()
+    return to_rgb(image, white_level)
+
+
+def _opened(name: str, file: Stripped) -> ImageFile.ImageFile:
+    """The file before its pixels are decoded."""
     image = _DECODERS[name](io.BytesIO(file.data))
     if image.size != (file.width, file.height):
         raise CorruptImage("the image's header contradicts itself")
-    image.load()
     return image
-
-
-def _scale_16_bit(image: Image.Image) -> Image.Image:
-    grey = np.asarray(image).astype(np.int64)
-    if grey.min() < 0 or grey.max() > 65_535:
-        raise UnsupportedImage("32-bit grey values beyond 16 bits have no defined white; use 16")
-    scaled = ((grey + 128) // 257).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        scaled[grey == transparent] = 255  # on white, as all transparency
-    return Image.fromarray(scaled).convert("RGB")
 
 
 def _reason(exc: Exception) -> str:

@@ -3,10 +3,10 @@
 Of those only JFIF and Adobe are kept, which say what the colours mean. What follows the picture,
 such as the second one of a 3D camera, is dropped, so that Pillow's MPO reader is never needed.
 
-What decoders remark on though no pixel depends on it is put right, so that all that is left for them
-to remark on is damage: the version of JFIF, an unknown colour transform, scan parameters where there
-is only one choice, a missing end mark. A picture whose scans do not bring all of its coefficients
-was cut between two of them, with or without an end mark.
+What decoders remark on though no pixel depends on it is put right, so that all that is left for
+them to remark on is damage: the version of JFIF, an unknown colour transform, scan parameters where
+there is only one choice, a missing end mark. A picture whose scans do not bring all of its
+coefficients was cut between two of them, with or without an end mark.
 
 Limits: 2,000 segments (10 MB of depth map in XMP are 160); 8 bits; Huffman coding, since arithmetic
 coding is an order of magnitude slower and no camera writes it. How many scans the decoder may go

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from app.core.errors import CorruptImage, ImageError, NotAnImage, UnsupportedImage
-from app.core.photo import formats, images
+from app.core.photo import formats, images, pixel_types
 from app.core.photo.images import FORMATS, DecodedImage, decode, to_rgb
 from app.core.photo.pixel_budget import PixelBudget
 from tests.support import ROOT, encode, plain, textured
@@ -295,7 +295,7 @@ BANDED: dict[str, Callable[[], bytes]] = {
 def test_conversion_in_bands_changes_no_pixel(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = BANDED[mode]()
     whole = decode(data).rgb.tobytes()
-    monkeypatch.setattr(images, "_BAND", 1000)
+    monkeypatch.setattr(pixel_types, "_BAND", 1000)
     assert decode(data).rgb.tobytes() == whole
 
 
