@@ -38,7 +38,7 @@ from .sixteen_bits import bands
 
 __all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "peak", "to_rgb"]
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 # 64 megapixels: above any camera in a shop today, and 256 MB once decoded (Pillow: 4 bytes each).
 MAX_PIXELS = 64_000_000

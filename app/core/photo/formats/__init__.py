@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...errors import NotAnImage, UnsupportedImage
-from . import bmp, jpeg, png, tiff, webp
+from ...errors import UnsupportedImage
+from . import bmp, jpeg, kinds, png, tiff, webp
 from .stripped import Stripped
 
 __all__ = ["FORMATS", "Stripped", "strip"]
@@ -60,4 +60,4 @@ def _recognise(data: bytes) -> str:
         return "TIFF"
     if data.startswith((b"II+\0", b"MM\0+")):
         raise UnsupportedImage("BigTIFF is not supported; save the photo as an ordinary TIFF")
-    raise NotAnImage(f"not an image in a supported format ({', '.join(FORMATS)})")
+    raise kinds.refusal(data, FORMATS)

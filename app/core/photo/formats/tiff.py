@@ -25,6 +25,7 @@ _MAX_TILE = 4096
 
 _WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _PLANES = 256, 257, 259, 277, 284
 _BITS = 258
+_PAGE_KIND, _DNG_VERSION = 254, 50706
 _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
 _STRIPS, _TILES = (273, 279), (324, 325)  # where each piece starts, and its bytes
 # The tags that decide pixels -> how many values each has at most.
@@ -62,6 +63,8 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
         for number, tag in tags.items()
         if tag.count <= _KEPT.get(number, 0)
     }
+    if _is_raw(data, endian, tags):
+        raise UnsupportedImage("this is a raw photo, which is not read: send the camera's JPEG")
     width, height = _one(kept, _WIDTH), _one(kept, _HEIGHT)
     check_size(width, height, max_pixels)
     if _one(kept, _COMPRESSION, _NONE) not in _COMPRESSIONS:
@@ -80,6 +83,13 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
             "with LZW, or pixel by pixel"
         )
     return Stripped(_with_directory(data, endian, kept), width, height, orientation, bits=bits)
+
+
+def _is_raw(data: bytes, endian: str, tags: dict[int, Tag]) -> bool:
+    """Whether it is a camera's raw file, whose first page is but a preview of it."""
+    preview = tags.get(_PAGE_KIND)
+    is_preview = preview is not None and preview.values(data, endian)[0] & 1 == 1
+    return _DNG_VERSION in tags or data[8:10] == b"CR" or is_preview
 
 
 def _one(kept: dict[int, _Values], number: int, default: int | None = None) -> int:
