@@ -81,6 +81,7 @@ _UPRIGHT = {
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
 # What 16-bit colours, and grey with alpha, are to Pillow.
 _COLOUR_MODES = frozenset({"LA", "RGB", "RGBA", "CMYK"})
+_COLOURS = {2: 1, 3: 3, 4: 3}  # channels -> those that are no alpha; black ink tells no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ def peak(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int | None:
             return int(np.asarray(image).max())
         if file.bits != 16 or image.mode not in _COLOUR_MODES:
             return None
-        return max(int(rows.max()) for _, rows in bands(lambda: _opened(name, file)))
+        pieces = bands(lambda: _opened(name, file))
+        return max(int(rows[..., : _COLOURS[rows.shape[-1]]].max()) for _, rows in pieces)
 
 
 def _stripped(data: bytes, max_pixels: int) -> tuple[str, Stripped]:

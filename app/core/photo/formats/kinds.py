@@ -61,14 +61,13 @@ _ARCHIVES = (
 _BASE64 = (b"/9j/", b"iVBORw0KGgo", b"UklGR", b"SUkqA", b"TU0AK", b"Qk0", b"R0lGOD")
 _TEXT_BYTES = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
 _LOOKED_AT = 512
+_SHORTEST = 12
 
 
 def refusal(data: bytes, readable: tuple[str, ...]) -> ImageError:
     """The error for a file of none of the readable formats, with what it is and what to send."""
     if not data:
         return NotAnImage("the file is empty (0 bytes): send the photo again")
-    if len(data) < 12 and not data.isascii():
-        return NotAnImage(f"the file is too short for an image: {len(data)} bytes")
     head = data[:_LOOKED_AT]
     if head[4:8] == b"ftyp":
         return _of_brand(head[8:12])
@@ -82,7 +81,11 @@ def refusal(data: bytes, readable: tuple[str, ...]) -> ImageError:
     for start, kind in _ARCHIVES:
         if head.startswith(start):
             return NotAnImage(f"this is a {kind}, not an image: send each photo by itself")
-    return _text(head) or NotAnImage(f"not an image in a supported format ({', '.join(readable)})")
+    if text := _text(head):
+        return text
+    if len(data) < _SHORTEST:
+        return NotAnImage(f"the file is too short for an image: {len(data)} bytes")
+    return NotAnImage(f"not an image in a supported format ({', '.join(readable)})")
 
 
 def _of_brand(brand: bytes) -> ImageError:
