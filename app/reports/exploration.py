@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..core.building import levels
 from ..core.errors import ImageError
 from ..core.evaluating.metrics import auroc
 from ..core.files import write_whole
 from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, groups
 from ..core.photo.images import FORMATS, decode
+from ..core.photo.pixel_types import FULL_WHITE
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
 SIDE = 128  # photos are squashed to this square before their pixels are measured
@@ -88,6 +90,7 @@ class Exploration:
     category: str
     photos: tuple[SeenPhoto, ...]
     ignored: int
+    white_level: int = FULL_WHITE  # of 16-bit photos
 
     def places(self) -> dict[str, list[SeenPhoto]]:
         """Photos by folder, in order: train/good, test/good, then the defect types."""
@@ -133,12 +136,13 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
     defective = [image for image in category.test if image.is_defective]
     train = [LabelledImage(path, GOOD) for path in category.train]
     photos: list[SeenPhoto] = []
+    white = levels.measure(category.train).white
     for images, split in ((train, "train"), (good, "test"), (defective, "test")):
         sample = set(evenly(range(len(images)), SAMPLE))
         for index, image in enumerate(images):
-            photos.append(_read(image, split, measure=index in sample))
+            photos.append(_read(image, split, white, measure=index in sample))
             progress()
-    return Exploration(category.name, tuple(photos), category.ignored)
+    return Exploration(category.name, tuple(photos), category.ignored, white)
 
 
 def warnings(found: Exploration) -> Iterator[str]:
@@ -244,13 +248,13 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
 
 
-def _read(image: LabelledImage, split: str, *, measure: bool) -> SeenPhoto:
+def _read(image: LabelledImage, split: str, white: int, *, measure: bool) -> SeenPhoto:
     """Read a file and its mask; what is wrong with either is noted, never raised."""
     digest = ""
     try:
         data = image.path.read_bytes()
         digest = sha256(data).hexdigest()
-        decoded = decode(data, at_least=(SIDE, SIDE))
+        decoded = decode(data, at_least=(SIDE, SIDE), white_level=white)
     except (ImageError, OSError) as exc:
         return SeenPhoto(image, split, digest, fault=_reason(exc))
     with Image.open(io.BytesIO(data), formats=FORMATS) as header:

@@ -36,7 +36,7 @@ PHOTO = encode(noisy(), "JPEG", quality=90)
 PIXELS = decode(PHOTO).rgb.tobytes()
 
 
-def scan_of(data: bytes) -> int:
+def scan_of(data: bytes | bytearray) -> int:
     """Where the first scan's data starts."""
     start = data.index(b"\xff\xda")
     return start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")

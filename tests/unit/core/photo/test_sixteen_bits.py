@@ -118,4 +118,4 @@ def _planar(values: Any) -> bytes:
         277: (3, 1, 3), 278: (4, 1, 5), 279: (4, 3, struct.pack("<3I", 70, 70, 70)),
         284: (3, 1, 2),
     }  # fmt: skip
-    return tiff_of(tags) + values.tobytes()
+    return tiff_of(tags) + bytes(values)
