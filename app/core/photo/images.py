@@ -6,7 +6,7 @@ multi-page file is taken. EXIF orientation is applied.
 What one photo may cost, however its file was made, is bounded by limits rather than by a clock,
 since a decoder cannot be interrupted: its bytes (the caller's), pixels, shape and scans, and of how
 many pieces the file may be (`app/core/photo/formats/`). `python -m tests.torture.decoding_cost`
-measures the worst of them: below 3 s and 1 GB. Decoders are chosen here by name, so that no other
+measures the worst of them: below 4 s and 1 GB. Decoders are chosen here by name, so that no other
 of Pillow's can be reached.
 """
 

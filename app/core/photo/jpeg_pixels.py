@@ -95,4 +95,4 @@ def _by_pillow(file: Stripped, scale: int) -> Image.Image:
 def _in_words(reason: str) -> str:
     """libjpeg's remark without the name of the function."""
     reason = reason.removeprefix("Corrupt JPEG data: ").rsplit("): ")[-1]
-    return reason or "it cannot be decoded"
+    return reason.replace("/", " or ") or "it cannot be decoded"

@@ -159,6 +159,14 @@ def test_arithmetic_coding_is_refused_by_name() -> None:
         decode(PHOTO.replace(b"\xff\xc0", b"\xff\xc9", 1))
 
 
+def test_a_progressive_scan_that_makes_no_sense_is_told_without_a_path() -> None:
+    data = bytearray(encode(noisy(), "JPEG", progressive=True))
+    data[scan_of(data) - 1] = 0xFF
+    with pytest.raises(CorruptImage) as caught:
+        decode(bytes(data))
+    assert "/" not in str(caught.value)
+
+
 def test_what_a_scan_lacks_is_known_from_its_head() -> None:
     _, stripped = formats.strip(PHOTO[:-2], 10**6)
     assert (stripped.components, stripped.ended, stripped.data[-2:]) == (3, False, END)
