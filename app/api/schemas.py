@@ -157,6 +157,11 @@ class CategoryInfo(BaseModel):
     backbone: str | None = None
     engine: str | None = Field(default=None, description="runtime and precision that serve it")
     input_size: int | None = None
+    white_level: int | None = Field(
+        default=None,
+        description="the value of a 16-bit photo that is white: 4,095 where a camera of 12 bits "
+        "took the training photos; photos of 8 bits do not depend on it",
+    )
     method: str | None = Field(default=None, description="what learnt from the good photos")
     facts: dict[str, int | float] | None = Field(
         default=None, description="numbers that tell what the method has learnt"

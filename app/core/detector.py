@@ -192,7 +192,7 @@ def read_for(
     detectors: Sequence[Detector], data: bytes, *, for_overlay: bool = False
 ) -> list[Photo | None]:
     """The first half for detectors of several networks: the photo is decoded once for all that
-    want it at the scale of the first.
+    want it as the first does: its scale, and what is white in 16 bits.
 
     Args:
         for_overlay: keep a backdrop, too, the same for all; the caller must release it.
@@ -204,14 +204,14 @@ def read_for(
         ImageError: the photo cannot be judged.
     """
     start = time.perf_counter()
-    first = detectors[0]
-    at_least = [one.extractor.spec.preprocess.at_least() for one in detectors]
-    image = decode(data, max_pixels=first._max_pixels, at_least=at_least[0])
-    scale = reduction(image, at_least[0])
+    first, rules = detectors[0], [one.extractor.spec.preprocess for one in detectors]
+    at_least, white = rules[0].at_least(), rules[0].white_level
+    image = decode(data, max_pixels=first._max_pixels, at_least=at_least, white_level=white)
+    scale = reduction(image, at_least)
     decode_ms = _ms_since(start)
     found: list[Photo | None] = []
-    for detector, wanted in zip(detectors, at_least, strict=True):
-        if reduction(image, wanted) != scale:
+    for detector, rule in zip(detectors, rules, strict=True):
+        if reduction(image, rule.at_least()) != scale or rule.white_level != white:
             found.append(None)
             continue
         start = time.perf_counter()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.building import levels
 from ..core.building.copies import copies_of_files
 from ..core.building.groups import skus
 from ..core.evaluating.metrics import auroc
@@ -16,6 +17,7 @@ from ..core.evaluating.pixels import MUCH
 from ..core.files import write_whole
 from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, read_as
 from ..core.photo.listing import few
+from ..core.photo.pixel_types import FULL_WHITE
 from .markdown import cell, code
 from .seen_photo import SeenPhoto, look
 
@@ -46,6 +48,7 @@ class Exploration:
     copies: str = ""  # a sentence on training photos that show what another shows
     folder: str = ""
     remarks: tuple[str, ...] = ()
+    white_level: int = FULL_WHITE  # of 16-bit photos
 
     @property
     def title(self) -> str:
@@ -95,18 +98,20 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
     defective = [image for image in category.test if image.is_defective]
     train = [LabelledImage(path, GOOD) for path in category.train]
     photos: list[SeenPhoto] = []
+    white = levels.measure(category.train).white
     for images, split in ((train, "train"), (good, "test"), (defective, "test")):
         sample = set(evenly(range(len(images)), SAMPLE))
         for index, image in enumerate(images):
-            photos.append(look(image, split, measure=index in sample))
+            photos.append(look(image, split, white, measure=index in sample))
             progress()
     return Exploration(
         category.name,
         tuple(photos),
         category.ignored,
-        copies=copies_of_files(category.train),
+        copies=copies_of_files(category.train, white),
         folder=category.folder,
         remarks=category.remarks,
+        white_level=white,
     )
 
 

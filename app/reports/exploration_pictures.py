@@ -63,7 +63,11 @@ def sheet(found: Exploration) -> Figure:
         row[0].set_ylabel(f"{label}\n({len(photos)})", color=_COLOURS[photos[0].group], fontsize=11)
         readable = [p for p in photos if p.size is not None]
         for axes, photo in zip(row, evenly(readable, _PER_FOLDER), strict=False):
-            rgb = decode(photo.image.path.read_bytes(), at_least=(_SHOWN, _SHOWN)).rgb
+            rgb = decode(
+                photo.image.path.read_bytes(),
+                at_least=(_SHOWN, _SHOWN),
+                white_level=found.white_level,
+            ).rgb
             rgb.thumbnail((_SHOWN, _SHOWN))
             axes.imshow(rgb)
             axes.set_xlabel(literal(photo.image.path.name, 24), color=GREY, fontsize=7)

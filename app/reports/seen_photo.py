@@ -67,13 +67,17 @@ class SeenPhoto:
         return np.asarray(Image.fromarray(self.thumbnail).convert("L"))
 
 
-def look(image: LabelledImage, split: str, *, measure: bool) -> SeenPhoto:
-    """Read a file and its mask; what is wrong with either is noted, never raised."""
+def look(image: LabelledImage, split: str, white_level: int, *, measure: bool) -> SeenPhoto:
+    """Read a file and its mask; what is wrong with either is noted, never raised.
+
+    Args:
+        white_level: as `decode` takes it. measure: keep a thumbnail.
+    """
     digest = ""
     try:
         data = image.path.read_bytes()
         digest = sha256(data).hexdigest()
-        decoded = decode(data, at_least=(SIDE, SIDE))
+        decoded = decode(data, at_least=(SIDE, SIDE), white_level=white_level)
     except (ImageError, OSError) as exc:
         return SeenPhoto(image, split, digest, fault=_reason(exc))
     kind = f"{decoded.format} {decoded.mode}"

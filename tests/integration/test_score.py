@@ -106,7 +106,7 @@ async def test_a_damaged_category_does_not_touch_the_others(service: Service) ->
     [
         (b"", "not-an-image"),
         (b"no image", "not-an-image"),
-        (encode(plain(9), "GIF"), "not-an-image"),
+        (encode(plain(9), "GIF"), "unsupported-image"),
         (encode(textured(64, 64), "JPEG")[:-200], "corrupt-image"),
         (encode(plain(9).convert("F"), "TIFF"), "unsupported-image"),
         (png(50_000, 50_000, 8, 2, None), "too-many-pixels"),

@@ -43,6 +43,7 @@ def _info(parts: Services, category: str, entry: Detector | Unavailable) -> Cate
         backbone=m.features.backbone,
         engine=entry.engine,
         input_size=m.features.preprocess.input_size,
+        white_level=m.features.preprocess.white_level,
         method=m.method.kind,
         facts=m.method.facts,
         vectors=m.method.facts.get("vectors"),

@@ -1,6 +1,7 @@
 """Good photos -> a bank.
 
 preset.py      a named, complete recipe, one TOML file each in presets/
+levels.py      how bright white is in 16-bit photos
 reading.py     files -> prepared photos, decoded in parallel
 promise.py     how many photos the false-alarm rate asks for, and what is refused
 seen.py        the photos as they are read

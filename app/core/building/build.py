@@ -31,6 +31,7 @@ from ..photo.images import MAX_PIXELS
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
+from . import levels
 from .groups import Grouping, GroupRule, group
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
@@ -98,6 +99,8 @@ def build_bank(
         raise DatasetError(f"no images in {category.name}/train/good")
     promise = Promise(category.name, rule, len(paths), max_unreadable)
     promise.check()
+    level = levels.measure(paths)
+    extractor = level.applied_to(extractor)
     if promise.is_close:
         trial = replace(promise, unreadable=[])
         survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
@@ -141,8 +144,9 @@ def build_bank(
         learnt.held_out.peaks,
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
     )
-    told = filter(None, [copies.remark([path.name for path in seen.paths])])
-    return Build(built, tuple(promise.unreadable), (*told, *learnt.warnings), grouping)
+    copied = copies.remark([path.name for path in seen.paths])
+    told = (*level.remarks(), *([copied] if copied else []), *learnt.warnings)
+    return Build(built, tuple(promise.unreadable), told, grouping)
 
 
 @dataclass(frozen=True)

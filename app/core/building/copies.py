@@ -24,7 +24,8 @@ import numpy as np
 from ..arrays import Floats, Indices
 from ..errors import ImageError
 from ..photo.fingerprint import SIDE, Fingerprint
-from ..threads import available_cpus
+from ..photo.pixel_types import FULL_WHITE
+from ..threads import thread_budget
 from .likeness import Likeness, likeness
 from .reading import read_file
 from .sketches import Sketches
@@ -161,17 +162,17 @@ def _compare(prints: Sequence[Fingerprint], one: int, other: int) -> Likeness:
     return likeness(first, second)
 
 
-def copies_of_files(paths: Sequence[Path]) -> str:
+def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> str:
     """`Copies.remark` of photos that are only looked at; files that cannot be read are left out."""
 
     def read(path: Path) -> Fingerprint | None:
         try:
-            data, image = read_file(path, at_least=(2 * SIDE, 2 * SIDE))
+            data, image = read_file(path, at_least=(2 * SIDE, 2 * SIDE), white_level=white_level)
         except ImageError:
             return None
         return Fingerprint.of(data, image)
 
-    with ThreadPoolExecutor(available_cpus()) as pool:
+    with ThreadPoolExecutor(thread_budget()) as pool:
         found = [
             (path.name, one) for path, one in zip(paths, pool.map(read, paths), strict=True) if one
         ]

@@ -13,6 +13,7 @@ from ..errors import CorruptImage, ImageError, TooManyPixels
 from ..features.extractor import BATCH_SIZE, Extractor
 from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS, DecodedImage, decode
+from ..photo.pixel_types import FULL_WHITE
 from ..photo.preprocess import PreparedImage
 from ..threads import thread_budget
 
@@ -58,7 +59,11 @@ def read_batches(
 
 
 def read_file(
-    path: Path, *, max_pixels: int = MAX_PIXELS, at_least: tuple[int, int] | None = None
+    path: Path,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    at_least: tuple[int, int] | None = None,
+    white_level: int = FULL_WHITE,
 ) -> tuple[bytes, DecodedImage]:
     """A photo's file: its bytes, and decoded.
 
@@ -73,7 +78,7 @@ def read_file(
     if not data:
         raise CorruptImage("the file is empty (0 bytes): copy it again")
     try:
-        return data, decode(data, max_pixels=max_pixels, at_least=at_least)
+        return data, decode(data, max_pixels=max_pixels, at_least=at_least, white_level=white_level)
     except TooManyPixels as exc:
         raise TooManyPixels(f"{exc}; --max-pixels takes another") from exc
 
@@ -84,11 +89,14 @@ _Result = ReadPhoto | Unreadable
 def _parallel(
     paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int
 ) -> Iterator[_Result]:
-    at_least = extractor.spec.preprocess.at_least()
+    rule = extractor.spec.preprocess
+    at_least, white = rule.at_least(), rule.white_level
 
     def read(path: Path) -> _Result:
         try:
-            data, image = read_file(path, max_pixels=max_pixels, at_least=at_least)
+            data, image = read_file(
+                path, max_pixels=max_pixels, at_least=at_least, white_level=white
+            )
             prepared = extractor.prepare(image)
         except ImageError as exc:
             return Unreadable(path, str(exc))

@@ -92,8 +92,10 @@ class FeatureSpec(BaseModel):
         return side, side
 
     def network_key(self) -> str:
-        """Equal for specs that can share one network: all but the selection of columns."""
+        """Equal for specs that can share one network: all but the selection of columns, and how
+        bright white is in the photos that the network sees."""
         shared = self.model_dump(mode="json", exclude={"selected_dimensions"})
+        del shared["preprocess"]["white_level"]
         return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
 
 
@@ -156,7 +158,7 @@ class FeatureExtractor:
         return cls(spec, make_runtime(network, spec.preprocess.input_size))
 
     def with_spec(self, spec: FeatureSpec) -> FeatureExtractor:
-        """The same network under a spec that differs in its selected dimensions only."""
+        """The same network under a spec of the same network key."""
         assert spec.network_key() == self.spec.network_key()
         return FeatureExtractor(spec, self.runtime)
 

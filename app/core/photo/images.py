@@ -1,22 +1,12 @@
-"""Bytes -> RGB image: the allow-list of formats, the limits, and one documented way to 8-bit RGB.
+"""Bytes -> RGB image: the allow-list of formats and the limits.
 
-How each pixel type becomes RGB 8-bit:
-
-    1, L, P, RGB, YCbCr, HSV   Pillow's own conversion
-    LA, PA, RGBA, La, RGBa, and any image with a transparent colour
-                               composited on white: a cut-out product stands on white paper
-    CMYK                       Pillow's conversion (Adobe's inverted JPEGs included)
-    I;16 (16-bit grey)         value / 257, rounded: the full range is scaled, never clipped
-    I (32-bit grey)            as 16-bit where no value exceeds 65,535, else refused
-    F, LAB, anything else      refused: their value range is not defined by the file
-    16-bit RGB                 the decoder's 8 high bits
-
-The first frame of an animation or multi-page file is taken. EXIF orientation is applied.
+How each pixel type becomes 8-bit RGB stands in `pixel_types.py`. The first frame of an animation or
+multi-page file is taken. EXIF orientation is applied.
 
 What one photo may cost, however its file was made, is bounded by limits rather than by a clock,
 since a decoder cannot be interrupted: its bytes (the caller's), pixels, shape and scans, and of how
 many pieces the file may be (`app/core/photo/formats/`). `python -m tests.torture.decoding_cost`
-measures the worst of them: below 3 s and 1 GB. Decoders are chosen here by name, so that no other
+measures the worst of them: below 4 s and 1 GB. Decoders are chosen here by name, so that no other
 of Pillow's can be reached.
 """
 
@@ -24,8 +14,8 @@ from __future__ import annotations
 
 import ctypes
 import io
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +23,6 @@ from PIL import (
     BmpImagePlugin,
     Image,
     ImageFile,
-    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -42,9 +31,21 @@ from PIL import (
 
 from ..errors import CorruptImage, ImageError, UnsupportedImage
 from .formats import FORMATS, Stripped, strip
+from .jpeg_pixels import decode_jpeg
 from .pixel_budget import PixelBudget
+from .pixel_types import FULL_WHITE, GREY_16_MODES, colours_to_rgb, to_rgb
+from .sixteen_bits import bands
 
-__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodedImage", "decode", "reduction", "to_rgb"]
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "MAX_PIXELS",
+    "DecodedImage",
+    "decode",
+    "peak",
+    "reduction",
+    "to_rgb",
+]
 
 _JPEG_ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp"}
 EXTENSIONS = frozenset({*_JPEG_ENDINGS, ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -69,20 +70,16 @@ with suppress(OSError, AttributeError):
 # Pillow's own limit would only get in the way: ours is checked before Pillow sees the file.
 Image.MAX_IMAGE_PIXELS = None
 
+# (stored pixels, format) -> what stands for the picture
+Convert = Callable[[Image.Image, str], Image.Image]
+
 _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
 
-# Pixels converted at a time: a conversion may need many times the memory of its result.
-_BAND = 1 << 20
-
-_PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "RGBX"})
-_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
-_GREY_16_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 # EXIF orientation -> what brings the photo upright. Applied here rather than with Pillow's
 # exif_transpose, which also rewrites the metadata and fails where that is broken.
 _UPRIGHT = {
@@ -95,6 +92,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
+# What 16-bit colours, and grey with alpha, are to Pillow.
+_COLOUR_MODES = frozenset({"LA", "RGB", "RGBA", "CMYK"})
+_COLOURS = {2: 1, 3: 3, 4: 3}  # channels -> those that are no alpha; black ink tells no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def decode(
     *,
     max_pixels: int = MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
-    convert: Callable[[Image.Image, str], Image.Image] | None = None,
+    white_level: int = FULL_WHITE,
+    convert: Convert | None = None,
 ) -> DecodedImage:
     """Decode an uploaded photo to upright 8-bit RGB.
 
@@ -128,30 +129,22 @@ def decode(
         max_pixels: limit on width × height, checked from the header.
         at_least: (width, height) of the upright photo that suffice; a JPEG may then be decoded
             at 1/2, 1/4 or 1/8 of its size, as long as neither side falls below.
-        convert: (stored pixels, format) -> what takes the place of `to_rgb`, for files that are
-            no photos (masks).
+        white_level: the value of a 16-bit photo that is white, see `pixel_types.py`.
+        convert: what takes the place of `to_rgb`, for files that are no photos (masks).
 
     Raises:
         NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
     """
-    name, file = strip(data, max_pixels)
-    if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
-        raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
+    name, file = _stripped(data, max_pixels)
     turned = file.orientation in _SWAPS_SIDES
-    with IN_WORK.hold(file.width * file.height):
-        try:
-            stored = _load(name, file, at_least, turned=turned)
-            rgb = convert(stored, name) if convert else to_rgb(stored)
-            if file.orientation in _UPRIGHT:
-                rgb = rgb.transpose(_UPRIGHT[file.orientation])
-        except (ImageError, MemoryError):
-            raise
-        except Exception as exc:
-            # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
-            # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
-            raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
+    if at_least is not None and turned:
+        at_least = at_least[::-1]
+    with IN_WORK.hold(file.width * file.height), _broken_if_it_fails():
+        rgb, mode = _rgb(name, file, at_least, white_level, convert)
+        if file.orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[file.orientation])
     width, height = (file.height, file.width) if turned else (file.width, file.height)
-    return DecodedImage(rgb=rgb, width=width, height=height, format=name, mode=stored.mode)
+    return DecodedImage(rgb=rgb, width=width, height=height, format=name, mode=mode)
 
 
 def reduction(image: DecodedImage, at_least: tuple[int, int] | None) -> int:
@@ -165,60 +158,70 @@ def reduction(image: DecodedImage, at_least: tuple[int, int] | None) -> int:
     return next((scale for scale in (8, 4, 2) if fits >= scale), 1)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any supported pixel type to 8-bit RGB by the table at the top of this file.
+def peak(data: bytes, *, max_pixels: int = MAX_PIXELS) -> int | None:
+    """The largest value of a photo of more than 8 bits; None for all others.
 
     Raises:
-        UnsupportedImage: the pixel type has no defined range.
+        NotAnImage, UnsupportedImage, CorruptImage, TooManyPixels.
     """
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    rgb = Image.new("RGB", image.size)
-    rows = max(1, _BAND // image.width)
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        rgb.paste(_band_to_rgb(band), (0, top))
-    return rgb
+    name, file = _stripped(data, max_pixels)
+    if file.bits <= 8:
+        return None
+    with IN_WORK.hold(file.width * file.height), _broken_if_it_fails():
+        image = _opened(name, file)
+        if image.mode in GREY_16_MODES:
+            image.load()
+            return int(np.asarray(image).max())
+        if file.bits != 16 or image.mode not in _COLOUR_MODES:
+            return None
+        pieces = bands(lambda: _opened(name, file))
+        return max(int(rows[..., : _COLOURS[rows.shape[-1]]].max()) for _, rows in pieces)
 
 
-def _band_to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _GREY_16_MODES:
-        return _scale_16_bit(image)
-    if image.mode == "La":  # premultiplied grey, which Pillow converts to LA only
-        image = image.convert("LA")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        paper = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(paper, rgba).convert("RGB")
-    if image.mode in _PLAIN_MODES:
-        return image.convert("RGB")
-    raise UnsupportedImage(
-        f"pixel type {image.mode!r} is not supported; save the photo as 8-bit RGB or grey"
-    )
+def _stripped(data: bytes, max_pixels: int) -> tuple[str, Stripped]:
+    name, file = strip(data, max_pixels)
+    if file.scans > min(MAX_SCANS, MAX_SCANNED_PIXELS / (file.width * file.height)):
+        raise UnsupportedImage(f"the JPEG has too many scans for its size: {file.scans}")
+    return name, file
 
 
-def _load(
-    name: str, file: Stripped, at_least: tuple[int, int] | None, *, turned: bool
-) -> Image.Image:
+@contextmanager
+def _broken_if_it_fails() -> Iterator[None]:
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as exc:
+        # Pillow's decoders raise a dozen types on broken files (OSError, SyntaxError,
+        # struct.error, zlib.error, ...): whatever it is, the photo cannot be read.
+        raise CorruptImage(f"the image is broken or cut short: {_reason(exc)}") from exc
+
+
+def _rgb(
+    name: str,
+    file: Stripped,
+    at_least: tuple[int, int] | None,
+    white_level: int,
+    convert: Convert | None,
+) -> tuple[Image.Image, str]:
+    """The picture, not turned yet, and its mode as stored."""
+    if name == "JPEG":
+        image = decode_jpeg(file, at_least)
+        return (convert(image, name) if convert else to_rgb(image)), image.mode
+    opened = _opened(name, file)
+    deep = file.bits == 16 and white_level < FULL_WHITE and opened.mode in _COLOUR_MODES
+    if deep and convert is None:
+        return colours_to_rgb(lambda: _opened(name, file), white_level), opened.mode
+    opened.load()
+    return (convert(opened, name) if convert else to_rgb(opened, white_level)), opened.mode
+
+
+def _opened(name: str, file: Stripped) -> ImageFile.ImageFile:
+    """The file before its pixels are decoded."""
     image = _DECODERS[name](io.BytesIO(file.data))
     if image.size != (file.width, file.height):
         raise CorruptImage("the image's header contradicts itself")
-    if at_least is not None and name == "JPEG" and image.mode in ("RGB", "L"):
-        width, height = at_least
-        image.draft(None, (height, width) if turned else (width, height))
-    image.load()
     return image
-
-
-def _scale_16_bit(image: Image.Image) -> Image.Image:
-    grey = np.asarray(image).astype(np.int64)
-    if grey.min() < 0 or grey.max() > 65_535:
-        raise UnsupportedImage("32-bit grey values beyond 16 bits have no defined white; use 16")
-    scaled = ((grey + 128) // 257).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        scaled[grey == transparent] = 255  # on white, as all transparency
-    return Image.fromarray(scaled).convert("RGB")
 
 
 def _reason(exc: Exception) -> str:

@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .images import DecodedImage
+from .pixel_types import FULL_WHITE
 
 ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
 Interpolation = Literal["bilinear", "bicubic"]
@@ -90,6 +91,7 @@ class Preprocess(BaseModel):
         mean, std: per channel, of RGB in [0, 1].
         draft_margin: 0 decodes JPEGs in full; m > 0 lets them be decoded at 1/2, 1/4 or 1/8 as
             long as both sides stay at least m times what the resize asks for.
+        white_level: the value of a 16-bit photo that is white; the build measures it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -101,6 +103,7 @@ class Preprocess(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     draft_margin: float = Field(default=0.0, ge=0.0, le=8.0)
+    white_level: int = Field(default=FULL_WHITE, ge=1, le=FULL_WHITE)
 
     @model_validator(mode="after")
     def _check(self) -> Preprocess:

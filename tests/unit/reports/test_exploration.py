@@ -103,7 +103,7 @@ def test_broken_files_are_named_wherever_they_lie(tmp_path: Path) -> None:
     }
     assert SAMPLE - 2 <= len(found.measured("train good")) <= SAMPLE
     text = page(found, tmp_path / "report")
-    assert "unreadable: `train/good/photo_008_text.jpg`: not an image" in text
+    assert "unreadable: `train/good/photo_008_text.jpg`: this is text, not an image" in text
 
 
 def test_ignored_files_are_counted(can: Path) -> None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...errors import NotAnImage, UnsupportedImage
-from . import bmp, jpeg, png, tiff, webp
+from ...errors import UnsupportedImage
+from . import bmp, jpeg, kinds, png, tiff, webp
 from .stripped import Stripped
 
 __all__ = ["FORMATS", "Stripped", "strip"]
@@ -27,6 +27,7 @@ _STRIP: dict[str, Callable[[bytes, int], Stripped]] = {
     "TIFF": tiff.strip,
 }
 FORMATS = tuple(_STRIP)
+HEAD = 32  # bytes of a file that `may_be_deep` looks at
 
 
 def strip(data: bytes, max_pixels: int) -> tuple[str, Stripped]:
@@ -37,6 +38,13 @@ def strip(data: bytes, max_pixels: int) -> tuple[str, Stripped]:
     """
     name = _recognise(data)
     return name, _STRIP[name](data, max_pixels)
+
+
+def may_be_deep(head: bytes) -> bool:
+    """Whether a file that starts like this may have more than 8 bits: PNG says so, TIFF later."""
+    if head.startswith(png.SIGNATURE):
+        return head[24:25] == b"\x10"
+    return head.startswith((b"II*\0", b"MM\0*"))
 
 
 def _recognise(data: bytes) -> str:
@@ -52,4 +60,4 @@ def _recognise(data: bytes) -> str:
         return "TIFF"
     if data.startswith((b"II+\0", b"MM\0+")):
         raise UnsupportedImage("BigTIFF is not supported; save the photo as an ordinary TIFF")
-    raise NotAnImage(f"not an image in a supported format ({', '.join(FORMATS)})")
+    raise kinds.refusal(data, FORMATS)

@@ -51,7 +51,7 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
                 raise CorruptImage(f"the image is broken: its {name.decode()} makes no sense")
             single[name] = bytes(body)
             if name == b"IHDR":
-                width, height = unpack(">II", data, position + 8, "header")
+                width, height, bits = unpack(">IIB", data, position + 8, "header")
                 check_size(width, height, max_pixels)
         elif name == b"eXIf":
             orientation = exif.orientation(bytes(body))
@@ -64,7 +64,7 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
         raise cut_short("picture")
     kept = [_chunk(name, single[name]) for name in _MAX_BYTES if name in single]
     kept += [_chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
-    return Stripped(SIGNATURE + b"".join(kept), width, height, orientation)
+    return Stripped(SIGNATURE + b"".join(kept), width, height, orientation, bits=bits)
 
 
 def _verify(data: bytes, position: int, name: bytes, body: memoryview, length: int) -> None:

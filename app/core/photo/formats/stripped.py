@@ -22,6 +22,9 @@ class Stripped:
         width, height: pixels as stored, before the orientation is applied.
         orientation: EXIF's, 1 to 8.
         scans: how often the decoder goes over the pixels (progressive JPEG).
+        bits: of a colour of a pixel, as far as more than 8 are possible.
+        components: colours of a JPEG: grey has 1, ink 4.
+        ended: whether a JPEG had its end mark.
     """
 
     data: bytes
@@ -29,6 +32,9 @@ class Stripped:
     height: int
     orientation: int = 1
     scans: int = 1
+    bits: int = 8
+    components: int = 3
+    ended: bool = True
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

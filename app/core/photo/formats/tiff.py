@@ -24,13 +24,15 @@ _MAX_SAMPLES = 6  # Pillow's, too
 _MAX_TILE = 4096
 
 _WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _PLANES = 256, 257, 259, 277, 284
+_BITS = 258
+_PAGE_KIND, _DNG_VERSION = 254, 50706
 _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
 _STRIPS, _TILES = (273, 279), (324, 325)  # where each piece starts, and its bytes
 # The tags that decide pixels -> how many values each has at most.
 _KEPT = {
     _WIDTH: 1, _HEIGHT: 1, _COMPRESSION: 1, _SAMPLES: 1, _PLANES: 1,
     _ROWS: 1, _TILE_WIDTH: 1, _TILE_HEIGHT: 1,
-    258: 8,  # bits per sample
+    _BITS: 8,  # per sample
     262: 1,  # what the values mean
     266: 1,  # order of bits
     317: 1,  # predictor
@@ -61,6 +63,8 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
         for number, tag in tags.items()
         if tag.count <= _KEPT.get(number, 0)
     }
+    if _is_raw(data, endian, tags):
+        raise UnsupportedImage("this is a raw photo, which is not read: send the camera's JPEG")
     width, height = _one(kept, _WIDTH), _one(kept, _HEIGHT)
     check_size(width, height, max_pixels)
     if _one(kept, _COMPRESSION, _NONE) not in _COMPRESSIONS:
@@ -71,7 +75,21 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
     kept |= _places(data, endian, tags, kept, (width, height))
     turned = tags.get(exif.ORIENTATION)
     orientation = exif.turn(data, endian, turned) if turned else 1
-    return Stripped(_with_directory(data, endian, kept), width, height, orientation)
+    bits = max(kept[_BITS][1]) if _BITS in kept else 1
+    planes = _one(kept, _PLANES, 1), _one(kept, _COMPRESSION, _NONE)
+    if bits > 8 and _one(kept, _SAMPLES, 1) > 1 and planes == (_SEPARATE_PLANES, _NONE):
+        raise UnsupportedImage(
+            "an uncompressed TIFF of 16-bit colours in separate planes is not supported; save it "
+            "with LZW, or pixel by pixel"
+        )
+    return Stripped(_with_directory(data, endian, kept), width, height, orientation, bits=bits)
+
+
+def _is_raw(data: bytes, endian: str, tags: dict[int, Tag]) -> bool:
+    """Whether it is a camera's raw file, whose first page is but a preview of it."""
+    preview = tags.get(_PAGE_KIND)
+    is_preview = preview is not None and preview.values(data, endian)[0] & 1 == 1
+    return _DNG_VERSION in tags or data[8:10] == b"CR" or is_preview
 
 
 def _one(kept: dict[int, _Values], number: int, default: int | None = None) -> int:

@@ -395,14 +395,14 @@ def test_a_damaged_file_is_decoded_or_refused_and_nothing_else(
     assert image.width * image.height <= 1_000_000
 
 
-@pytest.mark.parametrize("kind", ["GIF", "ICO", "PPM", "TGA"])
-def test_formats_outside_the_allow_list_are_not_images(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["GIF", "ICO", "PPM"])
+def test_formats_outside_the_allow_list_are_told_by_name(kind: str) -> None:
     assert kind not in FORMATS
-    with pytest.raises(NotAnImage, match="JPEG"):
+    with pytest.raises(UnsupportedImage, match=r"file, which is not read: send a JPEG"):
         decode(encode(plain(9), kind))
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"PK"])
+@pytest.mark.parametrize("data", [b"", b"\0", b"PK", bytes(50)])
 def test_no_image_at_all_is_not_an_image(data: bytes) -> None:
     with pytest.raises(NotAnImage):
         decode(data)
