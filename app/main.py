@@ -11,21 +11,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
-import torch
 from fastapi import Depends, FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from . import __version__
-from .access.key_store import KeyStore
 from .access.keys import KeysError
-from .access.rate_limit import RateLimiter
-from .access.wrong_keys import WrongKeys
 from .api import problems
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
@@ -39,29 +34,19 @@ from .api.routes import evaluate as routes_evaluate
 from .api.routes import health as routes_health
 from .api.routes import score as routes_score
 from .api.security import require_admin, require_score
-from .api.services import Services
 from .core.crew import beside
 from .core.errors import GoodsGuardError, PresetError, SigningKeyError
-from .core.features.extractor import BATCH_SIZE
-from .core.features.runtimes import choose_device
-from .core.photo.data_root import why_no_data
-from .core.store.signing_keys import TrustedKeys, load_trusted
-from .core.store.whereabouts import why_no_bank
-from .core.threads import set_threads
 from .logs import configure_logs
 from .service import worker_metrics
 from .service.closing import close_all
 from .service.drain import Drain
-from .service.evaluations import Evaluations
 from .service.hangup import Hangup
-from .service.inspector import Inspector
 from .service.metrics import Metrics
-from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
-from .service.registry import BankSource, Registry
-from .service.reloads import Reloads
+from .service.networks import LoadExtractor
 from .service.signals import ended_by_sigterm
 from .service.upkeep import TRY_AGAIN_S, Upkeep
 from .settings import Settings, SettingsError, read_settings, unread
+from .starting import means, start
 from .web import documentation, static_files
 
 log = structlog.get_logger()
@@ -103,7 +88,7 @@ def create_app(
     if settings is None:
         return _of_environment(load_extractor, try_again_s)
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
-    means = _means(settings)
+    given = means(settings)
     metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
     drain = Drain(settings.drain_s)
     hangup = Hangup(drain)
@@ -113,7 +98,7 @@ def create_app(
         loop = asyncio.get_running_loop()
         hangup.install(loop)  # first: reading the banks takes a while
         with ended_by_sigterm():
-            parts = _start(settings, means, metrics, drain, load_extractor)
+            parts = start(settings, given, metrics, drain, load_extractor)
         app.state.services = parts
         # Nobody must wait for an evaluation of minutes: not its client, and not the server's end.
         drain.on_begin.append(parts.evaluations.stop)
@@ -188,29 +173,6 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
     return layers
 
 
-def _networks(settings: Settings, device: torch.device) -> SharedNetworks:
-    wanted = (settings.runtime, settings.precision)
-    return SharedNetworks(
-        extractor_loader(device, settings.weights, *wanted), faster_engine(device, *wanted)
-    )
-
-
-@dataclass(frozen=True)
-class _Means:
-    """What the settings name, and what must be there for a start."""
-
-    keys: KeyStore
-    device: torch.device
-    trusted: TrustedKeys | None
-
-
-def _means(settings: Settings) -> _Means:
-    keys = _read_keys(settings)
-    device = choose_device(settings.device)
-    trusted = load_trusted(settings.trusted_keys) if settings.trusted_keys else None
-    return _Means(keys, device, trusted)
-
-
 def _of_environment(load_extractor: LoadExtractor | None, try_again_s: float) -> FastAPI:
     try:
         app = create_app(read_settings(), load_extractor, try_again_s=try_again_s)
@@ -225,76 +187,6 @@ def _of_environment(load_extractor: LoadExtractor | None, try_again_s: float) ->
     for reason in reasons:
         print(f"error: {reason}", file=sys.stderr)
     raise SystemExit(2)
-
-
-def _start(
-    settings: Settings,
-    means: _Means,
-    metrics: Metrics,
-    drain: Drain,
-    load_extractor: LoadExtractor | None,
-) -> Services:
-    keys, device = means.keys, means.device
-    threads = set_threads(settings.threads)
-    source = BankSource(
-        settings.models_dir,
-        _networks(settings, device) if load_extractor is None else SharedNetworks(load_extractor),
-        max_pixels=settings.max_pixels,
-        trusted=means.trusted,
-    )
-    inspector = _inspector(settings, metrics, threads, on_gpu=device.type == "cuda")
-
-    def on_change(registry: Registry) -> None:
-        metrics.show(registry)
-        inspector.suit(registry.detectors.values())
-
-    reloads = Reloads(source, on_change)
-    registry = reloads.registry
-    log.info(
-        "started",
-        device=str(device),
-        models=str(settings.models_dir),
-        ready=sorted(registry.detectors),
-        unavailable=sorted(set(registry.entries) - set(registry.detectors)),
-    )
-    if not registry.entries:
-        log.warning("no bank is loaded", reason=why_no_bank(settings.models_dir))
-    if settings.data_dir and (reason := why_no_data(settings.data_dir)):
-        log.warning("nothing can be evaluated: GOODSGUARD_DATA_DIR is wrong", reason=reason)
-    return Services(
-        settings=settings,
-        reloads=reloads,
-        inspector=inspector,
-        evaluations=Evaluations(settings.data_dir, settings.reports_dir),
-        metrics=metrics,
-        keys=keys,
-        limiter=RateLimiter(),
-        wrong_keys=WrongKeys(RateLimiter(), settings.wrong_key_limit),
-        drain=drain,
-        device=str(device),
-    )
-
-
-def _inspector(settings: Settings, metrics: Metrics, threads: int, *, on_gpu: bool) -> Inspector:
-    if not on_gpu:
-        return Inspector(metrics, settings.queue_size, network_threads=threads)
-    delay_s = settings.batch_delay_ms / 1000
-    return Inspector(
-        metrics, settings.queue_size, batch=BATCH_SIZE, delay_s=delay_s, searchers=threads
-    )
-
-
-def _read_keys(settings: Settings) -> KeyStore:
-    keys = KeyStore(settings.api_keys, settings.api_keys_file)
-    if settings.needs_key:
-        log.info("access: holders of API keys", names=keys.names)
-        if not keys.names:
-            log.warning("the API keys file holds no key: nobody is let in")
-    elif settings.allow_anonymous:
-        log.warning("access: no API keys, open to everyone who reaches the port")
-    else:
-        log.warning("access: no API keys, only this machine may ask")
-    return keys
 
 
 def _operation_id(route: APIRoute) -> str:

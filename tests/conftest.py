@@ -24,6 +24,14 @@ def _one_thread() -> None:
     set_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_weights_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Weights in the user's cache decide no test, and no test writes there."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        yield
+
+
 @pytest.fixture
 def _logs_restored() -> Iterator[None]:
     """The service configures the process's logs; put them back as they were."""

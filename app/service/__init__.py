@@ -1,6 +1,6 @@
 """Banks that serve, and who may work when. Knows no web framework.
 
-inspector.py     the one door: a photo's bytes -> what was found; who is let in
+inspector.py     the one door: a photo's bytes -> what was found; who is let in, by permit.py
 scheduler.py     the network's threads: who is next; searches.py those that search beside a GPU
 pool.py          the other threads, and work that ends when nobody waits for it
 networks.py      each network loaded once, and the engine on which a bank is served

@@ -34,6 +34,7 @@ from ..core.judging.backdrop import Backdrop
 from ..core.judging.inspection import Inspection, Photo, or_raise
 from .metrics import Metrics
 from .networks import by_network
+from .permit import Permit
 from .pool import Pool, all_of
 from .scheduler import Judged, PhotoJob, Scheduler
 
@@ -60,29 +61,6 @@ class Finding:
 # What is said in its place where the photo cannot be judged; any other error ends the request.
 Unusable = ImageError | NonFiniteScore
 Found = Finding | Unusable
-
-
-class Permit:
-    """Leave to have some photos judged by some detectors, given by `Inspector.admit`."""
-
-    def __init__(self, networks: Sequence[Sequence[Detector]], photos: int) -> None:
-        """`networks` holds the detectors, those together that share a network."""
-        self._networks, self._left = networks, photos
-
-    def use(self) -> Sequence[Sequence[Detector]]:
-        """Who judges one of the photos.
-
-        Raises:
-            RuntimeError: the permit has ended, or is used up.
-        """
-        if not self._left:
-            raise RuntimeError("the inspector admitted no photo more than it has been given")
-        self._left -= 1
-        return self._networks
-
-    def end(self) -> None:
-        """The places are given back."""
-        self._left = 0
 
 
 class Inspector:

@@ -23,7 +23,11 @@ from tests.unit.core.evaluating.test_evaluation import AT_THRESHOLD, PROMISED
 
 KINDS = ("hist", "good_defect_pair", "roc", "confusion", "tsne")
 # What an evaluation object holds beyond what is promised.
-MORE = {"preset", "engine", "evaluated_at", "n_unreadable", "threshold", "f1_max"}
+MORE = {"preset", "engine", "evaluated_at", "n_unreadable", "threshold", "f1_max"} | {
+    "remarks",
+    "n_unusable_masks",
+    "n_small_marks",
+}
 
 
 def call(main: Callable[..., None], *arguments: str | Path) -> Result:

@@ -82,7 +82,7 @@ async def test_too_little_memory_for_a_photo_is_503_and_the_service_lives_on(
 
     async with serve(tmp_path, watch_s=0) as service:
         with monkeypatch.context() as patched:
-            patched.setattr("app.core.photo.images._load", exhausted)
+            patched.setattr("app.core.photo.images._rgb", exhausted)
             assert_problem(await service.score(GOOD), 503, "out-of-memory")
         with monkeypatch.context() as patched:
             patched.setattr("app.core.detector.Detector.regions", exhausted)

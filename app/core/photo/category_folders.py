@@ -42,6 +42,8 @@ class Survey:
                 return category
         if shown(name) in self.refused:
             raise DatasetError(f"{shown(name)}: {self.refused[shown(name)]}")
+        if not self.folders and (reason := why_no_data(self.root)):
+            raise DatasetError(shown(reason))
         raise DatasetError(
             f"no category {shown(name)} in {shown(self.root)}; "
             f"there are {', '.join(self.folders) or 'none'}{self._faults()}"

@@ -25,7 +25,8 @@ def why_no_data(root: Path) -> str | None:
         if inside in _PARTS and _is_category(folder):
             return _meant(root, f"a part of the category {folder.name}", folder.parent)
     if _is_category(root):
-        return _meant(root, "one category's folder", root.absolute().parent)
+        meant = _meant(root, "one category's folder", root.absolute().parent)
+        return f"{meant}, with --category {root.resolve().name} for this one alone"
     for folder in _subfolders(root):
         if any(_is_category(below) for below in _subfolders(folder)):
             return f"the categories lie one level down: give {folder}, not {root}"

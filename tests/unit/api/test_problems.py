@@ -26,6 +26,7 @@ NEVER_ANSWERED = {
     errors.CalibrationError,
     errors.SigningKeyError,
     errors.DatasetError,
+    errors.MaskError,
     errors.TooManyUnreadable,
 }
 LEAVES = [cls for cls in DOMAIN if not cls.__subclasses__()]

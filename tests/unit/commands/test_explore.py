@@ -19,6 +19,6 @@ def test_a_report_that_cannot_be_written_is_one_line_with_its_path(tmp_path: Pat
         program, ["--data", str(tmp_path / "data"), "--report", str(report)]
     )
     assert result.exit_code == 1
-    assert f"error: cannot write the report to {report}: " in result.stderr
+    assert f"cannot write the report to {report}: " in result.stderr
     assert "name another folder with --report" in result.stderr
     assert "Traceback" not in result.stderr

@@ -73,7 +73,7 @@ def test_entries_are_added_to_the_file(tmp_path: Path) -> None:
     [
         (("--name", "a b"), "name"),
         (("--name", "taken", "--file", "keys.toml"), "'taken' already"),
-        (("--name", "a", "--file", "nowhere/keys.toml"), "nowhere"),
+        (("--name", "a", "--file", "taken.txt/keys.toml"), "taken.txt"),
         (("--name", "a", "--requests-per-minute", "1000000"), "requests_per_minute"),
     ],
 )
@@ -82,6 +82,7 @@ def test_what_cannot_be_made_is_told_and_no_key_is_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     call("--name", "taken", "--file", "keys.toml")
+    (tmp_path / "taken.txt").touch()  # no folder can be made there
     result = call(*arguments)
     assert result.exit_code == 1
     assert message in result.stderr

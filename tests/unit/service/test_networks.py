@@ -12,10 +12,10 @@ from app.core.features.extractor import Extractor, FeatureExtractor, FeatureSpec
 from app.core.features.runtimes import Engine, choose_runtime
 from app.core.store import artifact as artifacts
 from app.core.store.manifest import RuntimeRecord
-from app.main import _networks
 from app.service.networks import SharedNetworks, by_network, faster_engine
 from app.service.registry import BankSource, Unavailable, load_registry
 from app.settings import Settings
+from app.starting import _networks
 from tests.support import (
     SPEC,
     bank_of,

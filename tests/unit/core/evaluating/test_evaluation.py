@@ -152,7 +152,7 @@ def test_a_broken_mask_costs_its_photo_the_pixel_metrics_alone(tmp_path: Path) -
     assert (found.n_defective, found.n_unreadable, found.n_unusable_masks) == (3, 0, 1)
     (remark,) = found.remarks
     assert remark.startswith("1 masks cannot be used")
-    assert "red_spot/photo_001.png (not an image" in remark
+    assert "red_spot/photo_001.png (this is text, not an image" in remark
     (folder / "test/red_spot/photo_001.png").unlink()
     without = evaluated(tmp_path)
     assert (found.pixel_auroc, found.aupro) == (without.pixel_auroc, without.aupro)

@@ -242,11 +242,8 @@ def test_what_a_folder_lacks_is_found_in_the_package(tmp_path: Path) -> None:
     assert find_weights(LITE0, tmp_path) == find_weights(LITE0)
 
 
-def test_what_a_folder_lacks_is_found_in_the_cache(tmp_path: Path) -> None:
-    source = BACKBONES["resnet18"].weights
-    assert isinstance(source, Torchvision)
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(source._url()).name
-    cached.parent.mkdir(parents=True)
+def test_what_a_folder_lacks_is_found_in_the_cache(tmp_path: Path, torch_home: Path) -> None:
+    cached = torch_home / file_name("resnet18")
     torch.save({"x": torch.ones(1)}, cached)
     (tmp_path / "weights").mkdir()
     assert find_weights(BACKBONES["resnet18"], tmp_path / "weights").path == cached
