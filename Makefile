@@ -32,7 +32,7 @@ serve: $(STAMP) ## the service on this machine (PORT=8000)
 	$(BIN)/goodsguard serve --port $(PORT)
 
 test: $(STAMP) ## every fast check of behaviour
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(STAMP) ## the checks that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from app.core.features import downloads
 from app.core.features.downloads import download
 from app.core.features.weight_sources import Torchvision
 
-CONTENT = os.urandom(300_000)
+CONTENT = bytes(range(256)) * 1200
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
