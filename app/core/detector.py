@@ -33,7 +33,7 @@ class Detector:
         self.manifest: Manifest = artifact.manifest
         self.method: Method = artifact.method
         self.calibration: Calibration = artifact.calibration
-        self.extractor = extractor
+        self.extractor = extractor.looking(artifact.look)
         self._scorer = artifact.scorer
         self._golden = artifact.golden
         self._max_pixels = max_pixels
@@ -164,8 +164,7 @@ class Detector:
         start = time.perf_counter()
         sample = self.extractor.sample(features, photo.prepared)
         cells = self._scorer.cells(sample)  # (h, w)
-        scoring = self._scorer.scoring
-        score = scoring.image_score(cells)
+        score = self._scorer.image_score(sample, cells)
         calibration = self.calibration
         return Inspection(
             verdict="anomalous" if calibration.is_anomalous(score) else "normal",
@@ -177,7 +176,7 @@ class Detector:
             height=photo.height,
             format=photo.format,
             placement=photo.prepared,
-            score_map=None if sample.grid == (1, 1) else scoring.score_map(cells),
+            score_map=None if sample.grid == (1, 1) else self._scorer.score_map(sample, cells),
             embedding=sample.patches,
             timings_ms={
                 "decode": photo.decode_ms,
@@ -204,18 +203,19 @@ def read_for(
         ImageError: the photo cannot be judged.
     """
     start = time.perf_counter()
-    first, rules = detectors[0], [one.extractor.spec.preprocess for one in detectors]
-    at_least, white = rules[0].at_least(), rules[0].white_level
+    first, extractors = detectors[0], [one.extractor for one in detectors]
+    at_least, white = extractors[0].at_least(), extractors[0].spec.preprocess.white_level
     image = decode(data, max_pixels=first._max_pixels, at_least=at_least, white_level=white)
     scale = reduction(image, at_least)
     decode_ms = _ms_since(start)
     found: list[Photo | None] = []
-    for detector, rule in zip(detectors, rules, strict=True):
-        if reduction(image, rule.at_least()) != scale or rule.white_level != white:
+    for extractor in extractors:
+        other = reduction(image, extractor.at_least()) != scale
+        if other or extractor.spec.preprocess.white_level != white:
             found.append(None)
             continue
         start = time.perf_counter()
-        prepared = detector.extractor.prepare(image)
+        prepared = extractor.prepare(image)
         ms = decode_ms + _ms_since(start)
         found.append(Photo(prepared, image.width, image.height, image.format, ms))
     if not for_overlay:

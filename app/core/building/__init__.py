@@ -8,6 +8,7 @@ seen.py        the photos as they are read
 copies.py      which of them show what another shows: found by sketches.py, confirmed by
                likeness.py once registration.py has laid one over the other
 groups.py      which belong together: by numbering.py of their names, or by groups_file.py
+looking.py     `[look]`: which part of the photos is judged; prior.py where the goods are in them
 selection.py   which of the features' dimensions are kept
 build.py       the build of one category
 """

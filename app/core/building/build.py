@@ -33,6 +33,7 @@ from ..store import artifact as artifacts
 from ..store import manifest as manifests
 from . import levels
 from .groups import Grouping, GroupRule, group
+from .looking import Looked, LookLearned
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
@@ -100,7 +101,7 @@ def build_bank(
     promise = Promise(category.name, rule, len(paths), max_unreadable)
     promise.check()
     level = levels.measure(paths)
-    extractor = level.applied_to(extractor)
+    extractor = level.applied_to(extractor).looking(preset.look.seen())
     if promise.is_close:
         trial = replace(promise, unreadable=[])
         survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
@@ -111,7 +112,8 @@ def build_bank(
         different = Chosen(spool, seen.places(kept))
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
-        samples, extractor = _selected(different, preset, extractor)
+        looked, extractor = _looked(different, preset, extractor)
+        samples, extractor = _selected(looked, preset, extractor)
         learnt = _learn(samples, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
@@ -143,6 +145,7 @@ def build_bank(
         calibration,
         learnt.held_out.peaks,
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
+        extractor.look,
     )
     copied = copies.remark([path.name for path in seen.paths])
     told = (*level.remarks(), *([copied] if copied else []), *learnt.warnings)
@@ -175,6 +178,16 @@ def _learn(
     # As whoever loads the bank gets it: a method that does not come back is found out now.
     stored = type(served).load(served.settings, served.tensors())
     return _Learnt(stored, held_out, warnings)
+
+
+def _looked(
+    spool: Samples, preset: Preset, extractor: FeatureExtractor
+) -> tuple[Samples, FeatureExtractor]:
+    """What a look that is learnt leaves of the samples, and of the features to come."""
+    if not isinstance(preset.look, LookLearned):
+        return spool, extractor
+    look, _ = preset.look.learnt(spool)
+    return Looked(spool, look), extractor.looking(look)
 
 
 def _selected(
@@ -214,6 +227,7 @@ def _manifest(
         preset=preset.name,
         features=extractor.spec,
         method=MethodRecord.of(learnt.method),
+        look=extractor.look.record,
         scoring=preset.scoring,
         threshold=threshold,
         anomaly_map=manifests.MapScale(

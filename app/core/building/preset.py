@@ -15,6 +15,7 @@ from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodChoice
 from ..methods.scoring import Scoring
+from .looking import LookChoice, LookWhole
 from .selection import Selection
 
 
@@ -39,6 +40,7 @@ class Preset(BaseModel):
 
     Attributes:
         selection: which of the features' dimensions are kept; None: all.
+        look: which part of the photos is judged.
         method: in a file, `[method]` with `kind` and that method's own values.
     """
 
@@ -49,6 +51,7 @@ class Preset(BaseModel):
     features: FeatureSpec
     selection: Selection | None = None
     method: MethodChoice
+    look: LookChoice = LookWhole()
     scoring: Scoring = Scoring()
     calibration: CalibrationPlan = CalibrationPlan()
     threshold: ThresholdRule

@@ -89,8 +89,7 @@ _Result = ReadPhoto | Unreadable
 def _parallel(
     paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int
 ) -> Iterator[_Result]:
-    rule = extractor.spec.preprocess
-    at_least, white = rule.at_least(), rule.white_level
+    at_least, white = extractor.at_least(), extractor.spec.preprocess.white_level
 
     def read(path: Path) -> _Result:
         try:

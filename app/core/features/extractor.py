@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..arrays import Floats
 from ..errors import BankError, NonFiniteScore, PresetError
 from ..photo.images import DecodedImage
+from ..photo.look import WHOLE, Look
 from ..photo.preprocess import PreparedImage, Preprocess
 from .backbones import get_backbone
 from .embedding import EmbeddingNetwork
@@ -105,11 +106,15 @@ class Extractor(Protocol):
     Attributes:
         grid: (H, W) of the patches, P = H·W; (1, 1) for a global method.
         runtime: the engine; extractors that share it can embed together.
+        look: which part of each photo it sees.
     """
 
     spec: FeatureSpec
+    look: Look
     grid: tuple[int, int]
     runtime: Runtime
+
+    def at_least(self) -> tuple[int, int] | None: ...
 
     def prepare(self, image: DecodedImage) -> PreparedImage: ...
 
@@ -119,13 +124,16 @@ class Extractor(Protocol):
 
     def with_spec(self, spec: FeatureSpec) -> Extractor: ...
 
+    def looking(self, look: Look) -> Extractor: ...
+
 
 class FeatureExtractor:
     """Photos -> embeddings, by a feature spec, on a runtime."""
 
-    def __init__(self, spec: FeatureSpec, runtime: Runtime) -> None:
+    def __init__(self, spec: FeatureSpec, runtime: Runtime, look: Look = WHOLE) -> None:
         self.spec = spec
         self.runtime = runtime
+        self.look = look
         self.grid = spec.grid
         self._columns = (
             None if spec.selected_dimensions is None else np.array(spec.selected_dimensions)
@@ -160,11 +168,33 @@ class FeatureExtractor:
     def with_spec(self, spec: FeatureSpec) -> FeatureExtractor:
         """The same network under a spec of the same network key."""
         assert spec.network_key() == self.spec.network_key()
-        return FeatureExtractor(spec, self.runtime)
+        return FeatureExtractor(spec, self.runtime, self.look)
+
+    def looking(self, look: Look) -> FeatureExtractor:
+        """The same network and spec, which sees another part of each photo.
+
+        Raises:
+            PresetError: places are to be weighted, and the spec has none or cuts some off.
+        """
+        if look.record.weighted and self.spec.pooling == "global_mean":
+            raise PresetError(
+                f"a {look.record.kind} look weighs places, and features of the whole photo have "
+                'none: take a box, or pooling = "patches"'
+            )
+        if look.record.weighted and self.spec.preprocess.resize == "shorter_side_crop":
+            raise PresetError(
+                f'a {look.record.kind} look needs the whole photo: take resize = "letterbox"'
+            )
+        return FeatureExtractor(self.spec, self.runtime, look)
+
+    def at_least(self) -> tuple[int, int] | None:
+        """The (width, height) of a photo below which a reduced decode must not fall; None: in
+        full."""
+        return self.look.at_least(self.spec.preprocess.at_least())
 
     def prepare(self, image: DecodedImage) -> PreparedImage:
         """Resize, crop or pad one photo to the network's input."""
-        return self.spec.preprocess.prepare(image)
+        return self.spec.preprocess.prepare(self.look.at(image))
 
     def embed(self, images: Sequence[PreparedImage]) -> Floats:
         """The pass: B photos -> (B, P, D') float32, all the network's features.
@@ -179,6 +209,7 @@ class FeatureExtractor:
         Raises:
             NonFiniteScore: NaN or infinity among them.
             BankError: dimensions are selected that the network does not have.
+            UnsupportedImage: nothing of the photo is looked at.
         """
         rows, columns = photo.cells(self.grid)
         cells = features.reshape(*self.grid, -1)[rows, columns]
@@ -188,7 +219,9 @@ class FeatureExtractor:
             cells = cells[..., self._columns]
         if not np.isfinite(cells).all():
             raise NonFiniteScore("the network's features for this photo are not finite")
-        return Sample(np.ascontiguousarray(cells), rows.start, columns.start, self.grid)
+        content = photo.content_in(self.grid)
+        cells = np.ascontiguousarray(cells)
+        return Sample(cells, rows.start, columns.start, self.grid, content).seen_by(self.look)
 
 
 def embedding_network(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
+from ..photo.box import Box
+from ..photo.look import Look
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,60 @@ class Sample:
         top, left: row and column of the first cell in the whole grid, so that a method that
             learns each place by itself knows which place a cell is.
         grid: (H, W) cells of the whole input.
+        content: where in the grid the photo itself lies, in cells; None: where its cells do.
+        weights: (h, w) float32 in [0, 1], what each cell counts; one of 0 is not looked at: nothing
+            is learnt from it, and it has no score. None: all count alike.
     """
 
     cells: Floats = field(repr=False)
     top: int
     left: int
     grid: tuple[int, int]
+    content: Box | None = None
+    weights: Floats | None = field(default=None, repr=False)
 
     @property
     def patches(self) -> Floats:
-        """(h·w, D): the cells in rows, top to bottom."""
-        return self.cells.reshape(-1, self.cells.shape[-1])
+        """(P, D): the cells that are looked at, in rows, top to bottom."""
+        rows = self.cells.reshape(-1, self.cells.shape[-1])
+        return rows if self.weights is None else rows[self.looked.ravel()]
+
+    @cached_property
+    def looked(self) -> npt.NDArray[np.bool_]:
+        """(h, w): which cells are looked at."""
+        if self.weights is None:
+            return np.ones(self.cells.shape[:2], dtype=np.bool_)
+        return self.weights > 0
+
+    @property
+    def patch_weights(self) -> Floats | None:
+        """(P,) weights of the patches; None: all alike."""
+        return None if self.weights is None else self.weights[self.looked]
+
+    def placed(self, values: Floats) -> Floats:
+        """One value a patch, (P,) -> (h, w) float32, 0 where nothing is looked at."""
+        if self.weights is None:
+            return np.asarray(values.reshape(self.cells.shape[:2]), dtype=np.float32)
+        found = np.zeros(self.cells.shape[:2], dtype=np.float32)
+        found[self.looked] = values
+        return found
 
     @property
     def place(self) -> tuple[slice, slice]:
         """Rows and columns of the whole grid."""
         height, width = self.cells.shape[:2]
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    def seen_by(self, look: Look) -> Sample:
+        """The sample with what each of its cells counts.
+
+        Raises:
+            UnsupportedImage: nothing of the photo is looked at.
+        """
+        rows, columns = self.place
+        content = self.content or Box(columns.start, rows.start, columns.stop, rows.stop)
+        weights = look.cell_weights(self.place, content)
+        return self if weights is None else replace(self, weights=weights)
 
     def only(self, columns: npt.NDArray[np.int64]) -> Sample:
         """The same place with these dimensions alone."""

@@ -15,7 +15,8 @@ import numpy as np
 from ..arrays import Floats, Pixels
 from ..features.extractor import Extractor
 from ..methods.method import Scorer
-from ..photo.preprocess import Box, PreparedImage
+from ..photo.box import Box
+from ..photo.preprocess import PreparedImage
 
 COUNT = 4
 # Share of a normal photo's score by which a golden score may move. Measured on a CPU with banks of

@@ -55,11 +55,12 @@ def hold_out(
         others = np.flatnonzero(fold_of != fold).tolist()
         scorer = Scorer(type(method).fit(method.settings, lesson.of(others)), lesson.scoring)
         for index in np.flatnonzero(fold_of == fold).tolist():
-            cells = scorer.cells(lesson.samples[index])
-            score_map = lesson.scoring.score_map(cells)
-            found.scores[index] = lesson.scoring.image_score(cells)
+            sample = lesson.samples[index]
+            cells = scorer.cells(sample)
+            score_map = scorer.score_map(sample, cells)
+            found.scores[index] = scorer.image_score(sample, cells)
             found.peaks[index] = score_map.max()
-            found.medians[index] = np.median(score_map)
+            found.medians[index] = np.median(score_map[sample.looked])
             done += 1
             progress(done, len(lesson))
     return found

@@ -91,9 +91,12 @@ class Method(ABC):
     def score(self, sample: Sample, highest: int) -> Floats:
         """How unlike good photos each cell is: (h, w) float32, larger = more anomalous.
 
+        Cells that are not looked at may have any score. Weights are not applied here.
+
         Args:
-            highest: so many of the highest values decide the photo's score and must be right;
-                where that is quicker, the others may be too large as long as they stay below.
+            highest: so many of the highest values, times their cells' weights, decide the photo's
+                score and must be right; where that is quicker, the others may be too large as long
+                as they stay below.
 
         Raises:
             BankError: cells of another dimension, or at places that it has not learnt.
@@ -134,16 +137,28 @@ class Scorer:
     scoring: Scoring
 
     def cells(self, sample: Sample) -> Floats:
-        """(h, w) float32 scores of the cells.
+        """(h, w) float32 scores of the cells, by what they count; 0 where nothing is looked at.
 
         Raises:
             BankError: the method cannot score them.
         """
         shape = sample.cells.shape[:2]
-        cells = self.method.score(sample, self.scoring.counted(shape[0] * shape[1]))
+        cells = self.method.score(sample, self.scoring.counted(int(sample.looked.sum())))
         if cells.shape != shape:
             raise BankError(f"{self.method.kind} scored {cells.shape} cells of {shape}")
-        return cells
+        return cells if sample.weights is None else cells * sample.weights
+
+    def image_score(self, sample: Sample, cells: Floats) -> float:
+        """The photo's score, of the scores of its cells.
+
+        Raises:
+            NonFiniteScore: NaN or infinity among the cells that make it.
+        """
+        return self.scoring.image_score(cells if sample.weights is None else cells[sample.looked])
+
+    def score_map(self, sample: Sample, cells: Floats) -> Floats:
+        """(h, w) float32: the map that is shown, 0 where nothing is looked at."""
+        return self.scoring.score_map(cells, None if sample.weights is None else sample.looked)
 
     def score(self, sample: Sample) -> float:
         """The photo's score.
@@ -151,7 +166,7 @@ class Scorer:
         Raises:
             NonFiniteScore: NaN or infinity among the cells that make it.
         """
-        return self.scoring.image_score(self.cells(sample))
+        return self.image_score(sample, self.cells(sample))
 
 
 def checked(tensors: Learnt, shapes: Mapping[str, tuple[Any, int]]) -> Learnt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import gaussian_filter
 
@@ -47,9 +48,17 @@ class Scoring(BaseModel):
             raise NonFiniteScore("the score of this photo is not finite")
         return score
 
-    def score_map(self, cells: Floats) -> Floats:
-        """(h, w) scores of a photo's cells -> the (h, w) float32 map that is shown."""
+    def score_map(self, cells: Floats, looked: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """(h, w) scores of a photo's cells -> the (h, w) float32 map that is shown.
+
+        Args:
+            looked: (h, w), the cells that are looked at: smoothed among themselves, the others 0.
+        """
         if self.smoothing > 0:
             # "nearest": the rim is continued outwards; padding with 0 would hide defects there
-            cells = gaussian_filter(cells, self.smoothing, mode="nearest")
+            smooth = gaussian_filter(cells, self.smoothing, mode="nearest")
+            if looked is not None:
+                share = gaussian_filter(looked.astype(np.float32), self.smoothing, mode="nearest")
+                smooth = np.where(looked, smooth / np.maximum(share, 1e-6), 0)
+            cells = smooth
         return np.asarray(cells, dtype=np.float32)

@@ -16,7 +16,7 @@ import ctypes
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import (
@@ -30,6 +30,7 @@ from PIL import (
 )
 
 from ..errors import CorruptImage, ImageError, UnsupportedImage
+from .box import Box
 from .formats import FORMATS, Stripped, strip
 from .jpeg_pixels import decode_jpeg
 from .pixel_budget import PixelBudget
@@ -105,6 +106,7 @@ class DecodedImage:
         rgb: mode RGB; possibly a reduced decode (see `decode`'s `at_least`).
         width, height: pixels of the photo as sent, upright.
         format: one of FORMATS. mode: Pillow's, of the pixels as stored.
+        window: the part that is looked at, in pixels of the photo as sent; None: all of it.
     """
 
     rgb: Image.Image
@@ -112,6 +114,16 @@ class DecodedImage:
     height: int
     format: str
     mode: str = ""
+    window: Box | None = None
+
+    @property
+    def view(self) -> Box:
+        """The part that is looked at, in pixels of the photo as sent."""
+        return self.window or Box(0, 0, self.width, self.height)
+
+    def within(self, shares: Box) -> DecodedImage:
+        """The same photo, of which a part of the view is looked at, in shares of it."""
+        return replace(self, window=self.view.part(shares))
 
 
 def decode(

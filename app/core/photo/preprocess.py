@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .box import Box
 from .images import DecodedImage
 from .pixel_types import FULL_WHITE
 
@@ -25,24 +26,6 @@ ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
 Interpolation = Literal["bilinear", "bicubic"]
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle `[left, right) × [top, bottom)`, in pixels of whatever it lies in."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +53,12 @@ class PreparedImage:
             _centres_within(rows, height / rows, self.content.top, self.content.bottom),
             _centres_within(columns, width / columns, self.content.left, self.content.right),
         )
+
+    def content_in(self, grid: tuple[int, int]) -> Box:
+        """Where the photo lies in a patch grid over `pixels`, in cells."""
+        to_y, to_x = (n / side for n, side in zip(grid, self.pixels.shape[:2], strict=True))
+        box = self.content
+        return Box(box.left * to_x, box.top * to_y, box.right * to_x, box.bottom * to_y)
 
 
 def _centres_within(count: int, step: float, low: float, high: float) -> slice:
@@ -134,36 +123,47 @@ class Preprocess(BaseModel):
         return self._letterbox(image)
 
     def _resized(self, image: DecodedImage, width: int, height: int) -> Image.Image:
-        return image.rgb.resize((width, height), _FILTERS[self.interpolation])
+        """What is looked at of the photo, which may have been decoded at a part of its size."""
+        view, rgb = image.view, image.rgb
+        to_x, to_y = rgb.width / image.width, rgb.height / image.height
+        box = (
+            view.left * to_x,
+            view.top * to_y,
+            min(view.right * to_x, rgb.width),  # rounding must not pass the rim
+            min(view.bottom * to_y, rgb.height),
+        )
+        return rgb.resize((width, height), _FILTERS[self.interpolation], box=box)
 
     def _squash(self, image: DecodedImage) -> PreparedImage:
         size = self.input_size
         return PreparedImage(
             pixels=np.asarray(self._resized(image, size, size)),
             content=Box(0, 0, size, size),
-            source=Box(0, 0, image.width, image.height),
+            source=image.view,
         )
 
     def _shorter_side_crop(self, image: DecodedImage) -> PreparedImage:
         assert self.resize_size is not None
-        size, shorter = self.input_size, min(image.width, image.height)
+        view = image.view
+        size, shorter = self.input_size, min(view.width, view.height)
         # The longer side is truncated and the crop's corner rounded, as torchvision does.
-        width = int(self.resize_size * image.width / shorter)
-        height = int(self.resize_size * image.height / shorter)
+        width = int(self.resize_size * view.width / shorter)
+        height = int(self.resize_size * view.height / shorter)
         left, top = round((width - size) / 2), round((height - size) / 2)
         resized = self._resized(image, width, height)
-        to_x, to_y = image.width / width, image.height / height
+        cut = Box(left / width, top / height, (left + size) / width, (top + size) / height)
         return PreparedImage(
             pixels=np.asarray(resized.crop((left, top, left + size, top + size))),
             content=Box(0, 0, size, size),
-            source=Box(left * to_x, top * to_y, (left + size) * to_x, (top + size) * to_y),
+            source=view.part(cut),
         )
 
     def _letterbox(self, image: DecodedImage) -> PreparedImage:
         size = self.input_size
-        scale = size / max(image.width, image.height)
-        width = max(1, round(image.width * scale))
-        height = max(1, round(image.height * scale))
+        view = image.view
+        scale = size / max(view.width, view.height)
+        width = max(1, round(view.width * scale))
+        height = max(1, round(view.height * scale))
         left, top = (size - width) // 2, (size - height) // 2
         # Padded with the photo's own edge pixels: a flat bar would put a hard edge next to the
         # photo, and the patches along it would carry that edge.
@@ -175,5 +175,5 @@ class Preprocess(BaseModel):
         return PreparedImage(
             pixels=pixels,
             content=Box(left, top, left + width, top + height),
-            source=Box(0, 0, image.width, image.height),
+            source=view,
         )

@@ -22,6 +22,7 @@ from ..files import PARTIAL, to_disk, write_whole
 from ..judging.calibration import Calibration, Fixed, Quantile, Rule
 from ..judging.golden import Golden
 from ..methods.method import Method, Scorer
+from ..photo.look import WHOLE, Look
 from . import schema3, signing
 from .clearing import prune
 from .manifest import (
@@ -74,6 +75,7 @@ class Artifact:
         method: what was learnt.
         peaks: (n,) float32, the highest patch scores of the calibration maps.
         golden: photos with known scores.
+        look: which part of a photo is judged.
     """
 
     manifest: Manifest
@@ -81,6 +83,7 @@ class Artifact:
     calibration: Calibration
     peaks: Floats = field(repr=False)
     golden: Golden = field(repr=False)
+    look: Look = WHOLE
 
     @property
     def scorer(self) -> Scorer:
@@ -95,6 +98,7 @@ class Artifact:
             golden_pixels=self.golden.pixels,
             golden_content=self.golden.content,
             golden_scores=self.golden.scores,
+            look_weights=self.look.weights,
         )
 
 
@@ -250,7 +254,10 @@ def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
     if method.facts() != chosen.facts:
         raise ArtifactError(f"what was learnt is {method.facts()}, not what the manifest says")
     calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
-    return Artifact(manifest, method, calibration, tensors.calibration_peaks, golden)
+    if manifest.look.weighted != (tensors.look_weights is not None):
+        raise ArtifactError(f"the bank's look is {manifest.look.kind}, its weights are not")
+    look = Look(manifest.look, tensors.look_weights)
+    return Artifact(manifest, method, calibration, tensors.calibration_peaks, golden, look)
 
 
 def read_manifest(models: Path, category: str, version: str) -> Manifest:

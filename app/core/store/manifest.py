@@ -14,6 +14,7 @@ from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodRecord
 from ..methods.scoring import Scoring
+from ..photo.look import LookRecord
 from . import schema3
 
 MANIFEST = "manifest.json"
@@ -101,6 +102,7 @@ class Manifest(_Frozen):
     preset: str
     features: FeatureSpec
     method: MethodRecord
+    look: LookRecord = LookRecord()
     scoring: Scoring
     threshold: ThresholdRecord
     anomaly_map: MapScale

@@ -16,6 +16,7 @@ from safetensors.numpy import save as render_safetensors
 
 from ..arrays import Floats, Pixels
 from ..errors import ArtifactError
+from ..photo.look import MOST_WEIGHTS
 
 _TYPES = {"golden_pixels": np.uint8}  # float32 where not named
 # Of what a method has learnt. Nothing else needs to be read from an untrusted file.
@@ -32,6 +33,7 @@ class Tensors:
     Attributes:
         method: by name, as `Method.tensors` gave them; stored as `method.<name>`.
         calibration_scores, calibration_peaks: (n,) float32.
+        look_weights: (m, n) float32 in [0, 1], of the look; None where it has none.
         golden_pixels: (G, H, W, 3) uint8. golden_content: (G, 4) float32. golden_scores: (G,)
             float32.
     """
@@ -42,11 +44,13 @@ class Tensors:
     golden_pixels: Pixels
     golden_content: Floats
     golden_scores: Floats
+    look_weights: Floats | None = None
 
     def render(self) -> bytes:
         """As a safetensors file."""
         given = {f"{_METHOD}{name}": tensor for name, tensor in self.method.items()}
-        given |= {name: getattr(self, name) for name in _OWN}
+        own = {name: getattr(self, name) for name in _OWN}
+        given |= {name: tensor for name, tensor in own.items() if tensor is not None}
         return render_safetensors({n: np.ascontiguousarray(t) for n, t in given.items()})
 
     @classmethod
@@ -67,7 +71,7 @@ class Tensors:
             raise ArtifactError(f"bank.safetensors cannot be read: {exc}") from exc
         stored = {renamed.get(name, name): tensor for name, tensor in stored.items()}
         own = {name: stored.pop(name) for name in _OWN if name in stored}
-        if missing := sorted(_OWN - set(own)):
+        if missing := sorted(_OWN - _OPTIONAL - set(own)):
             raise ArtifactError(f"bank.safetensors lacks {missing}")
         if extra := sorted(name for name in stored if not _NAME.fullmatch(name)):
             raise ArtifactError(f"bank.safetensors holds {extra}, which no bank has")
@@ -92,9 +96,19 @@ class Tensors:
             raise ArtifactError("the golden photos' boxes and scores are not theirs")
         if not (np.isfinite(self.golden_content).all() and np.isfinite(self.golden_scores).all()):
             raise ArtifactError("the golden photos' boxes and scores must be finite")
+        if self.look_weights is not None:
+            _check_weights(self.look_weights)
 
 
 _OWN = frozenset(Tensors.__dataclass_fields__) - {"method"}
+_OPTIONAL = frozenset({"look_weights"})
+
+
+def _check_weights(weights: Floats) -> None:
+    if weights.ndim != 2 or not 0 < weights.size <= MOST_WEIGHTS:
+        raise ArtifactError(f"weights of a look are (m, n), not {weights.shape}")
+    if not (np.isfinite(weights).all() and weights.min() >= 0 and 0 < weights.max() <= 1):
+        raise ArtifactError("the weights of a look must lie between 0 and 1, and not all be 0")
 
 
 def _check_type(name: str, tensor: npt.NDArray[Any], allowed: Sequence[type[np.generic]]) -> None:

@@ -83,8 +83,8 @@ class Knn(Method):
         return cls(settings, bank)
 
     def score(self, sample: Sample, highest: int) -> Floats:
-        patches = self.search.patch_scores(sample.patches, highest)
-        return patches.reshape(sample.cells.shape[:2])
+        weights = sample.patch_weights
+        return sample.placed(self.search.patch_scores(sample.patches, highest, weights))
 
     def leave_one_out(self, lesson: Lesson) -> Floats | None:
         """Where the bank holds each sample as one vector, its own group's are passed over."""
@@ -100,7 +100,7 @@ class Knn(Method):
             return self
         every = max(1, len(lesson) // _SEARCH_SAMPLE)  # the plan of a bank depends on which
         chosen = range(0, len(lesson), every)[:_SEARCH_SAMPLE]
-        photos = (lesson.samples[index].patches for index in chosen)
+        photos = [(s.patches, s.patch_weights) for s in (lesson.samples[i] for i in chosen)]
         found = plan_search(self.bank, lesson.scoring, photos, self._settings.seed)
         settings = self._settings.model_copy(update={"search": found.plan})
         return type(self)(settings, self.bank, found.lists)

@@ -69,11 +69,12 @@ class PatchSearch:
     plan: SearchPlan = EXACT
     lists: InvertedLists | None = None
 
-    def patch_scores(self, patches: Floats, highest: int) -> Floats:
+    def patch_scores(self, patches: Floats, highest: int, weights: Floats | None = None) -> Floats:
         """(P, D) float32 patches of one photo -> (P,) float32 mean distances to k neighbours.
 
         Args:
             highest: so many of the highest are thorough ones.
+            weights: (P,) by which the highest are chosen, at most 1; not applied to the scores.
 
         Raises:
             BankError: patches of another dimension.
@@ -84,10 +85,11 @@ class PatchSearch:
         nearness = self.lists.nearness(patches)
         scores = self.lists.nearest(patches, nearness, self.plan.probes)
         thorough = np.zeros(len(patches), dtype=bool)
-        while not thorough[top := _highest(scores, highest)].all():
+        by = np.float32(1) if weights is None else weights
+        while not thorough[top := _highest(scores * by, highest)].all():
             # With those that come next, which will be needed when some of the highest fall. Of
             # equal scores the two may be other ones: `top` itself must be among them.
-            ahead = np.union1d(top, _highest(scores, highest + highest // 2))
+            ahead = np.union1d(top, _highest(scores * by, highest + highest // 2))
             todo = ahead[~thorough[ahead]]
             scores[todo] = self.lists.nearest(
                 patches[todo], nearness[todo], self.plan.thorough_probes
@@ -102,14 +104,17 @@ class PatchSearch:
 
 
 def plan_search(
-    bank: MemoryBank, scoring: Scoring, photos: Iterable[Floats], seed: int
+    bank: MemoryBank,
+    scoring: Scoring,
+    photos: Iterable[tuple[Floats, Floats | None]],
+    seed: int,
 ) -> PatchSearch:
     """The search for the nearest of a bank's patches, measured against the exact one.
 
     Args:
         scoring: how a photo's patches make its score, which must keep its order.
-        photos: (P, D) float32 patches of good photos, a few dozen; with too few to compare the
-            searches it is the exact one.
+        photos: (P, D) float32 patches of good photos and their (P,) weights, a few dozen; with too
+            few to compare the searches it is the exact one.
         seed: of the lists' k-means.
     """
     exact = PatchSearch(bank)
@@ -120,8 +125,11 @@ def plan_search(
         return exact
 
     def scores(search: PatchSearch) -> Doubles:
-        found = [search.patch_scores(p, scoring.counted(len(p))) for p in sample]
-        return np.array([scoring.image_score(patches) for patches in found])
+        found = []
+        for patches, weights in sample:
+            raw = search.patch_scores(patches, scoring.counted(len(patches)), weights)
+            found.append(scoring.image_score(raw if weights is None else raw * weights))
+        return np.array(found)
 
     wanted = scores(exact)
     # About 4·√N lists: the matrix product with the centroids costs a fraction of a look into lists.

@@ -1,0 +1,162 @@
+"""`[look]` of a preset: which part of the photos is judged, found when the bank is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..arrays import Floats
+from ..errors import ImageError, PresetError
+from ..features.sample import Sample, Samples
+from ..photo.box import Box
+from ..photo.images import decode
+from ..photo.look import WHOLE, Look, LookRecord, Shares, overlaps
+from .prior import Prior, learn_prior
+
+# Places of a mask along its longer side: a quarter of a patch of 32 × 32, or finer.
+_MASK_SIDE = 128
+
+Point = tuple[float, float]
+
+
+class _Choice(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LookWhole(_Choice):
+    """All of each photo."""
+
+    kind: Literal["whole"] = "whole"
+
+    def seen(self) -> Look:
+        """What is known of the look before a photo is read."""
+        return WHOLE
+
+
+class LookBox(_Choice):
+    """A rectangle, to which each photo is cropped.
+
+    Attributes:
+        box: left, top, right, bottom, shares of the upright photo.
+    """
+
+    kind: Literal["box"]
+    box: Shares
+
+    def seen(self) -> Look:
+        return Look(LookRecord(kind="box", box=self.box))
+
+
+class LookMask(_Choice):
+    """Places that a person marked.
+
+    Attributes:
+        file: an image of the photo's shape, white where to look.
+        polygon: in its place, corners in shares of the upright photo.
+        box: crop to it, too; the mask stays one of the whole photo.
+    """
+
+    kind: Literal["mask"]
+    file: Path | None = None
+    polygon: tuple[Point, ...] | None = Field(default=None, min_length=3, max_length=1000)
+    box: Shares | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> LookMask:
+        if (self.file is None) == (self.polygon is None):
+            raise ValueError("a mask is a file or a polygon, one of the two")
+        if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in self.polygon or ()):
+            raise ValueError("a polygon's corners are shares of the photo, from 0 to 1")
+        return self
+
+    def seen(self) -> Look:
+        """
+        Raises:
+            PresetError: the mask cannot be read, or marks nothing.
+        """
+        marked = _drawn(self.polygon) if self.polygon is not None else _read(self.file)
+        if self.box is not None:
+            marked = _cropped(marked, Box(*self.box))
+        if not marked.any():
+            raise PresetError("the mask marks nothing that could be looked at")
+        return Look(LookRecord(kind="mask", box=self.box), marked)
+
+
+class LookLearned(_Choice):
+    """Places weighted by a prior that is learnt from the good photos (`prior.py`).
+
+    Attributes:
+        power: a place's weight is its probability to that power.
+        least: places of a lower probability are not looked at.
+        box: crop to it first.
+    """
+
+    kind: Literal["learned"]
+    power: float = Field(default=0.5, gt=0.0, le=4.0)
+    least: float = Field(default=0.25, ge=0.0, lt=1.0)
+    box: Shares | None = None
+
+    def seen(self) -> Look:
+        return WHOLE if self.box is None else Look(LookRecord(kind="box", box=self.box))
+
+    def learnt(self, samples: Samples) -> tuple[Look, Prior]:
+        """The look, from good photos of which all is seen that `seen` shows."""
+        prior = learn_prior(samples)
+        probability = np.clip(prior.probability, 0, 1)
+        least = min(self.least, float(probability.max()))
+        weights = np.where(probability >= least, probability**self.power, 0).astype(np.float32)
+        return Look(LookRecord(kind="learned", box=self.box), weights), prior
+
+
+@dataclass(frozen=True)
+class Looked(Samples):
+    """Samples of whole photos as a look shows them."""
+
+    samples: Samples
+    look: Look
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index].seen_by(self.look)
+
+
+LookChoice = Annotated[LookWhole | LookBox | LookMask | LookLearned, Field(discriminator="kind")]
+
+
+def _read(file: Path | None) -> Floats:
+    """A mask image -> (m, n) float32, the share of each place that is white."""
+    assert file is not None
+    try:
+        image = decode(file.read_bytes()).rgb.convert("L")
+    except OSError as exc:
+        raise PresetError(f"the mask {file} cannot be read: {exc.strerror}") from exc
+    except ImageError as exc:
+        raise PresetError(f"the mask {file} cannot be read: {exc}") from exc
+    white = (np.asarray(image) > 127).astype(np.float32)
+    scale = min(1.0, _MASK_SIDE / max(white.shape))
+    return _averaged(white, tuple(max(1, round(side * scale)) for side in white.shape))
+
+
+def _drawn(corners: tuple[Point, ...]) -> Floats:
+    side = 4 * _MASK_SIDE
+    image = Image.new("L", (side, side))
+    ImageDraw.Draw(image).polygon([(x * side, y * side) for x, y in corners], fill=1)
+    return _averaged(np.asarray(image, dtype=np.float32), (_MASK_SIDE, _MASK_SIDE))
+
+
+def _averaged(values: Floats, shape: tuple[int, ...], part: Box = Box(0, 0, 1, 1)) -> Floats:
+    """A part of a grid of values -> another grid over it, by area."""
+    rows = overlaps(np.linspace(part.top, part.bottom, shape[0] + 1), values.shape[0])
+    columns = overlaps(np.linspace(part.left, part.right, shape[1] + 1), values.shape[1])
+    return np.asarray(np.clip(rows @ values @ columns.T, 0, 1), dtype=np.float32)
+
+
+def _cropped(marked: Floats, box: Box) -> Floats:
+    return _averaged(marked, marked.shape, box)

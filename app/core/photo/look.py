@@ -1,0 +1,135 @@
+"""Look: which part of a photo is judged, and how much each place of it counts.
+
+    whole    all of it
+    box      a rectangle; the photo is cropped to it first, so that the goods fill the input
+    mask     places that a person marked; the others are not looked at
+    learned  places weighted by how likely they show the goods, learnt from good photos
+
+All in shares of the upright photo, from 0 at the left and the top to 1, so that a look fits photos
+of any size. A mask or weights are given over the box where there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+from ..arrays import Doubles, Floats
+from ..errors import UnsupportedImage
+from .box import Box
+from .images import DecodedImage
+
+LookKind = Literal["whole", "box", "mask", "learned"]
+
+# A thinner box would be a few pixels of a phone's photo.
+_THINNEST = 0.02
+# Places that are weighted: a mask is kept at that many, 256 KiB.
+MOST_WEIGHTS = 1 << 16
+# Of a cell, the share that a mask must cover for the cell to be looked at.
+_COVERED = 0.5
+
+
+def _check_box(value: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = value
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ValueError(
+            f"a box is [left, top, right, bottom] in shares of the photo, 0 to 1, not {list(value)}"
+        )
+    if min(right - left, bottom - top) < _THINNEST:
+        raise ValueError(f"the box is thinner than {_THINNEST:.0%} of the photo")
+    return value
+
+
+Shares = Annotated[tuple[float, float, float, float], AfterValidator(_check_box)]
+
+
+class LookRecord(BaseModel):
+    """What a manifest says of a look; its weights lie beside the bank's numbers.
+
+    Attributes:
+        box: left, top, right, bottom, shares of the upright photo; None: all of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: LookKind = "whole"
+    box: Shares | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> LookRecord:
+        if self.kind == "box" and self.box is None:
+            raise ValueError("a look of kind box needs the box")
+        if self.kind == "whole" and self.box is not None:
+            raise ValueError("a look of kind whole has no box")
+        return self
+
+    @property
+    def weighted(self) -> bool:
+        """Whether places count differently."""
+        return self.kind in ("mask", "learned")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Which part of a photo is judged. Immutable; safe to share between threads.
+
+    Attributes:
+        weights: (m, n) float32 in [0, 1] over the box, what each place counts; 0: it is not looked
+            at. None: all counts alike.
+    """
+
+    record: LookRecord = field(default_factory=LookRecord)
+    weights: Floats | None = field(default=None, repr=False)
+
+    def at(self, image: DecodedImage) -> DecodedImage:
+        """The photo, to be seen through the box alone."""
+        return image if self.record.box is None else image.within(Box(*self.record.box))
+
+    def at_least(self, side: tuple[int, int] | None) -> tuple[int, int] | None:
+        """The (width, height) that the whole photo must have for its box to have `side`."""
+        if side is None or self.record.box is None:
+            return side
+        box = Box(*self.record.box)
+        return int(np.ceil(side[0] / box.width)), int(np.ceil(side[1] / box.height))
+
+    def cell_weights(self, place: tuple[slice, slice], content: Box) -> Floats | None:
+        """(h, w) float32: what each of a photo's cells counts; None: all alike.
+
+        A cell counts as the mean of the weights over its area; under a mask, fully or not at all.
+
+        Args:
+            place: rows and columns of the cells in the grid.
+            content: where in the grid the photo lies, in cells.
+
+        Raises:
+            UnsupportedImage: no cell counts.
+        """
+        if self.weights is None:
+            return None
+        rows, columns = (np.arange(part.start, part.stop + 1) for part in place)
+        of_rows = overlaps((rows - content.top) / content.height, self.weights.shape[0])
+        of_columns = overlaps((columns - content.left) / content.width, self.weights.shape[1])
+        found = of_rows @ self.weights @ of_columns.T
+        if self.record.kind == "mask":
+            found = np.where(found >= min(_COVERED, float(found.max())), found > 0, 0)
+        if not found.any():
+            raise UnsupportedImage("nothing of the photo is looked at: its masks cover all of it")
+        return np.asarray(found, dtype=np.float32)
+
+
+WHOLE = Look()
+
+
+def overlaps(edges: Doubles, bins: int) -> Floats:
+    """(k, bins) float32: of each interval between k + 1 edges, the shares in equal bins of [0, 1].
+
+    What of an interval lies outside is passed over.
+    """
+    edges = np.clip(edges, 0, 1) * bins
+    low, high = edges[:-1, None], edges[1:, None]
+    start = np.arange(bins)[None, :]
+    length = np.clip(np.minimum(high, start + 1) - np.maximum(low, start), 0, None)
+    return np.asarray(length / np.maximum(high - low, 1e-9), dtype=np.float32)
