@@ -100,8 +100,14 @@ class Knn(Method):
             return self
         every = max(1, len(lesson) // _SEARCH_SAMPLE)  # the plan of a bank depends on which
         chosen = range(0, len(lesson), every)[:_SEARCH_SAMPLE]
-        photos = [(s.patches, s.patch_weights) for s in (lesson.samples[i] for i in chosen)]
-        found = plan_search(self.bank, lesson.scoring, photos, self._settings.seed)
+        photos = [lesson.samples[index] for index in chosen]
+        found = plan_search(
+            self.bank,
+            lesson.scoring,
+            [photo.patches for photo in photos],
+            self._settings.seed,
+            weights=[photo.patch_weights for photo in photos],
+        )
         settings = self._settings.model_copy(update={"search": found.plan})
         return type(self)(settings, self.bank, found.lists)
 

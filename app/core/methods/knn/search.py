@@ -9,7 +9,7 @@ below, the map shows the bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -106,29 +106,32 @@ class PatchSearch:
 def plan_search(
     bank: MemoryBank,
     scoring: Scoring,
-    photos: Iterable[tuple[Floats, Floats | None]],
+    photos: Iterable[Floats],
     seed: int,
+    *,
+    weights: Sequence[Floats | None] | None = None,
 ) -> PatchSearch:
     """The search for the nearest of a bank's patches, measured against the exact one.
 
     Args:
         scoring: how a photo's patches make its score, which must keep its order.
-        photos: (P, D) float32 patches of good photos and their (P,) weights, a few dozen; with too
-            few to compare the searches it is the exact one.
-        seed: of the lists' k-means.
+        photos: (P, D) float32 patches of good photos, a few dozen; with too few to compare the
+            searches it is the exact one.
+        seed: of the lists' k-means. weights: (P,) of each photo's patches; None: all alike.
     """
     exact = PatchSearch(bank)
     if len(bank) < SMALLEST_LISTED:
         return exact
     sample = list(photos)
+    counts = weights or [None] * len(sample)
     if len(sample) < FEWEST_PHOTOS:
         return exact
 
     def scores(search: PatchSearch) -> Doubles:
         found = []
-        for patches, weights in sample:
-            raw = search.patch_scores(patches, scoring.counted(len(patches)), weights)
-            found.append(scoring.image_score(raw if weights is None else raw * weights))
+        for patches, count in zip(sample, counts, strict=True):
+            raw = search.patch_scores(patches, scoring.counted(len(patches)), count)
+            found.append(scoring.image_score(raw if count is None else raw * count))
         return np.array(found)
 
     wanted = scores(exact)
