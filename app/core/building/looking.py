@@ -92,13 +92,14 @@ class LookLearned(_Choice):
 
     Attributes:
         power: a place's weight is its probability to that power.
-        least: places of a lower probability are not looked at.
+        least: places of a lower probability have no score. The bank learns from them all the same:
+            goods are not always where they mostly are, and what is then seen there must be known.
         box: crop to it first.
     """
 
     kind: Literal["learned"]
     power: float = Field(default=0.5, gt=0.0, le=4.0)
-    least: float = Field(default=0.25, ge=0.0, lt=1.0)
+    least: float = Field(default=0.5, ge=0.0, lt=1.0)
     box: Shares | None = None
 
     def seen(self) -> Look:

@@ -58,7 +58,7 @@ def highest_std_dimensions(samples: Samples, kept: int) -> Indices:
 
     Two passes over the samples: they may not fit into memory together.
     """
-    count = sum(len(sample.patches) for sample in samples)
+    count = sum(len(sample.teaching) for sample in samples)
     mean = _sum_over(samples, lambda patches: patches) / count
     squares = _sum_over(samples, lambda patches: np.square(patches - mean))
     return np.sort(np.argsort(-np.sqrt(squares / count), kind="stable")[:kept])
@@ -67,5 +67,5 @@ def highest_std_dimensions(samples: Samples, kept: int) -> Indices:
 def _sum_over(samples: Samples, term: Callable[[Floats], Floats | Doubles]) -> Doubles:
     total = np.zeros(samples[0].cells.shape[-1])
     for sample in samples:
-        total += term(sample.patches).sum(axis=0, dtype=np.float64)
+        total += term(sample.teaching).sum(axis=0, dtype=np.float64)
     return total

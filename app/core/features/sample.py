@@ -25,8 +25,9 @@ class Sample:
             learns each place by itself knows which place a cell is.
         grid: (H, W) cells of the whole input.
         content: where in the grid the photo itself lies, in cells; None: where its cells do.
-        weights: (h, w) float32 in [0, 1], what each cell counts; one of 0 is not looked at: nothing
-            is learnt from it, and it has no score. None: all count alike.
+        weights: (h, w) float32 in [0, 1], what each cell counts; one of 0 is not looked at: it has
+            no score. None: all count alike.
+        all_teach: whether cells that are not looked at are learnt from all the same.
     """
 
     cells: Floats = field(repr=False)
@@ -35,12 +36,18 @@ class Sample:
     grid: tuple[int, int]
     content: Box | None = None
     weights: Floats | None = field(default=None, repr=False)
+    all_teach: bool = False
 
     @property
     def patches(self) -> Floats:
         """(P, D): the cells that are looked at, in rows, top to bottom."""
         rows = self.cells.reshape(-1, self.cells.shape[-1])
         return rows if self.weights is None else rows[self.looked.ravel()]
+
+    @property
+    def teaching(self) -> Floats:
+        """(P, D): the cells that a method learns from, in the same order."""
+        return self.cells.reshape(-1, self.cells.shape[-1]) if self.all_teach else self.patches
 
     @cached_property
     def looked(self) -> npt.NDArray[np.bool_]:
@@ -77,7 +84,9 @@ class Sample:
         rows, columns = self.place
         content = self.content or Box(columns.start, rows.start, columns.stop, rows.stop)
         weights = look.cell_weights(self.place, content)
-        return self if weights is None else replace(self, weights=weights)
+        if weights is None:
+            return self
+        return replace(self, weights=weights, all_teach=look.record.kind == "learned")
 
     def only(self, columns: npt.NDArray[np.int64]) -> Sample:
         """The same place with these dimensions alone."""

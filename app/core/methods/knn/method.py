@@ -170,7 +170,7 @@ def bank_of_samples(
     patches = _cells(samples)
     size = settings.size(patches)
     if size == patches:
-        return MemoryBank(np.concatenate([sample.patches for sample in samples]))
+        return MemoryBank(np.concatenate([sample.teaching for sample in samples]))
     width = samples[0].cells.shape[-1] * 4
     # Never more rows than there are to hold, never fewer than a reduction needs to free half.
     rows = max(min(_BUFFER_BYTES // width, patches), 2 * size)
@@ -178,10 +178,10 @@ def bank_of_samples(
         size, seed=settings.seed, buffer_bytes=rows * width, progress=progress
     )
     for sample in samples:
-        coreset.add(sample.patches)
+        coreset.add(sample.teaching)
     vectors, _ = coreset.finish(size)
     return MemoryBank(vectors)
 
 
 def _cells(samples: Samples) -> int:
-    return sum(len(sample.patches) for sample in samples)
+    return sum(len(sample.teaching) for sample in samples)
