@@ -69,8 +69,23 @@ def main(
             "sku (six digits, the first three), none, or a CSV FILE of file name and group."
         ),
     ] = "auto",
+    look: Annotated[
+        str | None,
+        typer.Option(
+            help="Which part of the photos is judged, in place of the preset's: whole, box, mask, "
+            "or learned (where the goods are, as the good photos tell)."
+        ),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help="Crop photos to left,top,right,bottom, in shares: 0.2,0.1,0.8,0.9."),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="An image of a photo's shape, white where to look.")
+    ] = None,
 ) -> None:
     """Build a bank and a threshold per category from good photos."""
+    from ..core.building import looking
     from ..core.building.build import build_bank
     from ..core.building.groups import group_rule
     from ..core.building.preset import load_preset
@@ -90,6 +105,8 @@ def main(
         if (reason := misplaced(models)) is not None:
             raise stop(reason)
         method = load_preset(preset)
+        if (wanted := looking.chosen(look, box, mask)) is not None:
+            method = method.model_copy(update={"look": wanted})
         grouped = group_rule(groups)
         names, failed = chosen(data, category)
         place = choose_device(device)

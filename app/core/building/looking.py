@@ -8,14 +8,21 @@ from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from ..arrays import Floats
 from ..errors import ImageError, PresetError
 from ..features.sample import Sample, Samples
 from ..photo.box import Box
-from ..photo.images import decode
 from ..photo.look import WHOLE, Look, LookRecord, Shares, overlaps
+from ..photo.masks import marked_in
 from .prior import Prior, learn_prior
 
 # Places of a mask along its longer side: a quarter of a patch of 32 × 32, or finer.
@@ -129,18 +136,66 @@ class Looked(Samples):
 
 
 LookChoice = Annotated[LookWhole | LookBox | LookMask | LookLearned, Field(discriminator="kind")]
+_ANY: TypeAdapter[LookChoice] = TypeAdapter(LookChoice)
+
+
+def chosen(kind: str | None, box: str | None, mask: Path | None) -> LookChoice | None:
+    """The look that a person asks for by options; None: the preset's.
+
+    Args:
+        kind: whole, box, mask or learned; None: as box and mask say.
+        box: `left,top,right,bottom` in shares of the photo.
+
+    Raises:
+        PresetError: options that say nothing, or contradict each other.
+    """
+    if kind is None:
+        kind = "mask" if mask is not None else "box" if box is not None else None
+        if kind is None:
+            return None
+    values: dict[str, object] = {"kind": kind}
+    if box is not None:
+        values["box"] = _corners(box)
+    if mask is not None:
+        values["file"] = mask
+    try:
+        return _ANY.validate_python(values)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        field = str(first["loc"][-1]) if first["loc"] else "look"
+        option = {"file": "mask"}.get(field, field)
+        if first["type"] == "missing":
+            reason = f"a {kind} look needs --{option}"
+        elif first["type"] == "extra_forbidden":
+            reason = f"a {kind} look takes no --{option}"
+        elif first["type"] == "union_tag_invalid":
+            reason = f"--look is whole, box, mask or learned, not {kind}"
+        else:
+            reason = str(first["msg"]).removeprefix("Value error, ")
+        raise PresetError(reason) from exc
+
+
+def _corners(box: str) -> list[float]:
+    try:
+        corners = [float(corner) for corner in box.split(",")]
+    except ValueError:
+        corners = []
+    if len(corners) != 4:
+        raise PresetError(
+            f"--box is left,top,right,bottom in shares of the photo, as 0.2,0.1,0.8,0.9, not {box}"
+        )
+    return corners
 
 
 def _read(file: Path | None) -> Floats:
     """A mask image -> (m, n) float32, the share of each place that is white."""
     assert file is not None
     try:
-        image = decode(file.read_bytes()).rgb.convert("L")
+        white = marked_in(file).astype(np.float32)
     except OSError as exc:
         raise PresetError(f"the mask {file} cannot be read: {exc.strerror}") from exc
     except ImageError as exc:
         raise PresetError(f"the mask {file} cannot be read: {exc}") from exc
-    white = (np.asarray(image) > 127).astype(np.float32)
     scale = min(1.0, _MASK_SIDE / max(white.shape))
     return _averaged(white, tuple(max(1, round(side * scale)) for side in white.shape))
 

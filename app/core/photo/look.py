@@ -3,7 +3,7 @@
     whole    all of it
     box      a rectangle; the photo is cropped to it first, so that the goods fill the input
     mask     places that a person marked; the others are not looked at
-    learned  places weighted by how likely they show the goods, as good photos tell; all teach the bank
+    learned  places weighted by how likely they show the goods; all of them teach the bank
 
 All in shares of the upright photo, from 0 at the left and the top to 1, so that a look fits photos
 of any size. A mask or weights are given over the box where there is one.

@@ -43,7 +43,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Marks:
     files = photos_below(path).photos if path.is_dir() else [path]
     united: Marks | None = None
     for file in files:
-        marks = _read(file)
+        marks = marked_in(file)
         width, height = marks.shape[1], marks.shape[0]
         if abs(width * size[1] - height * size[0]) > sum(size) or (
             united is not None and united.shape != marks.shape
@@ -55,7 +55,12 @@ def read_mask(path: Path, size: tuple[int, int]) -> Marks:
     return united
 
 
-def _read(file: Path) -> Marks:
+def marked_in(file: Path) -> Marks:
+    """(h, w) bool: what one file marks, be it nothing.
+
+    Raises:
+        ImageError, OSError: it cannot be read.
+    """
     picture = decode(file.read_bytes(), convert=_marked).rgb
     return np.asarray(picture, dtype=np.uint8) > 0
 

@@ -25,6 +25,9 @@ from .pixel_types import FULL_WHITE
 ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
 Interpolation = Literal["bilinear", "bicubic"]
 
+# Less than this of a pixel is the rounding of a box, not its size.
+_HAIR = 1e-6
+
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -124,15 +127,22 @@ class Preprocess(BaseModel):
 
     def _resized(self, image: DecodedImage, width: int, height: int) -> Image.Image:
         """What is looked at of the photo, which may have been decoded at a part of its size."""
-        view, rgb = image.view, image.rgb
-        to_x, to_y = rgb.width / image.width, rgb.height / image.height
-        box = (
-            view.left * to_x,
-            view.top * to_y,
-            min(view.right * to_x, rgb.width),  # rounding must not pass the rim
-            min(view.bottom * to_y, rgb.height),
+        rgb, scale = image.rgb, _FILTERS[self.interpolation]
+        if image.window is None:
+            return rgb.resize((width, height), scale)
+        view, to_x, to_y = image.window, rgb.width / image.width, rgb.height / image.height
+        box = (view.left * to_x, view.top * to_y, view.right * to_x, view.bottom * to_y)
+        # Cut out first: Pillow's filters would reach beyond the box.
+        left, top = math.floor(box[0] + _HAIR), math.floor(box[1] + _HAIR)
+        right, bottom = math.ceil(box[2] - _HAIR), math.ceil(box[3] - _HAIR)
+        cut = rgb.crop((left, top, min(right, rgb.width), min(bottom, rgb.height)))
+        inner = (
+            max(0.0, box[0] - left),
+            max(0.0, box[1] - top),
+            min(box[2] - left, cut.width),
+            min(box[3] - top, cut.height),
         )
-        return rgb.resize((width, height), _FILTERS[self.interpolation], box=box)
+        return cut.resize((width, height), scale, box=inner)
 
     def _squash(self, image: DecodedImage) -> PreparedImage:
         size = self.input_size
