@@ -31,9 +31,8 @@ from ..photo.images import MAX_PIXELS
 from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
-from . import levels
+from . import levels, looking
 from .groups import Grouping, GroupRule, group
-from .looking import Looked, LookLearned
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
@@ -112,7 +111,7 @@ def build_bank(
         different = Chosen(spool, seen.places(kept))
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
-        looked, extractor = _looked(different, preset, extractor)
+        looked, extractor = looking.through(preset.look, different, extractor)
         samples, extractor = _selected(looked, preset, extractor)
         learnt = _learn(samples, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
@@ -178,16 +177,6 @@ def _learn(
     # As whoever loads the bank gets it: a method that does not come back is found out now.
     stored = type(served).load(served.settings, served.tensors())
     return _Learnt(stored, held_out, warnings)
-
-
-def _looked(
-    spool: Samples, preset: Preset, extractor: FeatureExtractor
-) -> tuple[Samples, FeatureExtractor]:
-    """What a look that is learnt leaves of the samples, and of the features to come."""
-    if not isinstance(preset.look, LookLearned):
-        return spool, extractor
-    look, _ = preset.look.learnt(spool)
-    return Looked(spool, look), extractor.looking(look)
 
 
 def _selected(

@@ -19,6 +19,7 @@ from pydantic import (
 
 from ..arrays import Floats
 from ..errors import ImageError, PresetError
+from ..features.extractor import FeatureExtractor
 from ..features.sample import Sample, Samples
 from ..photo.box import Box
 from ..photo.look import WHOLE, Look, LookRecord, Shares, overlaps
@@ -133,6 +134,17 @@ class Looked(Samples):
 
     def __getitem__(self, index: int) -> Sample:
         return self.samples[index].seen_by(self.look)
+
+
+def through(
+    choice: LookChoice, samples: Samples, extractor: FeatureExtractor
+) -> tuple[Samples, FeatureExtractor]:
+    """What a look leaves of samples that were made through `choice.seen()`, and the extractor of
+    those to come."""
+    if not isinstance(choice, LookLearned):
+        return samples, extractor
+    look, _ = choice.learnt(samples)
+    return Looked(samples, look), extractor.looking(look)
 
 
 LookChoice = Annotated[LookWhole | LookBox | LookMask | LookLearned, Field(discriminator="kind")]
