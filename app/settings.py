@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         le=1000,
         description="on a GPU: how long a photo waits for others to share its pass",
     )
+    cameras: Expanded | None = Field(
+        default=None,
+        description="a TOML file of cameras, which requests may name; changes count without a "
+        "restart",
+    )
     request_timeout_s: float = Field(
         default=30.0,
         gt=0,

@@ -113,12 +113,12 @@ class Look:
         rows, columns = (np.arange(part.start, part.stop + 1) for part in place)
         of_rows = overlaps((rows - content.top) / content.height, self.weights.shape[0])
         of_columns = overlaps((columns - content.left) / content.width, self.weights.shape[1])
-        found: Floats = of_rows @ self.weights @ of_columns.T
+        found = np.asarray(of_rows @ self.weights @ of_columns.T, dtype=np.float32)
         if self.record.kind == "mask":
             found = fully_or_not(found)
         if not found.any():
             raise UnsupportedImage(NOTHING_LEFT)
-        return np.asarray(found, dtype=np.float32)
+        return found
 
 
 WHOLE = Look()

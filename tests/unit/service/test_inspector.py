@@ -25,7 +25,8 @@ from app.core.photo.images import IN_WORK, DecodedImage, decode
 from app.core.photo.pixel_budget import PixelBudget
 from app.core.store.artifact import Artifact
 from app.core.threads import set_threads
-from app.service.inspector import Finding, Found, Inspector
+from app.service.findings import Finding, Found
+from app.service.inspector import Inspector
 from app.service.metrics import Metrics
 from tests.support import (
     ColourRuntime,

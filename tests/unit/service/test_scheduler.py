@@ -26,7 +26,8 @@ from app.core.judging.inspection import Inspection, Photo
 from app.core.methods.knn import Knn, KnnSettings
 from app.core.store.artifact import Artifact
 from app.core.threads import set_threads, thread_budget
-from app.service.scheduler import Judged, PhotoJob, Scheduler
+from app.service.jobs import Judged, PhotoJob
+from app.service.scheduler import Scheduler
 from tests.integration.service import CURSED, Network
 from tests.support import (
     SPEC,
