@@ -106,7 +106,9 @@ async def shop(
     mask.paste(255, TILL)
     (root / "mask.png").write_bytes(encode(mask))
     (root / "cameras.toml").write_text(CAMERAS, encoding="utf-8")
-    async with serve(root, network=CellRuntime(), cameras=root / "cameras.toml", watch_s=0) as running:
+    async with serve(
+        root, network=CellRuntime(), cameras=root / "cameras.toml", watch_s=0
+    ) as running:
         yield running
 
 
@@ -158,7 +160,7 @@ async def test_what_the_cameras_mask_covers_is_not_looked_at(shop: Service) -> N
     ]
     assert [a["verdict"] for a in answers] == ["normal", "anomalous"]
     (region,) = answers[1]["regions"]
-    assert_near(region, (200, 150, 280, 220), patch=50)
+    assert_near(region, (200, 150, 280, 220), patch=53)  # 50, and what the map is rounded to
     assert (await shop.score(encode(hidden))).json()["verdict"] == "anomalous"
 
 

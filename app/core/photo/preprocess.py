@@ -28,6 +28,7 @@ from .view import ALL, averaged
 ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
 Interpolation = Literal["bilinear", "bicubic"]
 
+_HAIR = 1e-6  # of a pixel
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -163,11 +164,19 @@ class Preprocess(BaseModel):
         """What is looked at of the photo, which may have been decoded at a part of its size."""
         view, rgb = image.view, image.rgb
         to_x, to_y = rgb.width / image.width, rgb.height / image.height
+        left, right = view.left * to_x, min(view.right * to_x, rgb.width)
+        top, bottom = view.top * to_y, min(view.bottom * to_y, rgb.height)
+        # Cut out first: the filter would reach for pixels beyond the box. Rounding must not pass
+        # the rim, nor take a pixel more for a billionth of it.
+        x, y = math.floor(left + _HAIR), math.floor(top + _HAIR)
+        outer = x, y, math.ceil(right - _HAIR), math.ceil(bottom - _HAIR)
+        if outer != (0, 0, rgb.width, rgb.height):
+            rgb = rgb.crop(outer)
         box = (
-            view.left * to_x,
-            view.top * to_y,
-            min(view.right * to_x, rgb.width),  # rounding must not pass the rim
-            min(view.bottom * to_y, rgb.height),
+            max(left - x, 0),
+            max(top - y, 0),
+            min(right - x, rgb.width),
+            min(bottom - y, rgb.height),
         )
         return rgb.resize((width, height), _FILTERS[self.interpolation], box=box)
 

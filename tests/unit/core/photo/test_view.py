@@ -214,12 +214,19 @@ def test_features_of_the_whole_photo_cannot_heed_a_mask() -> None:
         made.sample(made.embed([prepared])[0], prepared)
 
 
-def test_a_crop_of_the_photo_is_judged_as_if_it_alone_had_been_sent() -> None:
+@pytest.mark.parametrize("resize", ["letterbox", "squash"])
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_crop_of_the_photo_is_judged_as_if_it_alone_had_been_sent(
+    resize: str, times: int
+) -> None:
+    """Reduced, too: no filter reaches beyond it."""
     rng = np.random.default_rng(3)
-    pixels = rng.integers(0, 255, (96, 128, 3), dtype=np.uint8)
-    made = extractor()
-    cut = made.prepare(View(Box(0.25, 0.5, 0.75, 1.0)).of(decode(encode(Image.fromarray(pixels)))))
-    alone = made.prepare(decode(encode(Image.fromarray(pixels[48:96, 32:96]))))
+    pixels = rng.integers(0, 255, (96 * times, 128 * times, 3), dtype=np.uint8)
+    made = extractor(preprocess=PATCHES["preprocess"] | {"resize": resize})
+    view = View(Box(0.25, 0.5, 0.75, 1.0))
+    cut = made.prepare(view.of(decode(encode(Image.fromarray(pixels)))))
+    part = pixels[48 * times : 96 * times, 32 * times : 96 * times]
+    alone = made.prepare(decode(encode(Image.fromarray(part))))
     np.testing.assert_array_equal(cut.pixels, alone.pixels)
     assert cut.content == alone.content
 
