@@ -88,7 +88,8 @@ class Settings(BaseSettings):
         default=16,
         ge=1,
         le=256,
-        description="photos per batch request, and categories that one photo may be asked of",
+        description="photos per batch request, and categories or a camera's places that one photo "
+        "may be asked of",
     )
     # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
     max_upload_bytes: ByteSize = Field(
