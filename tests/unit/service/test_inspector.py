@@ -211,7 +211,7 @@ async def test_parts_are_decoded_at_a_scale_that_suffices_for_all(
     wanted = [
         view.at_least(one.extractor.at_least()) for one, view in zip(detectors, views, strict=True)
     ]
-    assert seen == [None if None in wanted else tuple(map(max, zip(*wanted, strict=True)))]  # type: ignore[arg-type]
+    assert seen == [None if None in wanted else tuple(map(max, zip(*wanted, strict=True)))]
     assert all(isinstance(one, Finding) and one.overlay for one in found)
     assert IN_WORK._free == 2 * images.MAX_PIXELS
 
