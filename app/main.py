@@ -112,7 +112,8 @@ def create_app(
             watch_s=settings.watch_s,
             try_again_s=try_again_s,
         )
-        hangup.serve(parts.reloads, upkeep, partial(parts.keys.refresh, now=True))
+        readers = [partial(part.refresh, now=True) for part in (parts.keys, parts.cameras)]
+        hangup.serve(parts.reloads, upkeep, *readers)
         try:
             async with upkeep.running():
                 yield

@@ -88,7 +88,8 @@ class Settings(BaseSettings):
         default=16,
         ge=1,
         le=256,
-        description="photos per batch request, and categories that one photo may be asked of",
+        description="photos per batch request, and categories or a camera's places that one photo "
+        "may be asked of",
     )
     # 16 of the largest photos at once, or 150 of 3 MB; what is received then waits in the queue.
     max_upload_bytes: ByteSize = Field(
@@ -116,6 +117,11 @@ class Settings(BaseSettings):
         ge=0,
         le=1000,
         description="on a GPU: how long a photo waits for others to share its pass",
+    )
+    cameras: Expanded | None = Field(
+        default=None,
+        description="a TOML file of cameras, which requests may name; changes count without a "
+        "restart",
     )
     request_timeout_s: float = Field(
         default=30.0,

@@ -17,6 +17,7 @@ from .core.photo.data_root import why_no_data
 from .core.store.signing_keys import TrustedKeys, load_trusted
 from .core.store.whereabouts import why_no_bank
 from .core.threads import set_threads
+from .service.cameras import Cameras
 from .service.drain import Drain
 from .service.evaluations import Evaluations
 from .service.inspector import Inspector
@@ -90,6 +91,7 @@ def start(
         wrong_keys=WrongKeys(RateLimiter(), settings.wrong_key_limit),
         drain=drain,
         device=str(device),
+        cameras=Cameras(settings.cameras),
     )
 
 

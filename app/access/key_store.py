@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,18 +11,14 @@ from pathlib import Path
 
 import structlog
 
-from ..core.crew import beside
 from ..core.files import read_at_most
+from ..core.lookout import Lookout
 from .keys import ApiKey, KeysError, hashed, keys_of_setting, together
 from .keys_file import read_keys
 
 log = structlog.get_logger()
 
-# How long a changed file may go unnoticed.
-LOOK_EVERY_S = 1.0
 _MAX_BYTES = 1 << 20  # thousands of keys
-# A disk that takes longer is not waited for: the keys are those of before until it answers.
-_WAIT_S = 1.0
 
 
 class KeyStore:
@@ -52,10 +46,8 @@ class KeyStore:
     ) -> None:
         self._fixed = together(keys_of_setting(values))
         self._keys, self._path = self._fixed, path
-        self._clock, self._now = clock, now
-        self._looked_at = clock()
-        self._looking: asyncio.Future[None] | None = None
-        self._hangs = False
+        self._now = now
+        self._lookout = Lookout(self._look, "API keys", clock=clock)
         self._content: bytes | None = None
         if path is not None:
             self._content = _content_of(path)
@@ -87,22 +79,16 @@ class KeyStore:
         Args:
             now: however lately that was done.
         """
-        if now:
-            self._looked_at = -math.inf
-        if self._looking is None:
-            if not self._due():
-                return
-            self._looking = asyncio.ensure_future(beside(self.look, "keys"))
-            self._looking.add_done_callback(self._looked)
-        if not self._hangs:
-            done, _ = await asyncio.wait({self._looking}, timeout=_WAIT_S)
-            self._hangs = not done
+        if self._path is not None:
+            await self._lookout.refresh(now=now)
 
     def look(self) -> None:
         """Take up the file where that is due and it has changed."""
-        if self._path is None or not self._due():
-            return
-        self._looked_at = self._clock()
+        if self._path is not None:
+            self._lookout.look()
+
+    def _look(self) -> None:
+        assert self._path is not None
         before = self._content
         try:
             self._content = None  # unreadable, unless the next line says otherwise
@@ -114,14 +100,6 @@ class KeyStore:
         except KeysError as exc:
             if self._content != before:
                 log.error("the API keys stay as they were", reason=str(exc))
-
-    def _due(self) -> bool:
-        return self._path is not None and self._clock() - self._looked_at >= LOOK_EVERY_S
-
-    def _looked(self, look: asyncio.Future[None]) -> None:
-        self._looking, self._hangs = None, False
-        if not look.cancelled() and (exc := look.exception()) is not None:
-            log.error("the API keys stay as they were", exc_info=exc)
 
     def _take_up(self, path: Path, content: bytes) -> None:
         self._keys = together((*self._fixed, *read_keys(content)))

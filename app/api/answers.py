@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from ..core.detector import Detector
 from ..core.errors import CategoryError, NotAnImage
 from ..core.judging.anomaly_map import Region
-from ..service.inspector import Finding, Found
+from ..service.cameras_file import Camera, Place
+from ..service.findings import Finding, Found
 from . import schemas
 from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
@@ -45,7 +46,12 @@ def _rendered(body: Score | Batch | Categories) -> Response:
     return Response(text, media_type="application/json")
 
 
-def one(request: Request, upload: Upload, found: Found) -> Score:
+def of_camera(camera: Camera | None) -> dict[str, str]:
+    """What the log line says of the camera that was named."""
+    return {} if camera is None else {"camera": camera.name}
+
+
+def one(request: Request, upload: Upload, found: Found, camera: Camera | None = None) -> Score:
     """The answer on one photo.
 
     Raises:
@@ -53,8 +59,8 @@ def one(request: Request, upload: Upload, found: Found) -> Score:
     """
     if isinstance(found, Exception):
         raise _explained(found, upload)
-    score = _score(request, upload, found)
-    request.state.log = {
+    score = _score(request, upload, found, camera)
+    request.state.log = of_camera(camera) | {
         "category": score.category,
         "verdict": score.verdict,
         "score": round(score.score, 4),
@@ -69,21 +75,27 @@ def batch(
     detector: Detector,
     uploads: Sequence[Upload],
     found: Sequence[Mapping[str, Found]],
+    camera: Camera | None = None,
 ) -> Batch:
     """The answer on several photos; `found` holds those that are not too large, in order."""
     category, judged = detector.manifest.category, iter(found)
     results = [
-        _batch_item(request, category, upload, {} if upload.too_large else next(judged))
+        _batch_item(request, category, upload, {} if upload.too_large else next(judged), camera)
         for upload in uploads
     ]
     scores = [item.result for item in results if item.result]
-    request.state.log = {
+    request.state.log = of_camera(camera) | {
         "category": category,
         "verdicts": [item.verdict for item in results],
         "bank_version": detector.manifest.bank_version,
         "timings_ms": [score.timings_ms.model_dump() for score in scores],
     }
-    return Batch(category=category, results=results, request_id=request.state.request_id)
+    return Batch(
+        category=category,
+        camera=camera and camera.name,
+        results=results,
+        request_id=request.state.request_id,
+    )
 
 
 def several(
@@ -91,34 +103,73 @@ def several(
     upload: Upload,
     asked: Mapping[str, Detector | CategoryError],
     found: Mapping[str, Found],
+    camera: Camera | None = None,
 ) -> Categories:
     """The answer of several categories on one photo."""
     results = []
     for category, detector in asked.items():
         outcome = detector if isinstance(detector, CategoryError) else found[category]
-        if isinstance(outcome, Finding):
-            score = _score(request, upload, outcome)
-            item = CategoryItem(category=category, verdict=score.verdict, result=score)
-        else:
-            detail = problem(_explained(outcome, upload), request.state.request_id)
-            item = CategoryItem(category=category, verdict="unusable", problem=detail)
-        results.append(item)
+        results.append(_category_item(request, category, upload, outcome, camera))
     scores = {item.category: item.result for item in results if item.result}
-    request.state.log = {
+    request.state.log = of_camera(camera) | {
         "category": list(asked),
         "verdicts": {item.category: item.verdict for item in results},
         "bank_version": {name: score.bank_version for name, score in scores.items()},
         "timings_ms": {name: score.timings_ms.model_dump() for name, score in scores.items()},
     }
-    return Categories(results=results, request_id=request.state.request_id)
+    return Categories(
+        camera=camera and camera.name, results=results, request_id=request.state.request_id
+    )
+
+
+def places(
+    request: Request,
+    upload: Upload,
+    camera: Camera,
+    asked: Sequence[tuple[Place, Detector | CategoryError]],
+    found: Sequence[Found],
+) -> Categories:
+    """The answer on the places of a camera, in order; `found` holds those that serve."""
+    judged = iter(found)
+    results = []
+    for place, detector in asked:
+        outcome = detector if isinstance(detector, CategoryError) else next(judged)
+        item = _category_item(request, place.category, upload, outcome, camera)
+        results.append(item.model_copy(update={"place": place.name}))
+    scores = {item.place: item.result for item in results if item.result}
+    request.state.log = of_camera(camera) | {
+        "category": {item.place: item.category for item in results},
+        "verdicts": {item.place: item.verdict for item in results},
+        "bank_version": {name: score.bank_version for name, score in scores.items()},
+        "timings_ms": {name: score.timings_ms.model_dump() for name, score in scores.items()},
+    }
+    return Categories(camera=camera.name, results=results, request_id=request.state.request_id)
+
+
+def _category_item(
+    request: Request,
+    category: str,
+    upload: Upload,
+    outcome: Found | CategoryError,
+    camera: Camera | None,
+) -> CategoryItem:
+    if isinstance(outcome, Finding):
+        score = _score(request, upload, outcome, camera)
+        return CategoryItem(category=category, verdict=score.verdict, result=score)
+    detail = problem(_explained(outcome, upload), request.state.request_id)
+    return CategoryItem(category=category, verdict="unusable", problem=detail)
 
 
 def _batch_item(
-    request: Request, category: str, upload: Upload, found: Mapping[str, Found]
+    request: Request,
+    category: str,
+    upload: Upload,
+    found: Mapping[str, Found],
+    camera: Camera | None,
 ) -> BatchItem:
     outcome = upload.too_large or found[category]
     if isinstance(outcome, Finding):
-        score = _score(request, upload, outcome)
+        score = _score(request, upload, outcome, camera)
         return BatchItem(filename=upload.filename, verdict=score.verdict, result=score)
     if upload.too_large:  # of the others the inspector has told
         services(request).metrics.unusable(category)
@@ -132,7 +183,7 @@ def _explained(exc: Exception, upload: Upload) -> Exception:
     return NotAnImage(why) if why else exc
 
 
-def _score(request: Request, upload: Upload, found: Finding) -> Score:
+def _score(request: Request, upload: Upload, found: Finding, camera: Camera | None) -> Score:
     inspection, manifest = found.inspection, found.detector.manifest
     assert inspection.verdict != "unusable"
     # The other stages are the inspector's, which knows of no request.
@@ -148,6 +199,7 @@ def _score(request: Request, upload: Upload, found: Finding) -> Score:
         alpha=inspection.alpha,
         bank_version=manifest.bank_version,
         preset=manifest.preset,
+        camera=camera and camera.name,
         image=ImageInfo(width=inspection.width, height=inspection.height, format=inspection.format),
         timings_ms=TimingsMs(**{stage: round(ms, 2) for stage, ms in timings.items()}),
         heatmap_png=base64.b64encode(found.overlay).decode() if found.overlay else None,

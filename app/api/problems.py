@@ -101,6 +101,8 @@ class Cause:
 CAUSES: Mapping[type[Exception], Cause] = {
     errors.UnknownCategory: Cause(404, "unknown-category", "Unknown category"),
     errors.CategoryUnavailable: Cause(503, "category-unavailable", "Category unavailable"),
+    errors.UnknownCamera: Cause(422, "unknown-camera", "Unknown camera"),
+    errors.CameraUnavailable: Cause(503, "camera-unavailable", "Camera unavailable"),
     errors.NotAnImage: Cause(422, "not-an-image", "Not an image"),
     errors.UnsupportedImage: Cause(422, "unsupported-image", "Unsupported kind of image"),
     errors.CorruptImage: Cause(422, "corrupt-image", "Broken or truncated image"),

@@ -105,6 +105,7 @@ class Score(BaseModel):
     heatmap_png: str | None = Field(
         description="base64 PNG where `heatmap=true` and the method has patches; else null"
     )
+    camera: str | None = Field(default=None, description="whose photo it is, where one was named")
     regions: list[RegionInfo] = Field(
         description="where the anomaly map exceeds the threshold, highest peak first; empty for "
         "normal photos and for methods without patches"
@@ -125,21 +126,27 @@ class Batch(BaseModel):
     """One item per file, in the order in which they were sent."""
 
     category: str
+    camera: str | None = None
     results: list[BatchItem]
     request_id: str
 
 
 class CategoryItem(BaseModel):
-    """One category's answer on a photo asked of several: a result or a problem."""
+    """One category's answer on a photo asked of several, or on a place that a camera shows: a
+    result or a problem."""
 
     category: str
+    place: str | None = Field(default=None, description="its name in the camera's file")
     verdict: Literal["normal", "anomalous", "unusable"]
     result: Score | None = None
     problem: Problem | None = None
 
 
 class Categories(BaseModel):
-    """One item per category, in the order in which they were asked."""
+    """One item per category, in the order in which they were asked; or one per place of the
+    camera, in the order of its file."""
+
+    camera: str | None = None
 
     results: list[CategoryItem]
     request_id: str

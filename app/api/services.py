@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from ..access.key_store import KeyStore
 from ..access.rate_limit import RateLimiter
 from ..access.wrong_keys import WrongKeys
+from ..service.cameras import Cameras
 from ..service.drain import Drain
 from ..service.evaluations import Evaluations
 from ..service.inspector import Inspector
@@ -34,6 +35,7 @@ class Services:
     wrong_keys: WrongKeys
     drain: Drain
     device: str
+    cameras: Cameras = field(default_factory=Cameras)
     bodies: BodyMemory = field(default_factory=BodyMemory)
 
     @property

@@ -18,6 +18,7 @@ from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
 from .photo.images import MAX_PIXELS, decode, reduction
+from .photo.view import WHOLE_VIEW, View
 from .store.artifact import Artifact
 from .store.manifest import Manifest
 
@@ -188,12 +189,19 @@ class Detector:
 
 
 def read_for(
-    detectors: Sequence[Detector], data: bytes, *, for_overlay: bool = False
+    detectors: Sequence[Detector],
+    data: bytes,
+    *,
+    views: Sequence[View] | None = None,
+    at_once: bool = False,
+    for_overlay: bool = False,
 ) -> list[Photo | None]:
     """The first half for detectors of several networks: the photo is decoded once for all that
     want it as the first does: its scale, and what is white in 16 bits.
 
     Args:
+        views: what of the photo each detector sees; None: all of it.
+        at_once: decode at a scale that suffices for all, rather than at the first one's.
         for_overlay: keep a backdrop, too, the same for all; the caller must release it.
 
     Returns:
@@ -204,18 +212,22 @@ def read_for(
     """
     start = time.perf_counter()
     first, extractors = detectors[0], [one.extractor for one in detectors]
-    at_least, white = extractors[0].at_least(), extractors[0].spec.preprocess.white_level
+    views = views or [WHOLE_VIEW] * len(detectors)
+    sides = [view.at_least(one.at_least()) for view, one in zip(views, extractors, strict=True)]
+    at_least, white = sides[0], extractors[0].spec.preprocess.white_level
+    if at_once:
+        at_least = _enough_for_all(sides)
     image = decode(data, max_pixels=first._max_pixels, at_least=at_least, white_level=white)
     scale = reduction(image, at_least)
     decode_ms = _ms_since(start)
     found: list[Photo | None] = []
-    for extractor in extractors:
-        other = reduction(image, extractor.at_least()) != scale
+    for extractor, view, side in zip(extractors, views, sides, strict=True):
+        other = not at_once and reduction(image, side) != scale
         if other or extractor.spec.preprocess.white_level != white:
             found.append(None)
             continue
         start = time.perf_counter()
-        prepared = extractor.prepare(image)
+        prepared = extractor.prepare(view.of(image))
         ms = decode_ms + _ms_since(start)
         found.append(Photo(prepared, image.width, image.height, image.format, ms))
     if not for_overlay:
@@ -224,6 +236,13 @@ def read_for(
     del image  # before a wait for room: it may be large
     backdrop = Backdrop(picture)
     return [photo and replace(photo, backdrop=backdrop) for photo in found]
+
+
+def _enough_for_all(sides: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
+    wanted = [side for side in sides if side is not None]
+    if len(wanted) < len(sides):
+        return None
+    return max(width for width, _ in wanted), max(height for _, height in wanted)
 
 
 def judge_together(

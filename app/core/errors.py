@@ -9,6 +9,9 @@ GoodsGuardError
 ├── CategoryError
 │   ├── UnknownCategory         nothing is stored under that name
 │   └── CategoryUnavailable     stored, but its bank cannot serve
+├── CameraError
+│   ├── UnknownCamera           no camera of that name is set up
+│   └── CameraUnavailable       set up, but with a fault
 ├── DatasetError                a data folder lacks what the command needs
 │   ├── MaskError               a mask does not fit its photo, or marks nothing
 │   ├── NoTestSplit             no labelled test images for the category
@@ -79,6 +82,18 @@ class UnknownCategory(CategoryError):
 
 class CategoryUnavailable(CategoryError):
     """Stored, but its bank cannot serve; the text says why."""
+
+
+class CameraError(GoodsGuardError):
+    """A camera cannot be used."""
+
+
+class UnknownCamera(CameraError):
+    """No camera of that name is set up; the text lists those there are."""
+
+
+class CameraUnavailable(CameraError):
+    """A camera is set up with a fault; the text says which."""
 
 
 class DatasetError(GoodsGuardError):

@@ -1,4 +1,4 @@
-"""SIGHUP: keys and banks are taken up anew, as servers do at it."""
+"""SIGHUP: keys, cameras and banks are taken up anew, as servers do at it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ class Hangup:
         """From now on the signal ends nothing any more."""
         on_loop(loop, "SIGHUP", self._told)
 
-    def serve(
-        self, reloads: Reloads, upkeep: Upkeep, read_keys: Callable[[], Awaitable[None]]
-    ) -> None:
-        """What is to be taken up."""
+    def serve(self, reloads: Reloads, upkeep: Upkeep, *read: Callable[[], Awaitable[None]]) -> None:
+        """What is to be taken up: the banks, and before them what `read` reads."""
 
         async def obey() -> None:
-            log.info("SIGHUP: API keys and banks are taken up")
-            await read_keys()
+            log.info("SIGHUP: API keys, cameras and banks are taken up")
+            for one in read:
+                await one()
             results = await beside(reloads.refresh, "hangup")
             upkeep.count(results)
             by_outcome: dict[str, list[str]] = {}
-            for one in results:
-                by_outcome.setdefault(one.outcome, []).append(one.category)
+            for result in results:
+                by_outcome.setdefault(result.outcome, []).append(result.category)
             log.info("SIGHUP: done", **by_outcome)
 
         async def until_all_are_obeyed() -> None:

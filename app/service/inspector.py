@@ -9,7 +9,8 @@ knows neither HTTP nor JSON. A photo's way, and where it runs:
     draw     drawing threads    regions, and the overlay on the picture that was decoded
 
 What a photo costs is counted where it is admitted: a place for each network that looks at it, and
-with overlays one for each category, since each draws its own.
+with overlays one for each category, since each draws its own. Where a photo shows several places of
+a shelf, each of them is a photo to the network, and costs as one.
 
 Drawing has threads of its own, since threads that decode wait for room (`IN_WORK`), and pictures
 that wait to be drawn on are what takes it up: in one pool they could wait for each other.
@@ -18,57 +19,32 @@ that wait to be drawn on are what takes it up: in one pool they could wait for e
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from ..core.crew import NEVER
 from ..core.detector import Detector, read_for
-from ..core.errors import CategoryUnavailable, ImageError, NonFiniteScore, Overloaded
+from ..core.errors import CategoryUnavailable, ImageError
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import Backdrop
 from ..core.judging.inspection import Inspection, Photo, or_raise
+from .admission import Admission
+from .findings import Finding, Found, Unusable, draw
+from .jobs import Judged, PhotoJob
 from .metrics import Metrics
-from .networks import by_network
-from .permit import Permit
+from .permit import Asked, Permit
 from .pool import Pool, all_of
-from .scheduler import Judged, PhotoJob, Scheduler
+from .scheduler import Scheduler
 
 _TRIED_S = 10.0
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one category says of one photo.
-
-    Attributes:
-        regions: where the map exceeds the threshold; empty for normal photos.
-        overlay: a PNG, where it was asked for and the method has maps.
-        timings_ms: the inspection's, and `map`, the drawing.
-    """
-
-    detector: Detector
-    inspection: Inspection
-    regions: Sequence[Region]
-    overlay: bytes | None
-    timings_ms: dict[str, float]
-
-
-# What is said in its place where the photo cannot be judged; any other error ends the request.
-Unusable = ImageError | NonFiniteScore
-Found = Finding | Unusable
-
-
-class Inspector:
-    """Judges photos off the event loop, and refuses them when `queue_size` are in work or waiting.
-
-    Attributes:
-        depth: photos in work or waiting.
-    """
+class Inspector(Admission):
+    """Judges photos off the event loop, those that it has admitted."""
 
     def __init__(
         self,
@@ -81,63 +57,18 @@ class Inspector:
         searchers: int = 0,
     ) -> None:
         """Takes the places in the queue and, for the network, what `Scheduler` takes."""
-        self.queue_size = queue_size
-        self.depth = 0
         self.scheduler = Scheduler(
             network_threads, batch=batch, delay_s=delay_s, searchers=searchers
         )
+        super().__init__(metrics, queue_size, lambda: self.scheduler.seconds_per_photo)
         self._network_threads = network_threads
         self._decoding, self._drawing = Pool("decode"), Pool("draw")
-        self._metrics = metrics
-        metrics.queue_size.set(queue_size)
-        metrics.queue_depth.set(0)
 
     def suit(self, detectors: Iterable[Detector]) -> None:
         """Arrange the network's threads for the banks that serve now; on any thread."""
         # An engine that uses all cores for each photo gets one at a time: two would fight for them.
         side_by_side = all(detector.extractor.runtime.concurrent for detector in detectors)
         self.scheduler.allow(self._network_threads if side_by_side else 1)
-
-    @contextmanager
-    def admit(
-        self, detectors: Collection[Detector], photos: int = 1, *, heatmap: bool = False
-    ) -> Iterator[Permit]:
-        """Hold `places` for each of so many photos.
-
-        Raises:
-            Overloaded: fewer places are free.
-        """
-        networks = by_network(detectors)
-        places = self.places(detectors, heatmap=heatmap) * photos
-        self.check(places)
-        self._hold(places)
-        permit = Permit(networks, photos)
-        try:
-            yield permit
-        finally:
-            permit.end()
-            self._hold(-places)
-
-    def _hold(self, places: int) -> None:
-        self.depth += places
-        self._metrics.queue_depth.set(self.depth)
-
-    def places(self, detectors: Collection[Detector], *, heatmap: bool = False) -> int:
-        """How many places a photo takes: one at least."""
-        return max(1, len(detectors if heatmap else by_network(detectors)))
-
-    def check(self, places: int = 1) -> None:
-        """Refuse before any work is done; costs nothing, and holds nothing.
-
-        Raises:
-            Overloaded: fewer than `places` places are free. A batch larger than the whole queue
-                is let in when nothing else waits, since it could never be otherwise.
-        """
-        if self.depth and self.depth + places > self.queue_size:
-            seconds = max(1, math.ceil(self.depth * self.scheduler.seconds_per_photo))
-            raise Overloaded(
-                f"{self.depth} photos are in work or waiting; come back in {seconds} s", seconds
-            )
 
     async def inspect(
         self, permit: Permit, data: bytes, *, until: float = NEVER, heatmap: bool = False
@@ -153,15 +84,32 @@ class Inspector:
         Raises:
             DeadlineExceeded, NetworkFailed, OutOfMemory.
         """
-        networks = permit.use()
-        self._metrics.photo_bytes.observe(len(data))
-        found = await self._by(networks, data, until, heatmap=heatmap) if networks else {}
-        for category, one in found.items():
-            if isinstance(one, Finding):
-                self._metrics.judged(category, one.inspection, one.timings_ms)
-            else:
-                self._metrics.unusable(category)
-        return found
+        asked = permit.use()
+        found = await self._by(asked, data, until, heatmap=heatmap)
+        self._count(data, asked, found)
+        return {
+            detector.manifest.category: one
+            for of_one, outcomes in zip(asked, found, strict=True)
+            for detector, one in zip(of_one.detectors, outcomes, strict=True)
+        }
+
+    async def inspect_parts(
+        self, permit: Permit, data: bytes, *, until: float = NEVER, heatmap: bool = False
+    ) -> list[Found]:
+        """Judge parts of one photo, in order: decoded once, at a scale that suffices for all, and
+        those of one network in one pass.
+
+        Args:
+            permit: from `admit_parts`.
+            until, heatmap: as `inspect`.
+
+        Raises:
+            As `inspect`.
+        """
+        asked = permit.use()
+        found = await self._by(asked, data, until, heatmap=heatmap, at_once=True)
+        self._count(data, asked, found)
+        return [one for outcomes in found for one in outcomes]
 
     async def inspect_all(
         self, permit: Permit, photos: Iterable[bytes], *, until: float, heatmap: bool
@@ -207,78 +155,102 @@ class Inspector:
             part.stop()
         return [name for part in parts for name in part.close(until)]
 
+    def _count(self, data: bytes, asked: Sequence[Asked], found: Sequence[Sequence[Found]]) -> None:
+        self._metrics.photo_bytes.observe(len(data))
+        for of_one, outcomes in zip(asked, found, strict=True):
+            for detector, one in zip(of_one.detectors, outcomes, strict=True):
+                category = detector.manifest.category
+                if isinstance(one, Finding):
+                    self._metrics.judged(category, one.inspection, one.timings_ms)
+                else:
+                    self._metrics.unusable(category)
+
     async def _by(
-        self, networks: Sequence[Sequence[Detector]], data: bytes, until: float, *, heatmap: bool
-    ) -> dict[str, Found]:
+        self,
+        asked: Sequence[Asked],
+        data: bytes,
+        until: float,
+        *,
+        heatmap: bool,
+        at_once: bool = False,
+    ) -> list[list[Found]]:
         """One photo by several networks: those that share the first one's decode, and the rest."""
+        if not asked:
+            return []
         start = time.perf_counter()
-        first = [detectors[0] for detectors in networks]
-        read = partial(read_for, first, data, for_overlay=heatmap)
+        first, views = [one.detectors[0] for one in asked], [one.view for one in asked]
+        read = partial(read_for, first, data, views=views, at_once=at_once, for_overlay=heatmap)
         try:
             photos = await self._decoding.run(read, until=until, unwanted=_release)
         except ImageError as exc:
-            return {one.manifest.category: exc for network in networks for one in network}
+            return [[exc] * len(one.detectors) for one in asked]
         waited_ms = _ms_since(start)
-        both = list(zip(networks, photos, strict=True))
-        work = [self._passes([(n, p) for n, p in both if p is not None], waited_ms, until)]
-        if rest := [network for network, photo in both if photo is None]:
-            work.append(self._by(rest, data, until, heatmap=heatmap))
+        both = [(one, photo) for one, photo in zip(asked, photos, strict=True) if photo is not None]
+        work = [self._passes(both, waited_ms, until)]
+        if rest := [one for one, photo in zip(asked, photos, strict=True) if photo is None]:
+            work.append(self._by(rest, data, until, heatmap=heatmap, at_once=at_once))
         try:
-            return _together(await all_of(work))
+            here, *there = [iter(part) for part in await all_of(work)]
         finally:
             _release(photos)  # again: what is cancelled before it begins lets go of nothing
+        return [next(there[0] if photo is None else here) for photo in photos]
 
     async def _passes(
-        self, read: Sequence[tuple[Sequence[Detector], Photo]], read_ms: float, until: float
-    ) -> dict[str, Found]:
-        """What each network says of its photo; then the backdrop that they share is let go: the
-        rest may be waiting for its room."""
+        self, read: Sequence[tuple[Asked, Photo]], read_ms: float, until: float
+    ) -> list[list[Found]]:
+        """What is said of each part; then the backdrop that they share is let go: the rest may be
+        waiting for its room."""
+        jobs = [
+            # It may lie in the queue for a while after it was cancelled: without the backdrop.
+            PhotoJob(
+                one.detectors,
+                replace(photo, waited_ms=max(0.0, read_ms - photo.decode_ms), backdrop=None),
+                until,
+            )
+            for one, photo in read
+        ]
+        judged = [asyncio.wrap_future(done) for done in self.scheduler.submit_all(jobs)]
         try:
-            return _together(await all_of([self._pass(*one, read_ms, until) for one in read]))
+            return await all_of(
+                [
+                    self._findings(one.detectors, done, photo.backdrop)
+                    for (one, photo), done in zip(read, judged, strict=True)
+                ]
+            )
         finally:
+            _drop(judged)
             _release([photo for _, photo in read])
 
-    async def _pass(
-        self, detectors: Sequence[Detector], photo: Photo, read_ms: float, until: float
-    ) -> dict[str, Found]:
-        """One photo by detectors of one network: embedded once for all of them."""
-        waited_ms = max(0.0, read_ms - photo.decode_ms)
-        # The job may lie in the queue for a while after it was cancelled: without the backdrop.
-        job = PhotoJob(detectors, replace(photo, waited_ms=waited_ms, backdrop=None), until)
-        judged = await asyncio.wrap_future(self.scheduler.submit(job))
-        return {
-            detector.manifest.category: await self._found(detector, outcome, photo.backdrop)
-            for detector, outcome in zip(detectors, judged, strict=True)
-        }
+    async def _findings(
+        self,
+        detectors: Sequence[Detector],
+        judged: asyncio.Future[list[Judged]],
+        backdrop: Backdrop | None,
+    ) -> list[Found]:
+        outcomes = zip(detectors, await judged, strict=True)
+        return [await self._found(detector, outcome, backdrop) for detector, outcome in outcomes]
 
     async def _found(self, detector: Detector, outcome: Judged, backdrop: Backdrop | None) -> Found:
-        if isinstance(outcome, NonFiniteScore):
+        if isinstance(outcome, Unusable):
             return outcome
         inspection = or_raise(outcome)
         start = time.perf_counter()
         regions: Sequence[Region] = ()
         overlay, map_ms = None, 0.0
         if backdrop is not None or inspection.is_anomalous:
-            draw = partial(_draw, detector, inspection, backdrop)
-            regions, overlay = await self._drawing.run(draw)
+            drawing = partial(draw, detector, inspection, backdrop)
+            regions, overlay = await self._drawing.run(drawing)
             map_ms = _ms_since(start)
         return Finding(
             detector, inspection, regions, overlay, inspection.timings_ms | {"map": map_ms}
         )
 
 
-def _draw(
-    detector: Detector, inspection: Inspection, backdrop: Backdrop | None
-) -> tuple[list[Region], bytes | None]:
-    overlay = detector.overlay(backdrop, inspection) if backdrop is not None else None
-    return detector.regions(inspection), overlay
-
-
-def _together(parts: Iterable[dict[str, Found]]) -> dict[str, Found]:
-    found: dict[str, Found] = {}
-    for part in parts:
-        found |= part
-    return found
+def _drop(judged: Sequence[asyncio.Future[list[Judged]]]) -> None:
+    """What has not begun is not done; and nobody asks any more what the others' faults were."""
+    for one in judged:
+        if not one.cancel() and not one.cancelled():
+            one.exception()
 
 
 def _release(photos: Sequence[Photo | None]) -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..core.detector import Detector
+from ..core.photo.view import WHOLE_VIEW, View
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Detectors that share a network and see the same part of a photo: embedded once for all."""
+
+    detectors: Sequence[Detector]
+    view: View = WHOLE_VIEW
 
 
 class Permit:
     """Leave to have some photos judged by some detectors, given by `Inspector.admit`."""
 
-    def __init__(self, networks: Sequence[Sequence[Detector]], photos: int) -> None:
-        """`networks` holds the detectors, those together that share a network."""
-        self._networks, self._left = networks, photos
+    def __init__(self, asked: Sequence[Asked], photos: int) -> None:
+        """`asked`: who judges each of so many photos."""
+        self._asked, self._left = asked, photos
 
-    def use(self) -> Sequence[Sequence[Detector]]:
+    def use(self) -> Sequence[Asked]:
         """Who judges one of the photos.
 
         Raises:
@@ -23,7 +33,7 @@ class Permit:
         if not self._left:
             raise RuntimeError("the inspector admitted no photo more than it has been given")
         self._left -= 1
-        return self._networks
+        return self._asked
 
     def end(self) -> None:
         """The places are given back."""

@@ -4,7 +4,8 @@ Photos wait in a queue per category and are taken in turn between them, so that 
 does not hold up the others. Background work (evaluations) is taken when nothing else waits.
 
 On a CPU each thread takes one photo at a time: batches gain nothing there, and two photos on a
-thread each are done sooner than two in turn on both. A photo that is alone gets all threads. On a
+thread each are done sooner than two in turn on both. A photo that is alone gets all threads. Parts
+of one photo come together, and are one pass wherever they share a network. On a
 GPU one thread takes all photos that wait, up to a batch, after a short delay for more to come; it
 hands their features to threads that search (searches.py), and is at the next pass at once.
 """
@@ -17,48 +18,24 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from ..core.arrays import Floats
 from ..core.crew import NEVER, joined
-from ..core.detector import Detector, conclusions, embed_together
-from ..core.errors import DeadlineExceeded, GoodsGuardError, NetworkFailed
-from ..core.judging.inspection import Inspection, Photo
+from ..core.detector import conclusions, embed_together
+from ..core.errors import NetworkFailed
+from ..core.judging.inspection import Inspection
 from ..core.threads import limited_to, thread_budget
+from .jobs import Bundle, Judged, PhotoJob, bundles, is_late, is_wanted, runtime
 from .searches import Searches
 
 log = structlog.get_logger()
 
 # How fast the estimate of a photo's time follows the last photo.
 _SMOOTHING = 0.1
-
-Judged = Inspection | GoodsGuardError
-
-
-@dataclass(frozen=True)
-class PhotoJob:
-    """One photo for detectors that share a network.
-
-    Attributes:
-        deadline: of `time.monotonic()`, after which nobody wants the answer.
-        background: give way to all that is not.
-        done: one outcome per detector; cancelling it drops the job if it has not started.
-    """
-
-    detectors: Sequence[Detector]
-    photo: Photo
-    deadline: float = float("inf")
-    background: bool = False
-    submitted: float = field(default_factory=time.perf_counter)
-    done: Future[list[Judged]] = field(default_factory=Future)
-
-    @property
-    def flow(self) -> str:
-        """Jobs of one flow keep their order; flows take turns."""
-        return self.detectors[0].manifest.category
 
 
 @dataclass(frozen=True)
@@ -91,8 +68,8 @@ class Scheduler:
         self.failures = 0
         self.failure: str | None = None
         self._batch, self._delay_s = batch, delay_s
-        self._flows: dict[str, deque[PhotoJob]] = {}  # in the order in which they are served
-        self._background: deque[PhotoJob] = deque()
+        self._flows: dict[str, deque[Bundle]] = {}  # in the order in which they are served
+        self._background: deque[Bundle] = deque()
         self._waiting = 0
         self._running = 0
         self._begun: dict[int, float] = {}  # passes under way, by thread
@@ -123,23 +100,31 @@ class Scheduler:
 
     def submit(self, job: PhotoJob) -> Future[list[Judged]]:
         """Queue a job."""
+        return self.submit_all([job])[0]
+
+    def submit_all(self, jobs: Sequence[PhotoJob]) -> list[Future[list[Judged]]]:
+        """Queue jobs; those that share a network are taken together, as many as fit a pass."""
         with self._changed:
             if self._closed:
-                job.done.cancel()
-                return job.done
-            if job.background:
-                self._background.append(job)
+                for job in jobs:
+                    job.done.cancel()
             else:
-                self._flows.setdefault(job.flow, deque()).append(job)
-            self._waiting += 1
-            self._changed.notify()
-        return job.done
+                for bundle in bundles(jobs):
+                    background, flow = bundle[0].background, bundle[0].flow
+                    queue = (
+                        self._background if background else self._flows.setdefault(flow, deque())
+                    )
+                    queue.append(bundle)
+                    self._waiting += len(bundle)
+                    self._changed.notify()
+        return [job.done for job in jobs]
 
     def stop(self) -> None:
         """Drop what has not started; running jobs go on."""
         with self._changed:
             self._closed = True
-            dropped = [job for flow in self._flows.values() for job in flow] + [*self._background]
+            queues = [*self._flows.values(), self._background]
+            dropped = [job for queue in queues for bundle in queue for job in bundle]
             self._flows.clear()
             self._background.clear()
             self._changed.notify_all()
@@ -174,26 +159,30 @@ class Scheduler:
             if self._batch > 1 and self._waiting < self._batch and self._delay_s:
                 self._changed.wait_for(lambda: self._waiting >= self._batch, self._delay_s)
             jobs: list[PhotoJob] = []
-            while len(jobs) < self._batch and (job := self._next(jobs)) is not None:
-                jobs.append(job)
-                self._waiting -= 1
+            while len(jobs) < self._batch and (bundle := self._next(jobs)) is not None:
+                jobs.extend(bundle)
+                self._waiting -= len(bundle)
             self._running += 1
             return jobs
 
-    def _next(self, with_jobs: Sequence[PhotoJob]) -> PhotoJob | None:
+    def _next(self, with_jobs: Sequence[PhotoJob]) -> Bundle | None:
         for name, flow in list(self._flows.items()):
-            if with_jobs and _runtime(flow[0]) is not _runtime(with_jobs[0]):
+            if with_jobs and not self._goes_with(with_jobs, flow[0]):
                 continue
-            job = flow.popleft()
+            bundle = flow.popleft()
             # Served: to the end of the line, or out of it.
             del self._flows[name]
             if flow:
                 self._flows[name] = flow
-            return job
+            return bundle
         return self._background.popleft() if self._background and not with_jobs else None
 
+    def _goes_with(self, jobs: Sequence[PhotoJob], bundle: Bundle) -> bool:
+        fits = len(jobs) + len(bundle) <= self._batch
+        return fits and runtime(bundle[0]) is runtime(jobs[0])
+
     def _run(self, jobs: Sequence[PhotoJob]) -> None:
-        wanted = [job for job in jobs if _is_wanted(job)]
+        wanted = [job for job in jobs if is_wanted(job)]
         if not wanted:
             return
         start = time.perf_counter()
@@ -217,7 +206,7 @@ class Scheduler:
         """From a photo's (P, D) features to the job's end."""
         start = time.perf_counter()
         at_once = done.at_once if self._searches is None else self._searches.at_once
-        if self._searches is not None and _is_late(job):
+        if self._searches is not None and is_late(job):
             return
         try:
             with self._at_work(self._budget // at_once):
@@ -261,19 +250,3 @@ class Scheduler:
             log.error(
                 "the network failed", error=type(exc).__name__, photos=len(jobs), exc_info=exc
             )
-
-
-def _is_wanted(job: PhotoJob) -> bool:
-    return job.done.set_running_or_notify_cancel() and not _is_late(job)
-
-
-def _is_late(job: PhotoJob) -> bool:
-    """Whether nobody wants the answer any more; it is told so then."""
-    if time.monotonic() < job.deadline:
-        return False
-    job.done.set_exception(DeadlineExceeded("the time for this photo was over in the queue"))
-    return True
-
-
-def _runtime(job: PhotoJob) -> object:
-    return job.detectors[0].extractor.runtime

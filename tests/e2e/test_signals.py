@@ -70,8 +70,9 @@ def add_key(path: Path, name: str) -> None:
 
 
 def test_keys_and_banks_are_taken_up_at_sighup_and_sigterm_ends_it(tmp_path: Path) -> None:
-    models, keys = tmp_path / "models", tmp_path / "keys.toml"
+    models, keys, cameras = tmp_path / "models", tmp_path / "keys.toml", tmp_path / "cameras.toml"
     store_banks(models)
+    cameras.write_text("[cameras.old]\n")
     add_key(keys, "first")
     moments = random.Random(5)
     with (
@@ -81,6 +82,7 @@ def test_keys_and_banks_are_taken_up_at_sighup_and_sigterm_ends_it(tmp_path: Pat
             models_dir=models,
             reports_dir=tmp_path,
             api_keys_file=keys,
+            cameras=cameras,
             device="cpu",
             threads="1",
             watch_s="0",  # what is taken up is by the signal
@@ -91,10 +93,13 @@ def test_keys_and_banks_are_taken_up_at_sighup_and_sigterm_ends_it(tmp_path: Pat
         new = make_artifact("can")
         artifacts.save(models, new)
         add_key(keys, "second")
+        cameras.write_text("[cameras.new]\n")  # nobody names one: the signal alone has it read
         for _ in range(100):
             server.process.send_signal(signal.SIGHUP)
             time.sleep(moments.uniform(0, 0.01))
         until(server, "SIGHUP: done")
+        read = [line["names"] for line in until(server, "cameras read from their file", 2)]
+        assert read == [["old"], ["new"]]
         answer = server.client.get("/categories/can", headers={"X-API-Key": "second"})
         assert answer.json()["bank_version"] == new.manifest.bank_version
         for _ in range(20):

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.access import key_store
 from app.access.keys import ApiKey, KeysError, Scope, hashed
 from app.access.keys_file import append
+from app.core import lookout
 from tests.integration.service import GOOD, Chunks, Service, assert_problem, serve
 
 pytestmark = pytest.mark.anyio
@@ -138,7 +138,7 @@ async def status(service: Service, key: str, path: str = "/categories") -> int:
 async def test_keys_are_rotated_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_store, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(lookout, "LOOK_EVERY_S", 0.0)
     path = tmp_path / "keys.toml"
     add(path, "old")
     async with serve(tmp_path, api_keys_file=path) as service:

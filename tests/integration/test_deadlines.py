@@ -13,7 +13,7 @@ import pytest
 from h11 import LocalProtocolError
 from starlette.types import Message, Scope
 
-from app.service.scheduler import PhotoJob
+from app.service.jobs import PhotoJob
 from tests.integration.service import GOOD, Service, assert_problem, serve
 from tests.integration.test_queue import until_depth
 

@@ -60,7 +60,10 @@ async def service(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory, log: Log
 ) -> AsyncIterator[Service]:
     root = tmp_path_factory.mktemp("logs")
-    async with serve(root, log_level="info", api_keys=KEYS, queue_size=1, watch_s=0) as running:
+    cameras = root / "cameras.toml"
+    cameras.write_text("[cameras.till]\n", encoding="utf-8")
+    options: Json = {"api_keys": KEYS, "queue_size": 1, "watch_s": 0, "cameras": cameras}
+    async with serve(root, log_level="info", **options) as running:
         running.client.headers["X-API-Key"] = KEY
         log.lines()
         yield running
@@ -89,7 +92,7 @@ async def test_a_scored_photo_has_one_line_with_all_that_is_known(
 
 
 async def test_the_guide_names_the_fields_of_a_requests_line(service: Service, log: Log) -> None:
-    await service.score(GOOD)
+    await service.score(GOOD, camera="till")
     await service.batch(GOOD)
     seen = {field for line in of_requests(log.lines()) for field in line}
     assert documented("Logs") == seen

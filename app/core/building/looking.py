@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from PIL import Image, ImageDraw
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -22,14 +21,12 @@ from ..errors import ImageError, PresetError
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Sample, Samples
 from ..photo.box import Box
-from ..photo.look import WHOLE, Look, LookRecord, Shares, overlaps
-from ..photo.masks import marked_in
+from ..photo.look import WHOLE, Look, LookRecord, Shares
+from ..photo.view import Point, averaged, white_of, within_corners
 from .prior import Prior, learn_prior
 
 # Places of a mask along its longer side: a quarter of a patch of 32 × 32, or finer.
 _MASK_SIDE = 128
-
-Point = tuple[float, float]
 
 
 class _Choice(BaseModel):
@@ -87,7 +84,10 @@ class LookMask(_Choice):
         Raises:
             PresetError: the mask cannot be read, or marks nothing.
         """
-        marked = _drawn(self.polygon) if self.polygon is not None else _read(self.file)
+        if self.polygon is not None:
+            marked = within_corners(self.polygon, _MASK_SIDE)
+        else:
+            marked = _read(self.file)
         if self.box is not None:
             marked = _cropped(marked, Box(*self.box))
         if not marked.any():
@@ -200,31 +200,19 @@ def _corners(box: str) -> list[float]:
 
 
 def _read(file: Path | None) -> Floats:
-    """A mask image -> (m, n) float32, the share of each place that is white."""
     assert file is not None
     try:
-        white = marked_in(file).astype(np.float32)
+        return white_of(file.read_bytes(), _MASK_SIDE)
     except OSError as exc:
         raise PresetError(f"the mask {file} cannot be read: {exc.strerror}") from exc
     except ImageError as exc:
         raise PresetError(f"the mask {file} cannot be read: {exc}") from exc
-    scale = min(1.0, _MASK_SIDE / max(white.shape))
-    return _averaged(white, tuple(max(1, round(side * scale)) for side in white.shape))
-
-
-def _drawn(corners: tuple[Point, ...]) -> Floats:
-    side = 4 * _MASK_SIDE
-    image = Image.new("L", (side, side))
-    ImageDraw.Draw(image).polygon([(x * side, y * side) for x, y in corners], fill=1)
-    return _averaged(np.asarray(image, dtype=np.float32), (_MASK_SIDE, _MASK_SIDE))
-
-
-def _averaged(values: Floats, shape: tuple[int, ...], part: Box = Box(0, 0, 1, 1)) -> Floats:
-    """A part of a grid of values -> another grid over it, by area."""
-    rows = overlaps(np.linspace(part.top, part.bottom, shape[0] + 1), values.shape[0])
-    columns = overlaps(np.linspace(part.left, part.right, shape[1] + 1), values.shape[1])
-    return np.asarray(np.clip(rows @ values @ columns.T, 0, 1), dtype=np.float32)
 
 
 def _cropped(marked: Floats, box: Box) -> Floats:
-    return _averaged(marked, marked.shape, box)
+    height, width = marked.shape
+    return averaged(
+        marked,
+        np.linspace(box.top, box.bottom, height + 1),
+        np.linspace(box.left, box.right, width + 1),
+    )

@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Floats
-from ..errors import BankError, NonFiniteScore, PresetError
+from ..errors import BankError, NonFiniteScore, PresetError, UnsupportedImage
 from ..photo.images import DecodedImage
 from ..photo.look import WHOLE, Look
 from ..photo.preprocess import PreparedImage, Preprocess
@@ -221,7 +221,16 @@ class FeatureExtractor:
             raise NonFiniteScore("the network's features for this photo are not finite")
         content = photo.content_in(self.grid)
         cells = np.ascontiguousarray(cells)
-        return Sample(cells, rows.start, columns.start, self.grid, content).seen_by(self.look)
+        sample = Sample(cells, rows.start, columns.start, self.grid, content).seen_by(self.look)
+        unmasked = photo.unmasked(self.grid)
+        if unmasked is None:
+            return sample
+        if self.spec.pooling == "global_mean":
+            raise UnsupportedImage(
+                "the photo is seen under a mask, and this category's features are of all that is "
+                "seen: take a bank with patches, or a crop alone"
+            )
+        return sample.under(unmasked)
 
 
 def embedding_network(

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
+from ..errors import UnsupportedImage
 from ..photo.box import Box
-from ..photo.look import Look
+from ..photo.look import NOTHING_LEFT, Look
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,20 @@ class Sample:
         if weights is None:
             return self
         return replace(self, weights=weights, all_teach=look.record.kind == "learned")
+
+    def under(self, unmasked: Floats) -> Sample:
+        """The sample without the cells that a photo's own mask covers.
+
+        Args:
+            unmasked: (h, w), 1 for a cell that is looked at, 0 for another.
+
+        Raises:
+            UnsupportedImage: nothing of the photo is looked at any more.
+        """
+        weights = unmasked if self.weights is None else self.weights * unmasked
+        if not weights.any():
+            raise UnsupportedImage(NOTHING_LEFT)
+        return replace(self, weights=np.asarray(weights, dtype=np.float32))
 
     def only(self, columns: npt.NDArray[np.int64]) -> Sample:
         """The same place with these dimensions alone."""

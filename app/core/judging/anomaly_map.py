@@ -8,13 +8,14 @@ The map is interpolated between cell centres and continued flat beyond the outer
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_erosion, find_objects, label
 
 from ..arrays import Floats
+from ..photo.box import Box
 from ..photo.preprocess import PreparedImage
 
 # Regions are found on a map of this many pixels on its longer side: an eighth of a patch or finer.
@@ -49,7 +50,7 @@ def place(
     score_map: Floats,
     grid: tuple[int, int],
     placement: PreparedImage,
-    photo: tuple[int, int],
+    photo: tuple[float, float],
     shape: tuple[int, int],
 ) -> Floats:
     """The anomaly map over the whole photo.
@@ -104,23 +105,25 @@ def find_regions(
     """The places that exceed the map's threshold, highest peak first, at most 50."""
     if not score_map.max() > threshold:
         return []
-    width, height = photo
-    scale = _REGION_SIDE / max(width, height)
-    shape = max(1, round(height * scale)), max(1, round(width * scale))
-    canvas = place(score_map, grid, placement, photo, shape)
+    # Over the part that was seen alone: a crop may be a small one of a large photo.
+    source = placement.source
+    seen = replace(placement, source=Box(0, 0, source.width, source.height))
+    scale = _REGION_SIDE / max(source.width, source.height)
+    shape = max(1, round(source.height * scale)), max(1, round(source.width * scale))
+    canvas = place(score_map, grid, seen, (source.width, source.height), shape)
     # Interpolation may pass just below the one cell that exceeds: the highest place stands for it.
     above = canvas > min(threshold, float(canvas.max()) * (1 - 1e-6))
     labels, _ = label(above)
-    to_x, to_y = width / shape[1], height / shape[0]
+    to_x, to_y = source.width / shape[1], source.height / shape[0]
     regions = []
     for index, (rows, columns) in enumerate(find_objects(labels), start=1):
         own = labels[rows, columns] == index
         regions.append(
             Region(
-                left=int(columns.start * to_x),
-                top=int(rows.start * to_y),
-                right=min(width, int(np.ceil(columns.stop * to_x))),
-                bottom=min(height, int(np.ceil(rows.stop * to_y))),
+                left=int(source.left + columns.start * to_x),
+                top=int(source.top + rows.start * to_y),
+                right=min(photo[0], int(np.ceil(source.left + columns.stop * to_x))),
+                bottom=min(photo[1], int(np.ceil(source.top + rows.stop * to_y))),
                 peak=float(canvas[rows, columns][own].max()),
                 area=max(1, round(int(own.sum()) * to_x * to_y)),
             )

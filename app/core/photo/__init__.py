@@ -8,6 +8,7 @@ sixteen_bits.py   all bits of 16-bit colours
 images.py         decode: bytes -> upright RGB, every limit checked
 preprocess.py     prepare: RGB -> (H, W, 3) uint8, and where each pixel of the photo went; box.py
 look.py           which part of a photo is judged, and what each place of it counts
+view.py           which part of what a camera sends is the photo; masks that people draw
 fingerprint.py    what a photo is recognised by when another file shows the same picture
 category_names.py, labels.py, listing.py, mask_files.py
                   what names of folders and files say, and which photos lie below a folder

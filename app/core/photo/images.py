@@ -29,6 +29,7 @@ from PIL import (
     _imaging,
 )
 
+from ..arrays import Floats
 from ..errors import CorruptImage, ImageError, UnsupportedImage
 from .box import Box
 from .formats import FORMATS, Stripped, strip
@@ -107,6 +108,8 @@ class DecodedImage:
         width, height: pixels of the photo as sent, upright.
         format: one of FORMATS. mode: Pillow's, of the pixels as stored.
         window: the part that is looked at, in pixels of the photo as sent; None: all of it.
+        mask: (m, n) float32 in [0, 1] over the whole photo, the share of each place that is looked
+            at; None: all of it.
     """
 
     rgb: Image.Image
@@ -115,6 +118,7 @@ class DecodedImage:
     format: str
     mode: str = ""
     window: Box | None = None
+    mask: Floats | None = None
 
     @property
     def view(self) -> Box:

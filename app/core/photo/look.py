@@ -30,6 +30,7 @@ _THINNEST = 0.02
 MOST_WEIGHTS = 1 << 16
 # Of a cell, the share that a mask must cover for the cell to be looked at.
 _COVERED = 0.5
+NOTHING_LEFT = "nothing of the photo is looked at: its masks cover all of it"
 
 
 def _check_box(value: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -112,15 +113,22 @@ class Look:
         rows, columns = (np.arange(part.start, part.stop + 1) for part in place)
         of_rows = overlaps((rows - content.top) / content.height, self.weights.shape[0])
         of_columns = overlaps((columns - content.left) / content.width, self.weights.shape[1])
-        found = of_rows @ self.weights @ of_columns.T
+        found = np.asarray(of_rows @ self.weights @ of_columns.T, dtype=np.float32)
         if self.record.kind == "mask":
-            found = np.where(found >= min(_COVERED, float(found.max())), found > 0, 0)
+            found = fully_or_not(found)
         if not found.any():
-            raise UnsupportedImage("nothing of the photo is looked at: its masks cover all of it")
-        return np.asarray(found, dtype=np.float32)
+            raise UnsupportedImage(NOTHING_LEFT)
+        return found
 
 
 WHOLE = Look()
+
+
+def fully_or_not(shares: Floats) -> Floats:
+    """Of each cell the share that a mask leaves to look at -> 1 or 0: half of it is enough, and
+    where no cell has that much, the largest share there is."""
+    enough = min(_COVERED, float(shares.max()))
+    return np.asarray((shares >= enough) & (shares > 0), dtype=np.float32)
 
 
 def overlaps(edges: Doubles, bins: int) -> Floats:

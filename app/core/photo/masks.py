@@ -61,8 +61,16 @@ def marked_in(file: Path) -> Marks:
     Raises:
         ImageError, OSError: it cannot be read.
     """
-    picture = decode(file.read_bytes(), convert=_marked).rgb
-    return np.asarray(picture, dtype=np.uint8) > 0
+    return marks_of(file.read_bytes())
+
+
+def marks_of(data: bytes) -> Marks:
+    """The same of a file's bytes.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return np.asarray(decode(data, convert=_marked).rgb, dtype=np.uint8) > 0
 
 
 def _marked(image: Image.Image, kind: str) -> Image.Image:

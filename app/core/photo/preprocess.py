@@ -10,7 +10,7 @@ Three resize rules:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,16 +18,17 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..arrays import Doubles, Floats
 from .box import Box
 from .images import DecodedImage
+from .look import fully_or_not
 from .pixel_types import FULL_WHITE
+from .view import ALL, averaged
 
 ResizeRule = Literal["squash", "shorter_side_crop", "letterbox"]
 Interpolation = Literal["bilinear", "bicubic"]
 
-# Less than this of a pixel is the rounding of a box, not its size.
-_HAIR = 1e-6
-
+_HAIR = 1e-6  # of a pixel
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -39,11 +40,16 @@ class PreparedImage:
         pixels: (H, W, 3) uint8.
         content: where in `pixels` the photo lies; the rest is padding.
         source: which part of the upright photo `content` shows, in the photo's own pixels.
+        mask: (m, n) float32 in [0, 1] over the whole photo, the share of each place that is looked
+            at; None: all of it.
+        shown: the source in shares of the photo, where there is a mask.
     """
 
     pixels: npt.NDArray[np.uint8]
     content: Box
     source: Box
+    mask: Floats | None = None
+    shown: Box = ALL
 
     def cells(self, grid: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of a patch grid over `pixels` whose centres lie on the photo.
@@ -62,6 +68,27 @@ class PreparedImage:
         to_y, to_x = (n / side for n, side in zip(grid, self.pixels.shape[:2], strict=True))
         box = self.content
         return Box(box.left * to_x, box.top * to_y, box.right * to_x, box.bottom * to_y)
+
+    def unmasked(self, grid: tuple[int, int]) -> Floats | None:
+        """(h, w) float32: of the cells whose centres lie on the photo, 1 for those that the mask
+        leaves to look at, 0 for the others; None without a mask."""
+        if self.mask is None:
+            return None
+        rows, columns = self.cells(grid)
+        content, shown = self.content_in(grid), self.shown
+
+        def edges(cells: slice, start: float, end: float, low: float, high: float) -> Doubles:
+            # Padding shows nothing: a cell that lies in it in part is judged by the rest.
+            inside = np.clip(np.arange(cells.start, cells.stop + 1), start, end)
+            return low + (inside - start) / (end - start) * (high - low)
+
+        return fully_or_not(
+            averaged(
+                self.mask,
+                edges(rows, content.top, content.bottom, shown.top, shown.bottom),
+                edges(columns, content.left, content.right, shown.left, shown.right),
+            )
+        )
 
 
 def _centres_within(count: int, step: float, low: float, high: float) -> slice:
@@ -120,29 +147,38 @@ class Preprocess(BaseModel):
     def prepare(self, image: DecodedImage) -> PreparedImage:
         """Resize (and crop or pad) one photo to `(input_size, input_size, 3) uint8`."""
         if self.resize == "squash":
-            return self._squash(image)
-        if self.resize == "shorter_side_crop":
-            return self._shorter_side_crop(image)
-        return self._letterbox(image)
+            prepared = self._squash(image)
+        elif self.resize == "shorter_side_crop":
+            prepared = self._shorter_side_crop(image)
+        else:
+            prepared = self._letterbox(image)
+        if image.mask is None:
+            return prepared
+        source, width, height = prepared.source, image.width, image.height
+        shown = Box(
+            source.left / width, source.top / height, source.right / width, source.bottom / height
+        )
+        return replace(prepared, mask=image.mask, shown=shown)
 
     def _resized(self, image: DecodedImage, width: int, height: int) -> Image.Image:
         """What is looked at of the photo, which may have been decoded at a part of its size."""
-        rgb, scale = image.rgb, _FILTERS[self.interpolation]
-        if image.window is None:
-            return rgb.resize((width, height), scale)
-        view, to_x, to_y = image.window, rgb.width / image.width, rgb.height / image.height
-        box = (view.left * to_x, view.top * to_y, view.right * to_x, view.bottom * to_y)
-        # Cut out first: Pillow's filters would reach beyond the box.
-        left, top = math.floor(box[0] + _HAIR), math.floor(box[1] + _HAIR)
-        right, bottom = math.ceil(box[2] - _HAIR), math.ceil(box[3] - _HAIR)
-        cut = rgb.crop((left, top, min(right, rgb.width), min(bottom, rgb.height)))
-        inner = (
-            max(0.0, box[0] - left),
-            max(0.0, box[1] - top),
-            min(box[2] - left, cut.width),
-            min(box[3] - top, cut.height),
+        view, rgb = image.view, image.rgb
+        to_x, to_y = rgb.width / image.width, rgb.height / image.height
+        left, right = view.left * to_x, min(view.right * to_x, rgb.width)
+        top, bottom = view.top * to_y, min(view.bottom * to_y, rgb.height)
+        # Cut out first: the filter would reach for pixels beyond the box. Rounding must not pass
+        # the rim, nor take a pixel more for a billionth of it.
+        x, y = math.floor(left + _HAIR), math.floor(top + _HAIR)
+        outer = x, y, math.ceil(right - _HAIR), math.ceil(bottom - _HAIR)
+        if outer != (0, 0, rgb.width, rgb.height):
+            rgb = rgb.crop(outer)
+        box = (
+            max(left - x, 0),
+            max(top - y, 0),
+            min(right - x, rgb.width),
+            min(bottom - y, rgb.height),
         )
-        return cut.resize((width, height), scale, box=inner)
+        return rgb.resize((width, height), _FILTERS[self.interpolation], box=box)
 
     def _squash(self, image: DecodedImage) -> PreparedImage:
         size = self.input_size

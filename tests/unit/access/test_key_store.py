@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app.access import key_store
-from app.access.key_store import LOOK_EVERY_S, KeyStore
+from app.access.key_store import KeyStore
 from app.access.keys import ApiKey, KeysError, hashed
 from app.access.keys_file import entry
+from app.core import lookout
 from app.core.files import read_at_most
+from app.core.lookout import LOOK_EVERY_S
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -252,7 +254,7 @@ async def test_a_disk_that_hangs_leaves_the_keys_of_before(
         return read_at_most(path, limit)
 
     monkeypatch.setattr(key_store, "read_at_most", hang)
-    monkeypatch.setattr(key_store, "_WAIT_S", 0.05)
+    monkeypatch.setattr(lookout, "WAIT_S", 0.05)
     write(path, "new")
     clock.seconds += LOOK_EVERY_S
     for _ in range(3):  # waited for once, and not by each request anew

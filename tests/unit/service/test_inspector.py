@@ -21,11 +21,14 @@ from app.core.errors import DeadlineExceeded, NetworkFailed, NotAnImage, Overloa
 from app.core.features.extractor import FeatureExtractor
 from app.core.judging import backdrop
 from app.core.photo import images
+from app.core.photo.box import Box
 from app.core.photo.images import IN_WORK, DecodedImage, decode
 from app.core.photo.pixel_budget import PixelBudget
+from app.core.photo.view import View
 from app.core.store.artifact import Artifact
 from app.core.threads import set_threads
-from app.service.inspector import Finding, Found, Inspector
+from app.service.findings import Finding, Found
+from app.service.inspector import Inspector
 from app.service.metrics import Metrics
 from tests.support import (
     ColourRuntime,
@@ -168,6 +171,49 @@ async def test_a_place_is_needed_for_each_network(inspector: Inspector) -> None:
     with inspector.admit([]) as permit:  # of categories none of which serves
         assert inspector.depth == 1
         assert await inspector.inspect(permit, PHOTO) == {}
+
+
+async def test_parts_of_a_photo_need_a_place_each_and_share_a_pass(inspector: Inspector) -> None:
+    passes: list[int] = []
+    network = colour_extractor(before=lambda: passes.append(1))
+    can, box = (Detector(make_artifact(name), network) for name in ("can", "box"))
+    left, right = View(Box(0, 0, 0.5, 1)), View(Box(0.5, 0, 1, 1))
+    picture = plain(120)
+    picture.paste((255, 0, 0), (0, 0, 20, 30))
+    with inspector.admit_parts([(can, right), (box, left), (can, left)]) as permit:
+        assert inspector.depth == 3
+        found = await inspector.inspect_parts(permit, encode(picture))
+        with pytest.raises(RuntimeError):
+            await inspector.inspect_parts(permit, PHOTO)
+    assert inspector.depth == 0
+    assert passes == [1]
+    told = [(one.detector.manifest.category, one.inspection.verdict) for one in found]  # type: ignore[union-attr]
+    assert told == [("can", "normal"), ("box", "anomalous"), ("can", "anomalous")]
+    with inspector.admit_parts([]) as permit:
+        assert (inspector.depth, await inspector.inspect_parts(permit, PHOTO)) == (1, [])
+
+
+async def test_parts_are_decoded_at_a_scale_that_suffices_for_all(
+    inspector: Inspector, of_several_scales: list[Detector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int] | None] = []
+
+    def counted(data: bytes, **options: Any) -> DecodedImage:
+        seen.append(options["at_least"])
+        return decode(data, **options)
+
+    monkeypatch.setattr(core_detector, "decode", counted)
+    data = encode(striped(111).resize((640, 480)), "JPEG")
+    views = [View(Box(0, 0, 0.5, 1)), View(), View(Box(0.5, 0.75, 1, 1))]
+    detectors = of_several_scales[: len(views)]
+    with inspector.admit_parts(list(zip(detectors, views, strict=True))) as permit:
+        found = await inspector.inspect_parts(permit, data, heatmap=True)
+    wanted = [
+        view.at_least(one.extractor.at_least()) for one, view in zip(detectors, views, strict=True)
+    ]
+    assert seen == [None if None in wanted else tuple(map(max, zip(*wanted, strict=True)))]
+    assert all(isinstance(one, Finding) and one.overlay for one in found)
+    assert IN_WORK._free == 2 * images.MAX_PIXELS
 
 
 async def test_with_overlays_each_category_needs_a_place(inspector: Inspector) -> None:

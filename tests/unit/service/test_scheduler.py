@@ -26,7 +26,8 @@ from app.core.judging.inspection import Inspection, Photo
 from app.core.methods.knn import Knn, KnnSettings
 from app.core.store.artifact import Artifact
 from app.core.threads import set_threads, thread_budget
-from app.service.scheduler import Judged, PhotoJob, Scheduler
+from app.service.jobs import Judged, PhotoJob
+from app.service.scheduler import Scheduler
 from tests.integration.service import CURSED, Network
 from tests.support import (
     SPEC,
@@ -313,6 +314,53 @@ def test_photos_of_a_batch_get_their_own_answers() -> None:
         for grey, future in futures.items():
             expected = make_detector().inspect(encode(plain(grey))).score
             assert judged(future).score == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_jobs_that_come_together_are_one_pass_for_each_network(batch: int) -> None:
+    """However small a batch otherwise is, and whatever waits between them."""
+    runtime, other = Recorder(), Recorder()
+    can, jar, box = detector(runtime), detector(other, "jar"), detector(runtime, "box")
+    with running(batch=batch) as scheduler:
+        with held(scheduler, runtime):
+            alone = scheduler.submit(job(can, 50))
+            together = [job(can, 10), job(jar, 20), job(box, 11), job(can, 12), job(jar, 21)]
+            futures = scheduler.submit_all([*together, job(can, 13)])
+        scores = [judged(future).score for future in futures]
+        judged(alone)
+    assert [10, 11, 12, 13] in runtime.passes
+    assert other.passes == [[20, 21]]
+    expected = [make_detector().inspect(encode(plain(g))).score for g in (10, 20, 11, 12, 21, 13)]
+    assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_more_than_fit_a_pass_are_several() -> None:
+    runtime = Recorder()
+    one = detector(runtime)
+    with running() as scheduler:
+        for future in scheduler.submit_all([job(one, grey) for grey in range(20)]):
+            judged(future)
+    assert runtime.passes == [list(range(16)), list(range(16, 20))]
+
+
+def test_one_of_several_that_is_cancelled_or_late_costs_no_other() -> None:
+    runtime = Recorder()
+    one = detector(runtime)
+    with running() as scheduler:
+        with held(scheduler, runtime):
+            jobs = [job(one, 10), job(one, 11), job(one, 12, deadline=time.monotonic())]
+            first, cancelled, late = scheduler.submit_all(jobs)
+            assert cancelled.cancel()
+        judged(first)
+        assert isinstance(late.exception(TIMEOUT), DeadlineExceeded)
+    assert runtime.passes == [[10]]
+
+
+def test_jobs_that_come_after_the_end_are_cancelled() -> None:
+    with running() as scheduler:
+        scheduler.close()
+        futures = scheduler.submit_all([job(detector(Recorder()), grey) for grey in (1, 2)])
+    assert all(future.cancelled() for future in futures)
 
 
 def test_several_threads_judge_at_once() -> None:
