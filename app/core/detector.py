@@ -11,12 +11,14 @@ import numpy as np
 from .arrays import Floats
 from .errors import ArtifactError, GoodsGuardError
 from .features.extractor import Extractor
+from .features.sample import Sample
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.backdrop import Backdrop, reduced
 from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
+from .photo.box import Box
 from .photo.images import MAX_PIXELS, decode, reduction
 from .store.artifact import Artifact
 from .store.manifest import Manifest
@@ -153,6 +155,7 @@ class Detector:
             inspection.placement,
             photo=(inspection.width, inspection.height),
             scale=(self.manifest.anomaly_map.low, self.manifest.anomaly_map.threshold),
+            looked=inspection.looked,
         )
 
     def conclude(self, photo: Photo, features: Floats, embed_ms: float) -> Inspection:
@@ -184,7 +187,15 @@ class Detector:
                 "embed": embed_ms,
                 "search": _ms_since(start),
             },
+            looked=sample.looked if self._in_part(sample, photo) else None,
         )
+
+    def _in_part(self, sample: Sample, photo: Photo) -> bool:
+        """Whether a look keeps some of the photo out; what a resize rule cuts off is none of it."""
+        if sample.weights is not None or self.extractor.look.record.box is not None:
+            return True
+        cuts = self.extractor.spec.preprocess.resize == "shorter_side_crop"
+        return not cuts and photo.prepared.source != Box(0, 0, photo.width, photo.height)
 
 
 def read_for(
