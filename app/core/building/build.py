@@ -32,6 +32,7 @@ from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
 from . import levels
+from .augment import TurnedCopies
 from .groups import Grouping, GroupRule, group
 from .looking import Looked, LookLearned
 from .preset import Preset
@@ -105,8 +106,9 @@ def build_bank(
     if promise.is_close:
         trial = replace(promise, unreadable=[])
         survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
-    with Spool() as spool:
-        seen, golden = _embed(paths, extractor, spool, promise, max_pixels, progress)
+    with Spool() as spool, Spool() as beside:
+        turned = TurnedCopies(preset.augment, beside)
+        seen, golden = _embed(paths, extractor, spool, turned, promise, max_pixels, progress)
         copies = seen.copies(partial(progress, "copies"))
         kept = copies.kept
         different = Chosen(spool, seen.places(kept))
@@ -114,7 +116,8 @@ def build_bank(
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
         looked, extractor = _looked(different, preset, extractor)
         samples, extractor = _selected(looked, preset, extractor)
-        learnt = _learn(samples, grouping.names, preset, progress)
+        copied_too = _alike(turned.of(seen.places(kept)), extractor)
+        learnt = _learn(samples, copied_too, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
@@ -124,6 +127,7 @@ def build_bank(
         calibration_scores=len(calibration.scores),
         copies=copies.set_aside,
         groups=grouping.count,
+        turned=len(kept) * preset.augment.each,
     )
     manifest = _manifest(
         preset,
@@ -160,12 +164,17 @@ class _Learnt:
 
 
 def _learn(
-    samples: Samples, groups: Sequence[str], preset: Preset, progress: BuildProgress
+    samples: Samples,
+    turned: Samples | None,
+    groups: Sequence[str],
+    preset: Preset,
+    progress: BuildProgress,
 ) -> _Learnt:
     """Fit the method, score what is left out of it, then make it quick."""
     warnings: list[str] = []
-    lesson = Lesson(samples, groups, preset.scoring, partial(progress, "learn"), warnings.append)
-    method = preset.method.method.fit(preset.method.settings, lesson)
+    telling = partial(progress, "learn"), warnings.append
+    lesson = Lesson(samples, groups, preset.scoring, *telling, turned=turned)
+    method = preset.method.method.fit(preset.method.settings, lesson.with_turned())
     plan = preset.calibration
     held_out = hold_out(
         method,
@@ -199,6 +208,12 @@ def _selected(
     columns = preset.selection.columns(samples)
     changes = {"selected_dimensions": tuple(columns.tolist())}
     return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
+
+
+def _alike(turned: Samples | None, extractor: FeatureExtractor) -> Samples | None:
+    """Copies with the dimensions that are kept."""
+    columns = extractor.spec.selected_dimensions
+    return turned if turned is None or columns is None else _Only(turned, np.array(columns))
 
 
 @dataclass(frozen=True)
@@ -258,12 +273,13 @@ def _embed(
     paths: list[Path],
     extractor: FeatureExtractor,
     spool: Spool,
+    turned: TurnedCopies,
     promise: Promise,
     max_pixels: int,
     progress: BuildProgress,
 ) -> tuple[Seen, list[PreparedImage]]:
-    """Fill the spool with the sample of each photo that is new; keep the few prepared photos that
-    become the golden ones."""
+    """Fill the spool with the sample of each photo that is new, and `turned` with its copies; keep
+    the few prepared photos that become the golden ones."""
     seen = Seen(promise)
     golden: list[PreparedImage] = []
     wanted = set(evenly(paths, COUNT))
@@ -275,6 +291,7 @@ def _embed(
             batch = extractor.embed([photo.prepared for photo in new])  # (B, P, D)
             for photo, features in zip(new, batch, strict=True):
                 spool.append(extractor.sample(features, photo.prepared))
+            turned.add([photo.prepared for photo in new], extractor)
         progress("embed", len(seen.paths) + len(promise.unreadable), len(paths))
     return seen, golden
 
