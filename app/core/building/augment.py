@@ -27,6 +27,7 @@ from ..features.spool import Spool
 from ..photo.box import Box
 from ..photo.look import WHOLE, Look, LookRecord, overlaps
 from ..photo.preprocess import PreparedImage
+from .selection import Kept
 
 Turned = tuple[PreparedImage, Look]
 
@@ -106,11 +107,18 @@ class TurnedCopies:
             for (copy, look), own in zip(copies, features, strict=True):
                 self.spool.append(plain.sample(own, copy).seen_by(look))
 
-    def of(self, photos: Sequence[int]) -> Samples | None:
-        """Those of these photos, by their numbers; None where no copies are asked for."""
+    def of(self, photos: Sequence[int], columns: Sequence[int] | None) -> Samples | None:
+        """Those of these photos, by their numbers; None where no copies are asked for.
+
+        Args:
+            columns: the dimensions that are kept; None: all.
+        """
         each = self.plan.each
+        if not each:
+            return None
         wanted = [photo * each + copy for photo in photos for copy in range(each)]
-        return Chosen(self.spool, wanted) if each else None
+        found = Chosen(self.spool, wanted)
+        return found if columns is None else Kept(found, np.array(columns))
 
 
 def _by_quarters(photo: PreparedImage, look: Look, quarters: int, *, mirrored: bool) -> Turned:

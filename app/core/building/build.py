@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..arrays import Indices
 from ..errors import DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
-from ..features.sample import Chosen, Sample, Samples
+from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
 from ..judging.calibration import Calibration, Rule, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
@@ -39,6 +38,7 @@ from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
 from .seen import Seen, survey
+from .selection import Kept
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
@@ -116,8 +116,8 @@ def build_bank(
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
         looked, extractor = _looked(different, preset, extractor)
         samples, extractor = _selected(looked, preset, extractor)
-        copied_too = _alike(turned.of(seen.places(kept)), extractor)
-        learnt = _learn(samples, copied_too, grouping.names, preset, progress)
+        beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)
+        learnt = _learn(samples, beside_them, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
@@ -207,25 +207,7 @@ def _selected(
         return samples, extractor
     columns = preset.selection.columns(samples)
     changes = {"selected_dimensions": tuple(columns.tolist())}
-    return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
-
-
-def _alike(turned: Samples | None, extractor: FeatureExtractor) -> Samples | None:
-    """Copies with the dimensions that are kept."""
-    columns = extractor.spec.selected_dimensions
-    return turned if turned is None or columns is None else _Only(turned, np.array(columns))
-
-
-@dataclass(frozen=True)
-class _Only(Samples):
-    samples: Samples
-    columns: Indices
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index].only(self.columns)
+    return Kept(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
 
 
 def _manifest(
