@@ -62,6 +62,10 @@ def main(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="Pixels a photo may have (default 64,000,000).")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write build.md here, and pictures of what each bank looks at."),
+    ] = None,
     groups: Annotated[
         str,
         typer.Option(
@@ -97,6 +101,7 @@ def main(
     from ..core.store import clearing
     from ..core.store.whereabouts import misplaced
     from ..core.threads import set_threads
+    from .build_report import BuildReport
     from .data_folder import chosen
 
     threshold = alpha_rule(alpha)
@@ -115,6 +120,7 @@ def main(
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     built: list[Build] = []
+    page = BuildReport(report, limit, max_pixels or MAX_PIXELS)
     titles: dict[str, str] = {}
     remarks: dict[str, list[str]] = {}
     testable = False
@@ -142,6 +148,7 @@ def main(
                     warn(f"{name}: {remark}")
                 built.append(build)
                 remarks[name] = _remarks(build, source)
+                page.add(build, source, remarks[name])
                 testable |= {image.is_defective for image in source.test} == {False, True}
             except Exception as exc:  # whatever it is, the others can be built
                 complain(f"{name}: {fault_of(exc)}")
@@ -156,8 +163,11 @@ def main(
         show(_table(built, titles))
     if testable:
         errors.print("Test photos lie beside: `goodsguard evaluate` says what the banks catch.")
+    reported = page.finish()
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
+    if not reported:
+        raise typer.Exit(1)
 
 
 def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: int) -> None:

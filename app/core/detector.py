@@ -11,14 +11,16 @@ import numpy as np
 from .arrays import Floats
 from .errors import ArtifactError, GoodsGuardError
 from .features.extractor import Extractor
+from .features.sample import Sample
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.backdrop import Backdrop, reduced
 from .judging.calibration import Calibration
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
+from .photo.box import Box
 from .photo.images import MAX_PIXELS, decode, reduction
-from .photo.view import WHOLE_VIEW, View
+from .photo.view import WHOLE_VIEW, View, enough_for_all
 from .store.artifact import Artifact
 from .store.manifest import Manifest
 
@@ -154,6 +156,7 @@ class Detector:
             inspection.placement,
             photo=(inspection.width, inspection.height),
             scale=(self.manifest.anomaly_map.low, self.manifest.anomaly_map.threshold),
+            looked=inspection.looked,
         )
 
     def conclude(self, photo: Photo, features: Floats, embed_ms: float) -> Inspection:
@@ -185,7 +188,15 @@ class Detector:
                 "embed": embed_ms,
                 "search": _ms_since(start),
             },
+            looked=sample.looked if self._in_part(sample, photo) else None,
         )
+
+    def _in_part(self, sample: Sample, photo: Photo) -> bool:
+        """Whether a look keeps some of the photo out; what a resize rule cuts off is none of it."""
+        if sample.weights is not None or self.extractor.look.record.box is not None:
+            return True
+        cuts = self.extractor.spec.preprocess.resize == "shorter_side_crop"
+        return not cuts and photo.prepared.source != Box(0, 0, photo.width, photo.height)
 
 
 def read_for(
@@ -216,7 +227,7 @@ def read_for(
     sides = [view.at_least(one.at_least()) for view, one in zip(views, extractors, strict=True)]
     at_least, white = sides[0], extractors[0].spec.preprocess.white_level
     if at_once:
-        at_least = _enough_for_all(sides)
+        at_least = enough_for_all(sides)
     image = decode(data, max_pixels=first._max_pixels, at_least=at_least, white_level=white)
     scale = reduction(image, at_least)
     decode_ms = _ms_since(start)
@@ -236,13 +247,6 @@ def read_for(
     del image  # before a wait for room: it may be large
     backdrop = Backdrop(picture)
     return [photo and replace(photo, backdrop=backdrop) for photo in found]
-
-
-def _enough_for_all(sides: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
-    wanted = [side for side in sides if side is not None]
-    if len(wanted) < len(sides):
-        return None
-    return max(width for width, _ in wanted), max(height for _, height in wanted)
 
 
 def judge_together(

@@ -6,6 +6,7 @@ plots.py                 histogram and ROC curve, drawn on axes that are given
 pictures.py, pages.py    of an evaluation
 exploration.py           what is in a data folder, file by file (seen_photo.py);
                          exploration_pictures.py its pictures
+build_page.py            of a build; look_pictures.py shows what a bank looks at
 comparison_page.py       presets side by side, one HTML file made of comparison.html;
                          comparison_table.py and comparison_pictures.py its parts
 """

@@ -9,6 +9,7 @@ copies.py      which of them show what another shows: found by sketches.py, conf
                likeness.py once registration.py has laid one over the other
 groups.py      which belong together: by numbering.py of their names, or by groups_file.py
 looking.py     `[look]`: which part of the photos is judged; prior.py where the goods are in them
+augment.py     `[augment]`: turned and mirrored copies that teach, too
 selection.py   which of the features' dimensions are kept
 build.py       the build of one category
 """

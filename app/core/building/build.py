@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..arrays import Indices
 from ..errors import DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
-from ..features.sample import Chosen, Sample, Samples
+from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
 from ..judging.calibration import Calibration, Rule, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
@@ -32,11 +31,13 @@ from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
 from . import levels, looking
+from .augment import TurnedCopies
 from .groups import Grouping, GroupRule, group
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
 from .seen import Seen, survey
+from .selection import Kept
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
@@ -104,8 +105,9 @@ def build_bank(
     if promise.is_close:
         trial = replace(promise, unreadable=[])
         survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
-    with Spool() as spool:
-        seen, golden = _embed(paths, extractor, spool, promise, max_pixels, progress)
+    with Spool() as spool, Spool() as beside:
+        turned = TurnedCopies(preset.augment, beside)
+        seen, golden = _embed(paths, extractor, spool, turned, promise, max_pixels, progress)
         copies = seen.copies(partial(progress, "copies"))
         kept = copies.kept
         different = Chosen(spool, seen.places(kept))
@@ -113,7 +115,8 @@ def build_bank(
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
         looked, extractor = looking.through(preset.look, different, extractor)
         samples, extractor = _selected(looked, preset, extractor)
-        learnt = _learn(samples, grouping.names, preset, progress)
+        beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)
+        learnt = _learn(samples, beside_them, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
@@ -123,6 +126,7 @@ def build_bank(
         calibration_scores=len(calibration.scores),
         copies=copies.set_aside,
         groups=grouping.count,
+        turned=len(kept) * preset.augment.each,
     )
     manifest = _manifest(
         preset,
@@ -159,12 +163,17 @@ class _Learnt:
 
 
 def _learn(
-    samples: Samples, groups: Sequence[str], preset: Preset, progress: BuildProgress
+    samples: Samples,
+    turned: Samples | None,
+    groups: Sequence[str],
+    preset: Preset,
+    progress: BuildProgress,
 ) -> _Learnt:
     """Fit the method, score what is left out of it, then make it quick."""
     warnings: list[str] = []
-    lesson = Lesson(samples, groups, preset.scoring, partial(progress, "learn"), warnings.append)
-    method = preset.method.method.fit(preset.method.settings, lesson)
+    telling = partial(progress, "learn"), warnings.append
+    lesson = Lesson(samples, groups, preset.scoring, *telling, turned=turned)
+    method = preset.method.method.fit(preset.method.settings, lesson.with_turned())
     plan = preset.calibration
     held_out = hold_out(
         method,
@@ -187,19 +196,7 @@ def _selected(
         return samples, extractor
     columns = preset.selection.columns(samples)
     changes = {"selected_dimensions": tuple(columns.tolist())}
-    return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
-
-
-@dataclass(frozen=True)
-class _Only(Samples):
-    samples: Samples
-    columns: Indices
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index].only(self.columns)
+    return Kept(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
 
 
 def _manifest(
@@ -247,12 +244,13 @@ def _embed(
     paths: list[Path],
     extractor: FeatureExtractor,
     spool: Spool,
+    turned: TurnedCopies,
     promise: Promise,
     max_pixels: int,
     progress: BuildProgress,
 ) -> tuple[Seen, list[PreparedImage]]:
-    """Fill the spool with the sample of each photo that is new; keep the few prepared photos that
-    become the golden ones."""
+    """Fill the spool with the sample of each photo that is new, and `turned` with its copies; keep
+    the few prepared photos that become the golden ones."""
     seen = Seen(promise)
     golden: list[PreparedImage] = []
     wanted = set(evenly(paths, COUNT))
@@ -264,6 +262,7 @@ def _embed(
             batch = extractor.embed([photo.prepared for photo in new])  # (B, P, D)
             for photo, features in zip(new, batch, strict=True):
                 spool.append(extractor.sample(features, photo.prepared))
+            turned.add([photo.prepared for photo in new], extractor)
         progress("embed", len(seen.paths) + len(promise.unreadable), len(paths))
     return seen, golden
 

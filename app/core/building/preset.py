@@ -15,6 +15,7 @@ from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodChoice
 from ..methods.scoring import Scoring
+from .augment import Augment
 from .looking import LookChoice, LookWhole
 from .selection import Selection
 
@@ -41,6 +42,7 @@ class Preset(BaseModel):
     Attributes:
         selection: which of the features' dimensions are kept; None: all.
         look: which part of the photos is judged.
+        augment: turned and mirrored copies of the good photos that teach, too; none by default.
         method: in a file, `[method]` with `kind` and that method's own values.
     """
 
@@ -52,6 +54,7 @@ class Preset(BaseModel):
     selection: Selection | None = None
     method: MethodChoice
     look: LookChoice = LookWhole()
+    augment: Augment = Augment()
     scoring: Scoring = Scoring()
     calibration: CalibrationPlan = CalibrationPlan()
     threshold: ThresholdRule

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Doubles, Floats, Indices
-from ..features.sample import Samples
+from ..features.sample import Sample, Samples
 
 
 class HighestStd(BaseModel):
@@ -48,6 +49,20 @@ class RandomDimensions(BaseModel):
         dimensions = samples[0].cells.shape[-1]
         drawn = np.random.default_rng(self.seed).permutation(dimensions)[: self.keep]
         return np.sort(drawn)
+
+
+@dataclass(frozen=True)
+class Kept(Samples):
+    """Samples with some of their dimensions alone."""
+
+    samples: Samples
+    columns: Indices
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index].only(self.columns)
 
 
 Selection = Annotated[HighestStd | RandomDimensions, Field(discriminator="rule")]

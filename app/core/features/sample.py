@@ -1,4 +1,4 @@
-"""Sample: one photo as methods see it; Samples: many of them, perhaps in a file; Chosen of them."""
+"""Sample: one photo as methods see it; Samples: many of them, perhaps in a file; some, and more."""
 
 from __future__ import annotations
 
@@ -131,3 +131,19 @@ class Chosen(Samples):
 
     def __getitem__(self, index: int) -> Sample:
         return self.samples[self.indices[index]]
+
+
+@dataclass(frozen=True)
+class Both(Samples):
+    """Some samples, and others after them."""
+
+    first: Samples
+    second: Samples
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index < len(self.first):
+            return self.first[index]
+        return self.second[index - len(self.first)]

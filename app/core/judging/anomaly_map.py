@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_erosion, find_objects, label
+from scipy.ndimage import binary_dilation, binary_erosion, find_objects, label
 
-from ..arrays import Floats
+from ..arrays import Floats, Mask
 from ..photo.box import Box
 from ..photo.preprocess import PreparedImage
 
@@ -26,6 +26,10 @@ _MAX_REGIONS = 50
 _CALM, _NEAR = (30, 136, 229), (67, 160, 71)
 _ABOVE, _FAR = (255, 179, 0), (211, 47, 47)
 _OUTLINE = (255, 255, 255)
+# What was not looked at: its grey, drawn towards this one, so that it pales on a dark photo and
+# dims on a light one; its edge is a light line beside a dark one, of which one shows on any photo.
+_VEIL, _VEILED = 70.0, 0.6
+_EDGE = ((235, 235, 235), (25, 25, 25))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +143,20 @@ def overlay_png(
     *,
     photo: tuple[int, int],
     scale: tuple[float, float],
+    looked: Mask | None = None,
 ) -> bytes:
     """The photo, upright, with its anomaly map on a scale fixed by the bank.
 
     Up to `low` (the median patch of held-out good photos) nothing is drawn; from there to the
     threshold a faint blue to green; above the threshold yellow to red, outlined in white. So a
-    normal photo looks calm, whatever its own highest score.
+    normal photo looks calm, whatever its own highest score. What was not looked at is veiled in
+    grey, with a thin line around what was.
 
     Args:
         picture: the photo to draw on, RGB, of any size.
         photo: (width, height) of the upright photo as it was sent, pixels.
         scale: the map's low and threshold.
+        looked: (h, w), the cells that were looked at; None: all of the photo was.
 
     Returns:
         a PNG of the picture's size.
@@ -160,10 +167,33 @@ def overlay_png(
     colour, opacity = _colours(canvas, low, threshold)
     blended = base * (1 - opacity[..., None]) + colour * opacity[..., None]
     above = canvas > threshold
+    if looked is not None:
+        seen = place(looked.astype(np.float32), grid, placement, photo, canvas.shape) > 0.5
+        above &= seen
+        blended = veiled(np.where(seen[..., None], blended, base), seen)
     blended[above & ~binary_erosion(above, iterations=2)] = _OUTLINE
     buffer = io.BytesIO()
     Image.fromarray(blended.round().astype(np.uint8)).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
+
+
+def veiled(base: Floats, seen: Mask) -> Floats:
+    """A photo whose unseen part is grey and pale, with a thin line along the seam.
+
+    Args:
+        base: (H, W, 3) float32, 0 to 255. seen: (H, W).
+
+    Returns:
+        the same shape; what is seen is as it was.
+    """
+    grey = base @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    veil = (1 - _VEILED) * grey + _VEILED * _VEIL
+    drawn = np.where(seen[..., None], base, veil[..., None])
+    grown = seen
+    for colour in _EDGE:  # outwards, over what was not seen
+        inner, grown = grown, binary_dilation(grown, structure=np.ones((3, 3)))
+        drawn[grown & ~inner] = colour
+    return np.asarray(drawn, dtype=np.float32)
 
 
 def _colours(canvas: Floats, low: float, threshold: float) -> tuple[Floats, Floats]:

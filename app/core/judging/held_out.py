@@ -39,7 +39,7 @@ def hold_out(
     the same settings that was fitted on the others.
 
     Args:
-        method: fitted on the whole lesson. seed: of the folds.
+        method: fitted on the whole lesson, copies included. seed: of the folds.
         progress: called with (samples scored, all).
 
     Raises:
@@ -53,7 +53,9 @@ def hold_out(
     done = 0
     for fold in range(int(fold_of.max()) + 1):
         others = np.flatnonzero(fold_of != fold).tolist()
-        scorer = Scorer(type(method).fit(method.settings, lesson.of(others)), lesson.scoring)
+        scorer = Scorer(
+            type(method).fit(method.settings, lesson.of(others).with_turned()), lesson.scoring
+        )
         for index in np.flatnonzero(fold_of == fold).tolist():
             sample = lesson.samples[index]
             cells = scorer.cells(sample)

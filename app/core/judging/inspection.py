@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..arrays import Floats
+from ..arrays import Floats, Mask
 from ..errors import GoodsGuardError
 from ..photo.preprocess import PreparedImage
 from .backdrop import Backdrop
@@ -41,6 +41,7 @@ class Inspection:
             None for a global method.
         embedding: (P, D) float32 of those cells.
         timings_ms: decode, wait, embed, search; embed is a batch's time divided by its photos.
+        looked: (h, w), which of those cells were looked at; None: all of the photo was.
     """
 
     verdict: Verdict
@@ -55,6 +56,7 @@ class Inspection:
     score_map: Floats | None = field(repr=False)
     embedding: Floats = field(repr=False)
     timings_ms: dict[str, float]
+    looked: Mask | None = field(default=None, repr=False)
 
     @property
     def is_anomalous(self) -> bool:

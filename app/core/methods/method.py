@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..arrays import Floats
 from ..errors import BankError
-from ..features.sample import Chosen, Sample, Samples
+from ..features.sample import Both, Chosen, Sample, Samples
 from .scoring import Scoring
 
 Learnt = Mapping[str, npt.NDArray[Any]]
@@ -40,6 +40,8 @@ class Lesson:
         scoring: how cells become a photo's score.
         progress: called with (done, total).
         warn: takes a sentence for the person who builds.
+        turned: turned and mirrored copies of the samples, as many of each, in their order.
+        copies: of the samples, the last so many are such copies.
     """
 
     samples: Samples
@@ -47,15 +49,39 @@ class Lesson:
     scoring: Scoring
     progress: Callable[[int, int], None] = lambda _done, _total: None
     warn: Callable[[str], None] = lambda _text: None
+    turned: Samples | None = None
+    copies: int = 0
 
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def photos(self) -> Samples:
+        """The samples that are no copies of others."""
+        if not self.copies:
+            return self.samples
+        return Chosen(self.samples, range(len(self) - self.copies))
+
+    def with_turned(self) -> Lesson:
+        """What a method is to learn: the copies among the samples, each of its photo's group."""
+        if self.turned is None:
+            return self
+        each = len(self.turned) // len(self)
+        groups = [*self.groups, *(group for group in self.groups for _ in range(each))]
+        samples = Both(self.samples, self.turned)
+        return replace(self, samples=samples, groups=groups, turned=None, copies=len(self.turned))
+
     def of(self, chosen: Sequence[int]) -> Lesson:
-        """The same from these samples alone, in silence: one fold of a calibration."""
+        """The same from these samples and their copies alone, in silence: one fold of a
+        calibration."""
+        turned = self.turned
+        if turned is not None:
+            each = len(turned) // len(self)
+            turned = Chosen(turned, [i * each + copy for i in chosen for copy in range(each)])
         return replace(
             self,
             samples=Chosen(self.samples, chosen),
+            turned=turned,
             groups=[self.groups[index] for index in chosen],
             progress=lambda _done, _total: None,
             warn=lambda _text: None,

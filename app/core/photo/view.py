@@ -18,6 +18,7 @@ from ..arrays import Doubles, Floats
 from .box import Box
 from .images import DecodedImage
 from .look import overlaps
+from .masks import marks_of
 
 Point = tuple[float, float]
 
@@ -101,3 +102,12 @@ def averaged(values: Floats, rows: Doubles, columns: Doubles) -> Floats:
     of_rows = overlaps(rows, values.shape[0])
     of_columns = overlaps(columns, values.shape[1])
     return np.asarray(np.clip(of_rows @ values @ of_columns.T, 0, 1), dtype=np.float32)
+
+
+def enough_for_all(sides: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
+    """The (width, height) that suffices for each of these; None: in full, which one of them asks
+    for."""
+    wanted = [side for side in sides if side is not None]
+    if len(wanted) < len(sides):
+        return None
+    return max(width for width, _ in wanted), max(height for _, height in wanted)

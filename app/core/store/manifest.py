@@ -60,6 +60,7 @@ class Counts(_Frozen):
         copies: photos set aside, since one that is used shows the same picture.
         groups: of photos that belong together (a SKU, say), which calibration kept together; null:
             an older build did not say.
+        turned: turned and mirrored copies of the images, which taught the bank, too.
     """
 
     images: int = Field(ge=1)
@@ -68,6 +69,7 @@ class Counts(_Frozen):
     calibration_scores: int = Field(ge=0)
     copies: int = Field(default=0, ge=0)
     groups: int | None = Field(default=None, ge=1)
+    turned: int = Field(default=0, ge=0)
 
 
 class GroupingRecord(_Frozen):

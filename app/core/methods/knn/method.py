@@ -73,7 +73,10 @@ class Knn(Method):
     @classmethod
     def fit(cls, settings: KnnSettings, lesson: Lesson) -> Self:
         """All vectors in their order, or a coreset of them; k is clipped to what there is."""
-        bank = bank_of_samples(lesson.samples, settings, lesson.progress)
+        # Copies of photos share what a coreset of the photos alone would keep.
+        shared = lesson.copies > 0 and settings.coreset_ratio < 1
+        budget = settings.size(_cells(lesson.photos)) if shared else None
+        bank = bank_of_samples(lesson.samples, settings, lesson.progress, budget)
         if settings.k > len(bank):
             lesson.warn(
                 f"k = {settings.k} neighbours were asked for, the bank has {len(bank)} vectors: "
@@ -88,6 +91,8 @@ class Knn(Method):
 
     def leave_one_out(self, lesson: Lesson) -> Floats | None:
         """Where the bank holds each sample as one vector, its own group's are passed over."""
+        if lesson.turned is not None:
+            return None
         if _cells(lesson.samples) != len(lesson) or len(self.bank) != len(lesson):
             return None
         return leave_one_out(self.bank, lesson.groups, self._settings.k)
@@ -164,11 +169,16 @@ def bank_of_samples(
     samples: Samples,
     settings: KnnSettings,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    budget: int | None = None,
 ) -> MemoryBank:
     """The bank of these photos' patches. At most twice 1 GiB are held where a coreset is taken,
-    however many patches there are; `progress` is called with (chosen, wanted)."""
+    however many patches there are; `progress` is called with (chosen, wanted).
+
+    Args:
+        budget: vectors to keep; None: as many as the settings say of the patches.
+    """
     patches = _cells(samples)
-    size = settings.size(patches)
+    size = budget or settings.size(patches)
     if size == patches:
         return MemoryBank(np.concatenate([sample.teaching for sample in samples]))
     width = samples[0].cells.shape[-1] * 4
