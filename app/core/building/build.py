@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..arrays import Indices
 from ..errors import DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
-from ..features.sample import Chosen, Sample, Samples
+from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
 from ..judging.calibration import Calibration, Rule, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
@@ -38,6 +37,7 @@ from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
 from .seen import Seen, survey
+from .selection import narrowed
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
@@ -113,7 +113,7 @@ def build_bank(
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
         looked, extractor = _looked(different, preset, extractor)
-        samples, extractor = _selected(looked, preset, extractor)
+        samples, extractor = narrowed(looked, preset.selection, extractor)
         learnt = _learn(samples, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
@@ -188,29 +188,6 @@ def _looked(
         return spool, extractor
     look, _ = preset.look.learnt(spool)
     return Looked(spool, look), extractor.looking(look)
-
-
-def _selected(
-    samples: Samples, preset: Preset, extractor: FeatureExtractor
-) -> tuple[Samples, FeatureExtractor]:
-    """The dimensions that the preset keeps, of the samples and of the features to come."""
-    if preset.selection is None:
-        return samples, extractor
-    columns = preset.selection.columns(samples)
-    changes = {"selected_dimensions": tuple(columns.tolist())}
-    return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
-
-
-@dataclass(frozen=True)
-class _Only(Samples):
-    samples: Samples
-    columns: Indices
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index].only(self.columns)
 
 
 def _manifest(

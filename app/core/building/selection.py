@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Doubles, Floats, Indices
-from ..features.sample import Samples
+from ..features.extractor import FeatureExtractor
+from ..features.sample import Sample, Samples
 
 
 class HighestStd(BaseModel):
@@ -51,6 +53,29 @@ class RandomDimensions(BaseModel):
 
 
 Selection = Annotated[HighestStd | RandomDimensions, Field(discriminator="rule")]
+
+
+def narrowed(
+    samples: Samples, selection: Selection | None, extractor: FeatureExtractor
+) -> tuple[Samples, FeatureExtractor]:
+    """The dimensions that are kept, of the samples and of the features to come."""
+    if selection is None:
+        return samples, extractor
+    columns = selection.columns(samples)
+    changes = {"selected_dimensions": tuple(columns.tolist())}
+    return _Only(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
+
+
+@dataclass(frozen=True)
+class _Only(Samples):
+    samples: Samples
+    columns: Indices
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index].only(self.columns)
 
 
 def highest_std_dimensions(samples: Samples, kept: int) -> Indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -77,7 +78,8 @@ def draw_damage(
 
 def aimed_at(photo: Photo, size: Size, goods: Goods) -> float:
     """Pixels that a damage of that size is to change."""
-    return max(FEWEST, SIZES[size] * goods.area * photo.shape[0] * photo.shape[1])
+    height, width = photo.shape[:2]
+    return max(float(FEWEST), SIZES[size] * goods.area * height * width)
 
 
 def _at_size(
@@ -112,7 +114,7 @@ def _at_size(
 
 def _apart(damaged: Damaged, aim: float) -> float:
     """How far the area is from the one aimed at, as the logarithm of their ratio."""
-    return float(abs(np.log((damaged.mask.sum() + 1e-6) / aim)))
+    return abs(math.log((int(damaged.mask.sum()) + 1e-6) / aim))
 
 
 def _finished(spot: Spot, window: Array, kind: Kind, size: Size) -> Damaged:

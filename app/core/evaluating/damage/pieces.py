@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Indices
 from .drawing import blend
 from .healing import heal
 from .pixels import Array, Mask, Photo, polygon_mask
@@ -43,6 +44,6 @@ def _cut_from(donor: Photo, shape: tuple[int, int], rng: np.random.Generator) ->
     return np.asarray(donor[np.ix_(rows, columns)], dtype=float)
 
 
-def _mirrored(index: Array, side: int) -> Array:
+def _mirrored(index: Indices, side: int) -> Indices:
     folded = index % (2 * side)
     return np.minimum(folded, 2 * side - 1 - folded)
