@@ -5,6 +5,7 @@
 
 split.py        photos learnt from and photos held out, by group
 candidates.py   the looks to try, each fitted
+following.py    whether a prior knows the goods, or only the frame
 trying.py       held-out photos, as they are and with damage drawn on them, and what they score
 verdict.py      scores -> the table, and what is taken
 choose.py       all of that for a category

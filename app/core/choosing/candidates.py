@@ -11,7 +11,6 @@ from ..building.preset import Preset
 from ..building.prior import Prior, learn_prior
 from ..building.selection import narrowed
 from ..errors import PresetError
-from ..evaluating.damage.goods import Goods
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Samples
 from ..methods.method import Lesson, Scorer
@@ -47,16 +46,9 @@ class Candidate:
         return self.scorer.score(self.extractor.sample(features, photo))
 
 
-def shows_surroundings(prior: Prior) -> bool:
-    """Whether the goods stand before surroundings that differ, so that a prior finds them."""
+def varies(prior: Prior) -> bool:
+    """Whether what surrounds the middle looks otherwise, and differs from photo to photo."""
     return prior.varied >= LEAST_VARIED and prior.apart >= LEAST_APART
-
-
-def goods_of(prior: Prior) -> Goods:
-    """Where damage is drawn: all over the frame, unless the prior finds the goods."""
-    if not shows_surroundings(prior):
-        return Goods.everywhere()
-    return Goods.likely(prior.probability)
 
 
 def looks_to_try(given: LookChoice | None) -> list[LookChoice]:

@@ -2,7 +2,8 @@
 
 The photos are split by their groups; each look learns from two thirds and scores the others, as
 they are and with damage that no look was fitted to. Another look than `whole` is taken only where
-the surroundings differ from photo to photo and the paired interval says that it is better.
+the surroundings differ from photo to photo, the prior follows the goods where the view is moved,
+and the paired interval says that it is better.
 
 Drawn damage is not real damage: it tells whether a look loses sight of places where the goods are,
 and how much the surroundings disturb, not how well real damage is found.
@@ -22,6 +23,7 @@ from ..building.groups import GroupRule, group
 from ..building.looking import LookChoice, LookWhole
 from ..building.preset import Preset
 from ..building.reading import read_batches
+from ..evaluating.damage.goods import Goods
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
@@ -30,15 +32,8 @@ from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS
 from ..photo.look import Shares
 from ..store.look_trial import LookTrial
-from .candidates import (
-    can_weigh,
-    crop_of,
-    cropping,
-    fit,
-    goods_of,
-    looks_to_try,
-    shows_surroundings,
-)
+from .candidates import can_weigh, crop_of, cropping, fit, looks_to_try, varies
+from .following import follows
 from .split import split
 from .trying import try_out
 from .verdict import table, taken
@@ -104,8 +99,10 @@ def choose_look(
         progress("learn", 0, len(learnt))
         learnt_names = [names[i] for i in learnt]
         candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
-    goods = goods_of(prior)
     held_out = [read[kept[i]] for i in out]
+    moves = follows(prior, held_out, extractor, max_pixels) if varies(prior) else None
+    found = moves is not None and moves > 0
+    goods = Goods.likely(prior.probability) if found else Goods.everywhere()
     tried = try_out(
         held_out,
         candidates,
@@ -116,7 +113,6 @@ def choose_look(
         progress=partial(progress, "try looks"),
     )
     rows = table([choice.kind for choice in choices], tried)
-    found = shows_surroundings(prior)
     best, why = taken(rows, surroundings=found)
     trial = LookTrial(
         taken=choices[best].kind,
@@ -124,6 +120,7 @@ def choose_look(
         goods="found" if found else "everywhere",
         apart=round(prior.apart, 4),
         varied=round(prior.varied, 4),
+        follows=None if moves is None else round(moves, 4),
         learnt=len(learnt),
         held_out=len(out),
         damaged=len(tried.drawn),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,8 @@ from .candidates import Candidate, cropping
 # Damage is drawn at so many pixels a side at most, or what gives a crop twice the network's input:
 # more would show nothing more. The good photos are scored at that size, too.
 _SIDE, _LARGEST = 1024, 4096
-# With fewer held-out photos each gets two damages.
-_ENOUGH = 45
+# Damages drawn on each held-out photo, one of each size.
+EACH = len(SIZES)
 
 
 @dataclass
@@ -78,7 +78,7 @@ def try_out(
     views = {one.crop: extractor.looking(cropping(one.crop)) for one in candidates}
     side = max(_side(view) for view in views.values())
     images = (_read(path, extractor, side, max_pixels) for path in paths)
-    trials = _with_damage(images, len(paths), goods, np.random.default_rng(seed))
+    trials = _with_damage(images, goods, np.random.default_rng(seed))
     done = 0
     for batch in _batches(trials):
         for crop, view in views.items():
@@ -123,23 +123,21 @@ def _read(path: Path, extractor: FeatureExtractor, side: int, max_pixels: int) -
 
 
 def _with_damage(
-    images: Iterator[DecodedImage], count: int, goods: Goods, rng: np.random.Generator
+    images: Iterator[DecodedImage], goods: Goods, rng: np.random.Generator
 ) -> Iterator[Trial]:
-    """Each photo good, then damaged once or twice; pieces come from the photo before it.
+    """Each photo good, then with a damage of each size; pieces come from the photo before it.
 
-    Kinds and sizes take turns, so that each comes as often as any other.
+    The kinds take turns, so that each comes as often as any other.
     """
-    each, turn = (1 if count >= _ENOUGH else 2), 0
+    kinds = cycle(KINDS)
     before: Photo | None = None
     for image in images:
         photo = np.asarray(image.rgb)
         yield Trial(image)
-        for _ in range(each):
-            kind, size = KINDS[turn % len(KINDS)], list(SIZES)[turn % len(SIZES)]
+        for size in SIZES:
             donor = photo if before is None else before
-            drawn = draw_damage(photo, donor, kind, size, goods, rng)
+            drawn = draw_damage(photo, donor, next(kinds), size, goods, rng)
             yield Trial(replace(image, rgb=Image.fromarray(drawn.photo)), (drawn.kind, size))
-            turn += 1
         before = photo
 
 

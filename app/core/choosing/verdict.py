@@ -10,7 +10,7 @@ from ..evaluating.metrics import auroc, auroc_interval
 from ..evaluating.pairing import Labelled, auroc_difference
 from ..photo.look import LookKind
 from ..store.look_trial import LookRow
-from .trying import Scores, Tried
+from .trying import EACH, Scores, Tried
 
 
 def table(looks: Sequence[LookKind], tried: Tried) -> tuple[LookRow, ...]:
@@ -31,8 +31,7 @@ def taken(rows: Sequence[LookRow], *, surroundings: bool) -> tuple[int, str]:
     """
     if not surroundings:
         return 0, (
-            "whole: the surroundings are the same in all photos or look as the goods do, so that "
-            "there is nothing to look past"
+            "whole: no surroundings are found that differ from photo to photo and from the goods"
         )
     better = [i for i in range(len(rows)) if rows[i].is_better]
     if not better:
@@ -45,8 +44,8 @@ def taken(rows: Sequence[LookRow], *, surroundings: bool) -> tuple[int, str]:
 
 
 def _row(look: LookKind, own: Labelled, whole: Labelled | None, tried: Tried) -> LookRow:
-    difference = None if whole is None else auroc_difference(own, whole)
-    low, high = auroc_interval(*own)
+    difference = None if whole is None else auroc_difference(own, whole, each=EACH)
+    low, high = auroc_interval(*own, each=EACH)
     return LookRow(
         look=look,
         auroc=round(auroc(*own), 4),

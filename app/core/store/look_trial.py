@@ -43,7 +43,7 @@ class LookTrial(_Frozen):
     Attributes:
         why: a sentence for whoever builds.
         goods: whether damage was drawn where the goods are (`found`) or anywhere (`everywhere`).
-        apart, varied: what the good photos told of that; null where no prior can be learnt.
+        apart, varied, follows: what the good photos told of that; null where it was not asked.
         learnt, held_out, damaged: photos.
     """
 
@@ -52,6 +52,7 @@ class LookTrial(_Frozen):
     goods: Literal["found", "everywhere"] = "everywhere"
     apart: float | None = None
     varied: float | None = None
+    follows: float | None = None
     learnt: int = Field(default=0, ge=0)
     held_out: int = Field(default=0, ge=0)
     damaged: int = Field(default=0, ge=0)

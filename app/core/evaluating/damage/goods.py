@@ -14,7 +14,7 @@ from .pixels import Array
 class Goods:
     """Attributes:
     chance: (m, n) float32 over the photo, how likely damage is drawn in each place, any sum.
-    area: share of the photo that shows the goods; a damage's size is a share of it.
+    area: share of the photo that shows the goods.
     """
 
     chance: Floats = field(repr=False)
