@@ -1,4 +1,4 @@
-"""The choice on drawn sets, with a real network."""
+"""The choice on drawn sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from scipy.ndimage import zoom
+from torch.nn.functional import avg_pool2d
 
 from app.core.building.looking import LookBox
 from app.core.building.preset import Preset, load_preset
 from app.core.choosing.auto import build_with_best_look
+from app.core.choosing.candidates import LEAST_APART, LEAST_VARIED
 from app.core.choosing.choose import FEWEST_PHOTOS, LookChosen, choose_look
 from app.core.features.extractor import FeatureExtractor
 from app.core.judging.calibration import Alpha
@@ -21,27 +23,45 @@ from app.core.photo.dataset import Category, read_category
 from app.core.store import artifact as artifacts
 from app.core.store import manifest as manifests
 from tests.drawn import photo
-from tests.support import METHOD, colour_extractor, write_category, write_photos
+from tests.support import METHOD, ColourRuntime, colour_extractor, write_category, write_photos
 
 PHOTOS = 36
 BOX = LookBox(kind="box", box=(0.3, 0.2, 0.7, 0.8))
 
 
+class LocalColours(ColourRuntime):
+    """The mean colour and contrast of 8 x 8 pixels: a network that pads nothing.
+
+    Attributes:
+        padding: how much the distance to the rim shows in the features, as padding makes it.
+    """
+
+    padding = 0.0
+
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        mean = avg_pool2d(batch, 8)
+        contrast = (avg_pool2d(batch**2, 8) - mean**2).clamp(min=0).sqrt()
+        side = mean.shape[-1]
+        line = torch.minimum(torch.arange(side), torch.arange(side - 1, -1, -1)) / side
+        rim = torch.minimum(line[:, None], line[None, :]).expand(len(batch), 1, side, side)
+        return (torch.cat([mean, contrast, self.padding * rim], dim=1),)
+
+
 def before_a_busy_shelf(seed: int) -> Image.Image:
-    """A small carton before other goods each time."""
+    """A blue carton before goods of other colours each time."""
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (160, 160))
     draw = ImageDraw.Draw(image)
     for _ in range(200):
         x, y = rng.integers(-20, 160, 2)
         w, h = rng.integers(5, 40, 2)
-        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
+        colour = tuple(int(c) for c in rng.integers(0, [256, 256, 120]))
         draw.rectangle((x, y, x + w, y + h), fill=colour)
     dx, dy = rng.integers(-3, 4, 2)
-    draw.rectangle((54 + dx, 44 + dy, 106 + dx, 116 + dy), fill=(40, 90, 170))
+    draw.rectangle((54 + dx, 44 + dy, 106 + dx, 116 + dy), fill=(120, 120, 230))
     for line in range(4):
         top = 52 + dy + 15 * line
-        draw.rectangle((60 + dx, top, 100 + dx, top + 6), fill=(230, 220, 60))
+        draw.rectangle((60 + dx, top, 100 + dx, top + 6), fill=(140, 100, 200))
     return image
 
 
@@ -64,19 +84,29 @@ def texture(seed: int) -> Image.Image:
 def preset() -> Preset:
     """Quick: a small input and a small bank."""
     made = load_preset("embedded-patch")
-    preprocess = made.features.preprocess.model_copy(update={"input_size": 192})
-    settings = made.method.settings.model_copy(update={"max_vectors": 400})
-    return made.model_copy(
+    changes = {"input_size": 160, "mean": (0.0,) * 3, "std": (1.0,) * 3, "draft_margin": 0.0}
+    features = made.features.model_copy(
         update={
-            "features": made.features.model_copy(update={"preprocess": preprocess}),
-            "method": made.method.model_copy(update={"settings": settings}),
+            "layers": ("blocks.2",),
+            "neighbourhood": 1,
+            "preprocess": made.features.preprocess.model_copy(update=changes),
         }
     )
+    settings = made.method.settings.model_copy(update={"max_vectors": 400})
+    method = made.method.model_copy(update={"settings": settings})
+    return made.model_copy(update={"features": features, "method": method})
+
+
+def looking_at(preset: Preset, padding: float = 0.0) -> FeatureExtractor:
+    spec = preset.features.model_copy(update={"weights_sha256": "0" * 64})
+    runtime = LocalColours(spec=spec)
+    runtime.padding = padding
+    return FeatureExtractor(spec, runtime)
 
 
 @pytest.fixture(scope="module")
 def extractor(preset: Preset) -> FeatureExtractor:
-    return FeatureExtractor.load(preset.features, torch.device("cpu"), None)
+    return looking_at(preset)
 
 
 def category(root: Path, drawn: Callable[[int], Image.Image], photos: int = PHOTOS) -> Category:
@@ -123,6 +153,19 @@ def test_goods_that_fill_the_frame_are_looked_at_whole(
     assert chosen.trial.rows[1].difference is not None  # told all the same
 
 
+def test_a_prior_that_knows_the_frame_alone_is_no_prior(preset: Preset, tmp_path: Path) -> None:
+    """Padding tells the middle of any photo from its rim, perfectly."""
+    chosen = choose_look(category(tmp_path, texture), preset, looking_at(preset, padding=0.2))
+    trial = chosen.trial
+    assert trial.apart is not None
+    assert trial.varied is not None
+    assert trial.apart > LEAST_APART
+    assert trial.varied > LEAST_VARIED
+    assert trial.follows is not None
+    assert trial.follows < 0
+    assert chosen.choice.kind == "whole"
+
+
 def test_few_photos_prove_nothing(
     preset: Preset, extractor: FeatureExtractor, tmp_path: Path
 ) -> None:
@@ -145,9 +188,7 @@ def test_the_manifest_says_how_the_look_was_chosen(
     tmp_path: Path,
 ) -> None:
     source, chosen = busy
-    build = build_with_best_look(
-        source, preset, extractor, given=BOX, threshold=Alpha(alpha=0.1)
-    )
+    build = build_with_best_look(source, preset, extractor, given=BOX, threshold=Alpha(alpha=0.1))
     artifacts.save(tmp_path, build.artifact)
     manifest = artifacts.load(tmp_path, "box").manifest
     assert manifest.look_trial == chosen.trial

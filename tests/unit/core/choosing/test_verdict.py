@@ -42,7 +42,7 @@ def test_the_best_of_those_that_are_proven_is_taken() -> None:
     ("low", "surroundings", "word"),
     [(0.0, True, "proven"), (-0.1, True, "proven"), (0.1, False, "surroundings")],
 )
-def test_whole_stays_otherwise(low: float, surroundings: bool, word: str) -> None:  # noqa: FBT001
+def test_whole_stays_otherwise(low: float, surroundings: bool, word: str) -> None:
     index, why = taken([WHOLE, better("learned", 0.9, low)], surroundings=surroundings)
     assert index == 0
     assert why.startswith("whole: ")
@@ -54,9 +54,7 @@ def test_rows_are_paired_with_whole_and_told_by_kind_and_size() -> None:
     good = rng.normal(0, 1, 40)
     damaged = np.repeat(good, EACH) + rng.normal(0.3, 1, 40 * EACH)
     drawn = [(KINDS[i % len(KINDS)], list(SIZES)[i % EACH]) for i in range(len(damaged))]
-    tried = Tried(
-        [Scores([*good], [*damaged]), Scores([*good], [*(damaged + 2)])], drawn
-    )
+    tried = Tried([Scores([*good], [*damaged]), Scores([*good], [*(damaged + 2)])], drawn)
     whole, learned = table(["whole", "learned"], tried)
     assert whole.difference is None
     assert not whole.is_better
