@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +34,7 @@ from ..core.files import shown
 
 if TYPE_CHECKING:
     from ..core.building.build import Build
+    from ..core.building.preset import Preset
     from ..core.photo.dataset import Category
 
 
@@ -77,7 +78,8 @@ def main(
         str | None,
         typer.Option(
             help="Which part of the photos is judged, in place of the preset's: whole, box, mask, "
-            "or learned (where the goods are, as the good photos tell)."
+            "learned (where the goods are, as the good photos tell), or auto: whole unless another "
+            "is shown to be better on damage drawn on good photos."
         ),
     ] = None,
     box: Annotated[
@@ -89,8 +91,6 @@ def main(
     ] = None,
 ) -> None:
     """Build a bank and a threshold per category from good photos."""
-    from ..core.building import looking
-    from ..core.building.build import build_bank
     from ..core.building.groups import group_rule
     from ..core.building.preset import load_preset
     from ..core.features.extractor import FeatureExtractor
@@ -110,8 +110,7 @@ def main(
         if (reason := misplaced(models)) is not None:
             raise stop(reason)
         method = load_preset(preset)
-        if (wanted := looking.chosen(look, box, mask)) is not None:
-            method = method.model_copy(update={"look": wanted})
+        make, method = _maker(method, look, box, mask)
         grouped = group_rule(groups)
         names, failed = chosen(data, category)
         place = choose_device(device)
@@ -132,7 +131,7 @@ def main(
                     raise DatasetError(source.without_training)
                 titles[name] = read_as(name, source.folder)
                 task = bar.add_task(name, total=None)
-                build = build_bank(
+                build = make(
                     source,
                     method,
                     extractor,
@@ -168,6 +167,25 @@ def main(
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
     if not reported:
         raise typer.Exit(1)
+
+
+def _maker(
+    preset: Preset, look: str | None, box: str | None, mask: Path | None
+) -> tuple[Callable[..., Build], Preset]:
+    """What builds a bank, and by which preset.
+
+    Raises:
+        PresetError: options of the look that contradict each other.
+    """
+    from ..core.building import looking
+    from ..core.building.build import build_bank
+    from ..core.choosing.auto import build_with_best_look
+
+    given = looking.chosen(None if look == "auto" else look, box, mask)
+    if look == "auto":
+        return partial(build_with_best_look, given=given), preset
+    changes = {} if given is None else {"look": given}
+    return build_bank, preset.model_copy(update=changes)
 
 
 def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: int) -> None:

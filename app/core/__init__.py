@@ -10,6 +10,7 @@ store/        a bank on disk
 detector.py   the photo's way, on top of all above
 building/     good photos -> a bank
 evaluating/   how well banks do on labelled photos
+choosing/     which way to build is better, tried on drawn damage
 
 errors.py, files.py, threads.py, crew.py (threads that nobody waits for), lookout.py (files that may
 change while the service runs) and arrays.py (names of types) serve all of them.

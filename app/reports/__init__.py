@@ -9,4 +9,5 @@ exploration.py           what is in a data folder, file by file (seen_photo.py);
 build_page.py            of a build; look_pictures.py shows what a bank looks at
 comparison_page.py       presets side by side, one HTML file made of comparison.html;
                          comparison_table.py and comparison_pictures.py its parts
+look_trial_table.py      the looks that were tried at a build, for the terminal
 """

@@ -15,11 +15,11 @@ where the painter takes each photo through
 
 from __future__ import annotations
 
+from app.core.evaluating.damage.pixels import Photo, polygon_mask
 from bench.cartons.choices import plan
 from bench.cartons.dataset import Record, build
 from bench.cartons.defects import AREA_BOUNDS, DEFECTS, damage, finish
 from bench.cartons.errors import CartonsError
-from bench.cartons.pixels import Photo, polygon_mask
 from bench.cartons.product import Product
 from bench.cartons.scene import Scene
 from bench.cartons.sheet import contact_sheet

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bench.cartons.pixels import Array
+from app.core.evaluating.damage.pixels import Array
 
 
 def _spans(length: int, low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:

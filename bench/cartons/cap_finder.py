@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bench.cartons.pixels import Array, Mask, pixel_grid, turned_grid
+from app.core.evaluating.damage.pixels import Array, Mask, pixel_grid, turned_grid
 from bench.cartons.product import Product
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from app.core.evaluating.damage.drawing import blend, grain, jagged, noise, step
+from app.core.evaluating.damage.healing import heal
+from app.core.evaluating.damage.pixels import Array, largest_part, polygon_mask
 from bench.cartons.cap_finder import skin
-from bench.cartons.drawing import blend, grain, jagged, noise, step
-from bench.cartons.healing import heal
-from bench.cartons.pixels import Array, largest_part, polygon_mask
 from bench.cartons.scene import Scene
 
 
@@ -31,14 +31,14 @@ def _draw_spout(
     along, across = scene.around(centre, angle)
     away = np.hypot(along, across / rng.uniform(0.8, 0.95))
     neck, bore = 0.74 * radius, 0.5 * radius
-    white = 255 * scene.light
+    white = 255 * scene.surface.light
     thread = 0.80 + 0.12 * np.cos(2 * np.pi * (away - bore) / (0.16 * radius))
     thread += 0.12 * np.clip(-across / radius, -1, 1)
     shadow = 0.5 * np.exp(-np.clip(away - neck, 0, None) / (0.10 * radius + 0.8)) * (across > 0)
     out = rgb * (1 - shadow * (away < radius))[..., None]
-    out = blend(out, white * thread[..., None] + grain(scene, rng), step(neck - away))
+    out = blend(out, white * thread[..., None] + grain(scene.surface, rng), step(neck - away))
     dark = np.clip(0.16 + 0.18 * across / radius, 0.06, 0.4)[..., None] * white * [1, 0.92, 0.85]
-    return blend(out, dark + grain(scene, rng), step(bore - away))
+    return blend(out, dark + grain(scene.surface, rng), step(bore - away))
 
 
 def _draw_cut_corner(scene: Scene, radius: float, rng: np.random.Generator) -> Array:
@@ -69,7 +69,7 @@ def _draw_cut_corner(scene: Scene, radius: float, rng: np.random.Generator) -> A
     avoid = 90 * scene.product.probability + 120 * hand
     behind = heal(scene.rgb, hole, avoid, ~carton & ~hand)
     wall = 0.85 + 0.1 * noise(scene.shape, 1.0, rng)
-    edge = 255 * scene.light * wall[..., None].clip(0.5, 1.05)
+    edge = 255 * scene.surface.light * wall[..., None].clip(0.5, 1.05)
     thick = 1.2 + 0.05 * bite
     painted = blend(behind, edge, step(thick - lost))
     return blend(scene.rgb, painted, ndimage.gaussian_filter(hole.astype(float), 0.6))

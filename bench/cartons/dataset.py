@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from app.core.evaluating import damage
 from bench.cartons.choices import plan
 from bench.cartons.errors import CartonsError
 from bench.cartons.painter import Painter
@@ -94,12 +95,12 @@ def _write_category(
 
 
 def fingerprint(source: Path, categories: Sequence[str], seed: int) -> str:
-    """Changes with the source's files, the seed and this package: other code draws otherwise."""
+    """Changes with the source's files, the seed and the code: other code draws otherwise."""
     digest = hashlib.sha256(str(seed).encode())
-    package = Path(__file__).parent
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f" {file.relative_to(package).as_posix()} ".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for package in (Path(__file__).parent, Path(damage.__file__).parent):
+        for file in sorted(package.rglob("*.py")):
+            digest.update(f" {file.relative_to(package).as_posix()} ".encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
     for category in categories:
         for split in ("train", "test"):
             for path in images_in(source / category / split / "good"):

@@ -10,14 +10,15 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from app.core.evaluating.damage.dents import draw_dent
+from app.core.evaluating.damage.pixels import Array, Mask, Photo
+from app.core.evaluating.damage.surface import Surface
+from app.core.evaluating.damage.tears import draw_tear
 from bench.cartons.caps import draw_missing_cap
-from bench.cartons.dents import draw_dent
 from bench.cartons.errors import CartonsError
 from bench.cartons.labels import draw_wrong_label
-from bench.cartons.pixels import Array, Mask, Photo
 from bench.cartons.scene import Scene
 from bench.cartons.stains import draw_stain
-from bench.cartons.tears import draw_tear
 
 AREA = (0.01, 0.08)  # share of the image that a defect is aimed at
 AREA_BOUNDS = (0.003, 0.09)  # what is accepted: a small bottle cap is below one per cent
@@ -26,10 +27,15 @@ VISIBLE = 10  # grey levels; a smaller change cannot be seen and is undone
 # (scene, radius aimed at, generator) -> (H, W, 3) in 0..255
 Draw = Callable[[Scene, float, np.random.Generator], Array]
 
+
+def _on_the_surface(draw: Callable[[Surface, float, np.random.Generator], Array]) -> Draw:
+    return lambda scene, radius, rng: draw(scene.surface, radius, rng)
+
+
 DEFECTS: dict[str, Draw] = {
-    "dent": draw_dent,
-    "tear": draw_tear,
-    "stain": draw_stain,
+    "dent": _on_the_surface(draw_dent),
+    "tear": _on_the_surface(draw_tear),
+    "stain": _on_the_surface(draw_stain),
     "missing_cap": draw_missing_cap,
     "wrong_label": draw_wrong_label,
 }

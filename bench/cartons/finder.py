@@ -15,8 +15,8 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from sklearn.ensemble import ExtraTreesClassifier
 
+from app.core.evaluating.damage.pixels import Array, Photo
 from bench.cartons.box import fit_box
-from bench.cartons.pixels import Array, Photo
 from bench.cartons.product import Product
 
 WORK = 64  # long side at which the product is looked for: print vanishes, the carton's shape stays

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bench.cartons.drawing import blend, choose_place, step
-from bench.cartons.pixels import Array, Mask, polygon_mask
+from app.core.evaluating.damage.drawing import blend, choose_place, step
+from app.core.evaluating.damage.pixels import Array, Mask, polygon_mask
 from bench.cartons.scene import Scene
 
 
@@ -31,7 +31,7 @@ def _label_quad(scene: Scene, radius: float, rng: np.random.Generator) -> tuple[
     width, height = scene.product.size
     across = float(np.clip(rng.uniform(0.55, 0.85), 0, 1))
     down = float(np.clip(np.pi * radius**2 / (across * width * height), 0.12, 0.6))
-    centre = choose_place(scene, 0.5 * min(across * width, down * height), rng)
+    centre = choose_place(scene.surface, 0.5 * min(across * width, down * height), rng)
     top_left = scene.product.corners[0]
     axes = np.stack([scene.product.at(1, 0) - top_left, scene.product.at(0, 1) - top_left], 1)
     u, v = np.linalg.solve(axes, centre - top_left)
@@ -61,11 +61,11 @@ def draw_wrong_label(scene: Scene, radius: float, rng: np.random.Generator) -> A
     blur = float(np.clip(0.5 * (excess - 1), 0, 2.0))
     label = ndimage.gaussian_filter(label, (blur, blur, 0))
     donor_light = np.quantile(scene.donor[scene.donor_product.surface].mean(-1), 0.85)
-    gain = np.clip(scene.light * 255 / max(donor_light, 40.0), 0.5, 1.6)
+    gain = np.clip(scene.surface.light * 255 / max(donor_light, 40.0), 0.5, 1.6)
     low = ndimage.gaussian_filter(scene.rgb.mean(-1), 0.6 * radius)
     shading = np.clip(low / (low[quad].mean() + 1e-6), 0.75, 1.25) ** 0.5 if quad.any() else 1.0
     label = np.clip(label * gain * np.asarray(shading)[..., None], 0, 255)
     inside = ndimage.distance_transform_edt(quad) - ndimage.distance_transform_edt(~quad)
     shadow = 0.35 * np.exp(-np.clip(-inside, 0, None) / 1.5) * (inside <= 0)
     painted = blend(scene.rgb * (1 - shadow)[..., None], label, step(inside - 0.5))
-    return blend(scene.rgb, painted, scene.cover)
+    return blend(scene.rgb, painted, scene.surface.cover)

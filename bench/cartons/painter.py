@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from app.core.evaluating.damage.pixels import Photo
 from bench.cartons.choices import number
 from bench.cartons.defects import Damaged, damage
 from bench.cartons.errors import CartonsError
 from bench.cartons.finder import ProductFinder
-from bench.cartons.pixels import Photo
 from bench.cartons.product import Product
 from bench.cartons.scene import Scene
 from bench.cartons.source import images_in, read_photo, sku_of

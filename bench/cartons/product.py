@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from bench.cartons.pixels import Array, Mask, largest_part, polygon_mask
+from app.core.evaluating.damage.pixels import Array, Mask, largest_part, polygon_mask
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-from scipy import ndimage
-
+from app.core.evaluating.damage.pixels import Array
+from app.core.evaluating.damage.surface import Surface
 from bench.cartons.cap_finder import find_cap
-from bench.cartons.pixels import Array, pixel_grid, turned_grid
 from bench.cartons.product import Product
 
 
@@ -23,35 +21,26 @@ class Scene:
     donor_product: Product
     capped: bool = True  # whether this SKU has a screw cap at all
 
+    @cached_property
+    def surface(self) -> Surface:
+        """The carton, without the hand in front of it."""
+        return Surface(self.rgb, self.product.surface)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width."""
-        return self.rgb.shape[0], self.rgb.shape[1]
-
-    @property
-    def light(self) -> Array:
-        """(3,) how a white thing looks on this carton's place: the light's strength and colour."""
-        pixels = self.rgb[self.product.surface]
-        bright = pixels[pixels.mean(-1) >= np.quantile(pixels.mean(-1), 0.85)].mean(0)
-        grey = np.full(3, bright.mean())
-        return np.asarray(np.clip(0.3 * bright + 0.7 * grey, 95, 240) / 255)
-
-    @cached_property
-    def cover(self) -> Array:
-        """(H, W) in 0..1: the surface with a soft border, so that fingers stay in front."""
-        soft = ndimage.gaussian_filter(self.product.surface.astype(float), 1.2)
-        return np.asarray(np.clip(1.6 * soft, 0, 1))
+        return self.surface.shape
 
     @cached_property
     def cap(self) -> tuple[Array, float] | None:
         """Centre (x, y) and radius of the cap, if one was found."""
         return find_cap(self.rgb, self.product) if self.capped else None
 
-    @cached_property
+    @property
     def grid(self) -> tuple[Array, Array]:
         """(H, W) each: x and y of every pixel."""
-        return pixel_grid(self.shape)
+        return self.surface.grid
 
     def around(self, centre: Array, angle: float) -> tuple[Array, Array]:
         """(H, W) each: coordinates along and across a direction, from a centre."""
-        return turned_grid(self.grid, centre, angle)
+        return self.surface.around(centre, angle)

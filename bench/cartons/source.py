@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from app.core.evaluating.damage.pixels import Photo
 from app.core.photo.images import EXTENSIONS
 from bench.cartons.errors import CartonsError
-from bench.cartons.pixels import Photo
 
 
 def sku_of(path: Path) -> str:

@@ -13,8 +13,8 @@ MAX_LINES = 300
 
 # What every room of core may import: modules that know none of them.
 BASE = {"arrays", "crew", "errors", "files", "lookout", "threads"}
-# A photo's way through core: each room may import those before it. The last line's rooms stand
-# beside each other.
+# A photo's way through core: each room may import those before it. Rooms of one line stand beside
+# each other; `choosing` evaluates several ways to build, and builds.
 ROOMS = (
     {"photo"},
     {"features"},
@@ -23,6 +23,7 @@ ROOMS = (
     {"store"},
     {"detector"},
     {"building", "evaluating"},
+    {"choosing"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 

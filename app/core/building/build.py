@@ -37,7 +37,7 @@ from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
 from .seen import Seen, survey
-from .selection import Kept
+from .selection import narrowed
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
 
@@ -114,7 +114,7 @@ def build_bank(
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         grouping = group([seen.paths[photo] for photo in kept], wanted, different)
         looked, extractor = looking.through(preset.look, different, extractor)
-        samples, extractor = _selected(looked, preset, extractor)
+        samples, extractor = narrowed(looked, preset.selection, extractor)
         beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)
         learnt = _learn(samples, beside_them, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
@@ -186,17 +186,6 @@ def _learn(
     # As whoever loads the bank gets it: a method that does not come back is found out now.
     stored = type(served).load(served.settings, served.tensors())
     return _Learnt(stored, held_out, warnings)
-
-
-def _selected(
-    samples: Samples, preset: Preset, extractor: FeatureExtractor
-) -> tuple[Samples, FeatureExtractor]:
-    """The dimensions that the preset keeps, of the samples and of the features to come."""
-    if preset.selection is None:
-        return samples, extractor
-    columns = preset.selection.columns(samples)
-    changes = {"selected_dimensions": tuple(columns.tolist())}
-    return Kept(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
 
 
 def _manifest(

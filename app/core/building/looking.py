@@ -181,7 +181,7 @@ def chosen(kind: str | None, box: str | None, mask: Path | None) -> LookChoice |
         elif first["type"] == "extra_forbidden":
             reason = f"a {kind} look takes no --{option}"
         elif first["type"] == "union_tag_invalid":
-            reason = f"--look is whole, box, mask or learned, not {kind}"
+            reason = f"--look is whole, box, mask, learned or auto, not {kind}"
         else:
             reason = str(first["msg"]).removeprefix("Value error, ")
         raise PresetError(reason) from exc

@@ -41,11 +41,13 @@ class Prior:
         varied: of the features' variance at the rim, the share that differs from photo to photo at
             the same place: 1 where the surroundings are different each time, 0 where all photos
             show the same there.
+        classifier: p(goods | feature), of which the probability is the mean.
     """
 
     probability: Floats = field(repr=False)
     apart: float
     varied: float
+    classifier: Classifier = field(repr=False)
 
 
 def learn_prior(samples: Samples, seed: int = 0) -> Prior:
@@ -56,28 +58,29 @@ def learn_prior(samples: Samples, seed: int = 0) -> Prior:
     """
     chance = np.random.default_rng(seed)
     half = range(0, len(samples), 2), range(1, len(samples), 2)
-    model = _Classifier.fit(*_kinds(samples, half[0], chance, padded=0))
+    model = Classifier.fit(*_kinds(samples, half[0], chance, padded=0))
     unseen = _kinds(samples, half[1], chance, padded=_PADDED)
     grid = samples[0].grid
     total = np.zeros(grid)
     for sample in samples:
-        total += _resized(model.probability(sample), grid)  # (H, W)
+        total += resized(model.probability(sample), grid)  # (H, W)
     return Prior(
         probability=np.asarray(total / len(samples), dtype=np.float32),
         apart=model.tells_apart(*unseen),
         varied=_varied(samples),
+        classifier=model,
     )
 
 
 @dataclass(frozen=True)
-class _Classifier:
+class Classifier:
     """p(middle | feature)."""
 
     weights: Doubles
     bias: float
 
     @classmethod
-    def fit(cls, middle: Floats, rim: Floats) -> _Classifier:
+    def fit(cls, middle: Floats, rim: Floats) -> Classifier:
         both = np.concatenate([middle, rim])
         mean, std = both.mean(axis=0), both.std(axis=0) + 1e-6
         labels = np.repeat([1, 0], [len(middle), len(rim)])
@@ -127,7 +130,7 @@ def _middle_and_rim(sample: Sample, padded: int) -> tuple[Mask, Mask]:
     return middle, rim
 
 
-def _resized(probability: Doubles, grid: tuple[int, int]) -> Floats:
+def resized(probability: Doubles, grid: tuple[int, int]) -> Floats:
     """Of a photo's own cells -> of the whole grid, stretched over it."""
     image = Image.fromarray(probability.astype(np.float32))
     return np.asarray(image.resize((grid[1], grid[0]), Image.Resampling.BILINEAR))

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Doubles, Floats, Indices
+from ..features.extractor import FeatureExtractor
 from ..features.sample import Sample, Samples
 
 
@@ -66,6 +67,17 @@ class Kept(Samples):
 
 
 Selection = Annotated[HighestStd | RandomDimensions, Field(discriminator="rule")]
+
+
+def narrowed(
+    samples: Samples, selection: Selection | None, extractor: FeatureExtractor
+) -> tuple[Samples, FeatureExtractor]:
+    """The dimensions that are kept, of the samples and of the features to come."""
+    if selection is None:
+        return samples, extractor
+    columns = selection.columns(samples)
+    changes = {"selected_dimensions": tuple(columns.tolist())}
+    return Kept(samples, columns), extractor.with_spec(extractor.spec.model_copy(update=changes))
 
 
 def highest_std_dimensions(samples: Samples, kept: int) -> Indices:

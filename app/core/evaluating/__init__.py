@@ -1,5 +1,6 @@
 """How well banks tell good from defective on a stored test split.
 
+damage/         damage drawn on photos of good goods
 metrics.py      scores -> AUROC with its interval, AUPRO, counts at a threshold
 shrinking.py    a mask -> the maps' size, no mark lost
 pixels.py       maps and masks -> the pixel metrics

@@ -55,7 +55,9 @@ def average_precision(good: Floats, defective: Floats) -> float:
     return float(average_precision_score(labels, scores))
 
 
-def auroc_interval(good: Floats, defective: Floats, level: float = 0.95) -> tuple[float, float]:
+def auroc_interval(
+    good: Floats, defective: Floats, level: float = 0.95, each: int = 1
+) -> tuple[float, float]:
     """Confidence interval of the AUROC: DeLong's variance on the logit scale.
 
     DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44:837, with the placement values from
@@ -64,11 +66,14 @@ def auroc_interval(good: Floats, defective: Floats, level: float = 0.95) -> tupl
 
     Where that variance is 0 (labels separated without overlap, or all scores equal) it says
     nothing; the interval is then Clopper-Pearson's for a share of the smaller label.
+
+    Args:
+        each: so many defective ones in a row show one photo, and count as one (`placements`).
     """
     area = auroc(good, defective)
-    variance = auroc_variance(*placements(good, defective))
+    variance = auroc_variance(*placements(good, defective, each))
     if area in (0.0, 1.0) or variance == 0:
-        smaller = min(len(good), len(defective))
+        smaller = min(len(good), len(defective) // each)
         return binomial_interval(round(area * smaller), smaller, level)
     spread = norm.ppf((1 + level) / 2) * np.sqrt(variance) / (area * (1 - area))
     logit = np.log(area / (1 - area))
@@ -76,17 +81,22 @@ def auroc_interval(good: Floats, defective: Floats, level: float = 0.95) -> tupl
     return float(low), float(high)
 
 
-def placements(good: Floats, defective: Floats) -> tuple[Floats, Floats]:
+def placements(good: Floats, defective: Floats, each: int = 1) -> tuple[Floats, Floats]:
     """Placement values, whose means are the AUROC.
 
+    Args:
+        each: so many defective ones in a row belong together. What they share would make an
+            interval too narrow that takes them for independent ones: their mean is one value
+            (Obuchowski 1997, Biometrics 53:567, for clusters of one size).
+
     Returns:
-        V10, (m,): the share of good images below each defective one, ties half; V01, (n,): the
-        share of defective images above each good one.
+        V10, (m / each,): the share of good images below each defective one, ties half; V01, (n,):
+        the share of defective images above each good one.
     """
     m, n = len(defective), len(good)
     joined = rankdata(np.concatenate([defective, good]))
     above_good = (joined[:m] - rankdata(defective)) / n
-    return above_good, 1 - (joined[m:] - rankdata(good)) / m
+    return above_good.reshape(-1, each).mean(axis=1), 1 - (joined[m:] - rankdata(good)) / m
 
 
 def auroc_variance(above_good: Floats, below_defective: Floats) -> float:

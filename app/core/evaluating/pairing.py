@@ -28,7 +28,9 @@ class Difference(BaseModel):
         return low > 0 or high < 0
 
 
-def auroc_difference(method: Labelled, other: Labelled, level: float = 0.95) -> Difference:
+def auroc_difference(
+    method: Labelled, other: Labelled, level: float = 0.95, each: int = 1
+) -> Difference:
     """The difference of two AUROCs with its interval, paired by photo.
 
     Its variance is V(A) + V(B) − 2 Cov(A, B) of DeLong, DeLong, Clarke-Pearson (1988), Biometrics
@@ -41,21 +43,24 @@ def auroc_difference(method: Labelled, other: Labelled, level: float = 0.95) -> 
 
     Args:
         method, other: each one's scores of the same photos in the same order.
+        each: so many defective ones in a row show one photo, and count as one.
     """
     assert [len(scores) for scores in method] == [len(scores) for scores in other]
     value = auroc(*method) - auroc(*other)
-    mine, theirs = placements(*method), placements(*other)
-    few = min(len(scores) for scores in method) < 2
+    mine, theirs = placements(*method, each), placements(*other, each)
+    few = min(len(method[0]), len(method[1]) // each) < 2
     if few or not auroc_variance(*mine) or not auroc_variance(*theirs):
-        return Difference(value=value, ci95=_joined(value, method, other, level))
+        return Difference(value=value, ci95=_joined(value, method, other, level, each))
     paired = (a - b for a, b in zip(mine, theirs, strict=True))
     spread = float(norm.ppf((1 + level) / 2)) * math.sqrt(auroc_variance(*paired))
     return Difference(value=value, ci95=_within(value - spread, value + spread))
 
 
-def _joined(value: float, method: Labelled, other: Labelled, level: float) -> tuple[float, float]:
+def _joined(
+    value: float, method: Labelled, other: Labelled, level: float, each: int
+) -> tuple[float, float]:
     a, b = auroc(*method), auroc(*other)
-    (low_a, high_a), (low_b, high_b) = (auroc_interval(*s, level) for s in (method, other))
+    (low_a, high_a), (low_b, high_b) = (auroc_interval(*s, level, each) for s in (method, other))
     below, above = math.hypot(a - low_a, high_b - b), math.hypot(high_a - a, b - low_b)
     return _within(value - below, value + above)
 

@@ -16,6 +16,7 @@ from ..methods.registry import MethodRecord
 from ..methods.scoring import Scoring
 from ..photo.look import LookRecord
 from . import schema3
+from .look_trial import LookTrial
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 4
@@ -105,6 +106,7 @@ class Manifest(_Frozen):
     features: FeatureSpec
     method: MethodRecord
     look: LookRecord = LookRecord()
+    look_trial: LookTrial | None = None  # the look was given, not chosen
     scoring: Scoring
     threshold: ThresholdRecord
     anomaly_map: MapScale

@@ -160,7 +160,7 @@ def test_other_code_is_another_data_set(
     stored, _ = dataset.read_records(built[0])
     monkeypatch.setattr(dataset, "__file__", str(package / "dataset.py"))
     assert dataset.fingerprint(source, ["box"], 0) == stored
-    with (package / "tears.py").open("a") as file:
+    with (package / "caps.py").open("a") as file:
         file.write("# other\n")
     assert dataset.fingerprint(source, ["box"], 0) != stored
 

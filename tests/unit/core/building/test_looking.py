@@ -39,7 +39,7 @@ def test_options_become_a_look(tmp_path: Path) -> None:
         ("box", None, None, "a box look needs --box"),
         ("whole", "0,0,1,0.5", None, "a whole look takes no --box"),
         ("learned", None, Path("m.png"), "a learned look takes no --mask"),
-        ("middle", None, None, "--look is whole, box, mask or learned, not middle"),
+        ("middle", None, None, "--look is whole, box, mask, learned or auto, not middle"),
         (None, "0.5,0.5", None, "--box is left,top,right,bottom in shares of the photo"),
         (None, "a,b,c,d", None, "--box is left,top,right,bottom in shares of the photo"),
         (None, "0.5,0,0.2,1", None, "a box is .left, top, right, bottom."),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import ndimage
 
-from bench.cartons.pixels import Array
-from bench.cartons.scene import Scene
+from .pixels import Array
+from .surface import Surface
+
+# (surface, radius that shall fit, generator) -> point (x, y)
+Place = Callable[[Surface, float, np.random.Generator], Array]
 
 
-def choose_place(scene: Scene, radius: float, rng: np.random.Generator) -> Array:
+def choose_place(surface: Surface, radius: float, rng: np.random.Generator) -> Array:
     """A point (x, y) on the surface with `radius` of surface around it, as far as there is."""
-    depth = ndimage.distance_transform_edt(np.pad(scene.product.surface, 1))[1:-1, 1:-1]
+    depth = ndimage.distance_transform_edt(np.pad(surface.mask, 1))[1:-1, 1:-1]
     ys, xs = np.nonzero(depth >= min(0.95 * radius, 0.8 * depth.max()))
     i = int(rng.integers(len(xs)))
     return np.array([xs[i], ys[i]], dtype=float)
@@ -42,6 +47,6 @@ def blend(below: Array, above: Array, alpha: Array) -> Array:
     return np.asarray(below + alpha[..., None] * (above - below))
 
 
-def grain(scene: Scene, rng: np.random.Generator) -> Array:
+def grain(surface: Surface, rng: np.random.Generator) -> Array:
     """(H, W, 1) sensor noise for drawn parts: flat paint would give them away."""
-    return np.asarray(ndimage.gaussian_filter(rng.normal(0, 4.0, scene.shape), 0.6)[..., None])
+    return np.asarray(ndimage.gaussian_filter(rng.normal(0, 4.0, surface.shape), 0.6)[..., None])

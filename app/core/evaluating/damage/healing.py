@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bench.cartons.pixels import Array, Mask
+from .pixels import Array, Mask
 
 
 def heal(rgb: Array, hole: Mask, avoid: Array, known: Mask) -> Array:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.cartons.drawing import blend, choose_place, grain, jagged, noise, step
-from bench.cartons.pixels import Array
-from bench.cartons.scene import Scene
+from .drawing import Place, blend, choose_place, grain, jagged, noise, step
+from .pixels import Array
+from .surface import Surface
 
 
-def draw_tear(scene: Scene, radius: float, rng: np.random.Generator) -> Array:
+def draw_tear(
+    surface: Surface, radius: float, rng: np.random.Generator, place: Place = choose_place
+) -> Array:
     """A ragged opening: dark inside, white and brown fibres along it, one lip lifted."""
     length, half = 1.75 * radius, rng.uniform(0.26, 0.42) * radius
-    centre = choose_place(scene, 0.8 * radius, rng)
-    along, across = scene.around(centre, rng.uniform(0, np.pi))
+    centre = place(surface, 0.8 * radius, rng)
+    along, across = surface.around(centre, rng.uniform(0, np.pi))
     t = along / length
     across = (
         across - 0.3 * half * jagged(t, 5, rng) - 0.5 * half * np.sin(2.2 * t + rng.uniform(0, 6))
@@ -29,24 +31,24 @@ def draw_tear(scene: Scene, radius: float, rng: np.random.Generator) -> Array:
     closed = -1e3 * (np.abs(t) >= 1)
     inside, fibre = inside + closed, fibre + closed
 
-    white = scene.light * 255
-    strands = noise(scene.shape, 0.7, rng) + noise(scene.shape, 2.0, rng)
+    white = surface.light * 255
+    strands = noise(surface.shape, 0.7, rng) + noise(surface.shape, 2.0, rng)
     strands = np.clip(0.93 + 0.055 * strands, 0.7, 1.06)
-    brown = step(0.45 * peel - (fibre - 0.35 * peel) + noise(scene.shape, 1.5, rng), 1.5)
+    brown = step(0.45 * peel - (fibre - 0.35 * peel) + noise(surface.shape, 1.5, rng), 1.5)
     paper = blend(
-        np.full(scene.rgb.shape, 1.0) * [0.95, 0.93, 0.88],
-        np.full(scene.rgb.shape, 1.0) * [0.72, 0.58, 0.42],
+        np.full(surface.rgb.shape, 1.0) * [0.95, 0.93, 0.88],
+        np.full(surface.rgb.shape, 1.0) * [0.72, 0.58, 0.42],
         0.75 * (1 - brown),
     )
     paper = paper * white * strands[..., None]
     # Light falls in from above: the far wall, at the lower lip, is seen, the upper part is black.
     deep = np.clip(0.17 - 0.13 * across / half, 0.06, 0.36)[..., None]
-    deep = deep * (1 + 0.1 * noise(scene.shape, 2.0, rng))[..., None]
+    deep = deep * (1 + 0.1 * noise(surface.shape, 2.0, rng))[..., None]
     dark = white * deep * [1.0, 0.9, 0.78]
 
     shadow = 0.55 * np.exp(-np.clip(-fibre, 0, None) / (0.14 * half + 1.0)) * (across < 0)
     shadow *= taper > 0.02
-    painted = scene.rgb * (1 - shadow * step(-fibre))[..., None]
+    painted = surface.rgb * (1 - shadow * step(-fibre))[..., None]
     painted = blend(painted, paper, step(fibre))
-    painted = blend(painted, dark + grain(scene, rng), step(inside))
-    return blend(scene.rgb, painted, scene.cover)
+    painted = blend(painted, dark + grain(surface, rng), step(inside))
+    return blend(surface.rgb, painted, surface.cover)

@@ -1,0 +1,154 @@
+"""Which look a category's bank is built with: tried on damage drawn on its good photos.
+
+The photos are split by their groups; each look learns from two thirds and scores the others, as
+they are and with damage that no look was fitted to. Another look than `whole` is taken only where
+the surroundings differ from photo to photo, the prior follows the goods where the view is moved,
+and the paired interval says that it is better.
+
+Drawn damage is not real damage: it tells whether a look loses sight of places where the goods are,
+and how much the surroundings disturb, not how well real damage is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..building import levels
+from ..building.copies import find_copies
+from ..building.groups import GroupRule, group
+from ..building.looking import LookChoice, LookWhole
+from ..building.preset import Preset
+from ..building.reading import read_batches
+from ..evaluating.damage.goods import Goods
+from ..features.extractor import FeatureExtractor
+from ..features.sample import Chosen, Samples
+from ..features.spool import Spool
+from ..photo.dataset import Category, evenly
+from ..photo.fingerprint import Fingerprint
+from ..photo.images import MAX_PIXELS
+from ..photo.look import Shares
+from ..store.look_trial import LookTrial
+from .candidates import can_weigh, crop_of, cropping, fit, looks_to_try, varies
+from .following import follows
+from .split import split
+from .trying import try_out
+from .verdict import table, taken
+
+Progress = Callable[[str, int, int], None]  # step, done, total
+
+# More photos make the interval narrower than a choice needs, and the build longer.
+MOST_PHOTOS = 360
+# Fewer cannot prove anything: 5 held-out photos.
+FEWEST_PHOTOS = 15
+
+
+@dataclass(frozen=True)
+class LookChosen:
+    """What is taken, and the trial as the manifest keeps it."""
+
+    choice: LookChoice
+    trial: LookTrial
+
+
+def choose_look(
+    category: Category,
+    preset: Preset,
+    extractor: FeatureExtractor,
+    *,
+    given: LookChoice | None = None,
+    limit: int | None = None,
+    groups: GroupRule = "auto",
+    max_pixels: int = MAX_PIXELS,
+    seed: int = 0,
+    progress: Progress = lambda _step, _done, _total: None,
+) -> LookChosen:
+    """Try `whole`, `learned` and what the user gave on a category's good photos.
+
+    Args:
+        extractor: made from the preset's features. given: a box or mask of the user's to try, too.
+        limit, groups, max_pixels: as of `build_bank`. At most 360 photos are taken.
+        seed: of the split and of the damage.
+
+    Raises:
+        As `build_bank`, of photos, presets and scores.
+    """
+    if not can_weigh(extractor):
+        return _whole("features of the whole photo have no places to choose from")
+    paths = evenly(evenly(category.train, limit), MOST_PHOTOS)
+    extractor = levels.measure(paths).applied_to(extractor)
+    choices = looks_to_try(given)
+    with ExitStack() as spools:
+        spool = spools.enter_context(Spool())
+        read, prints = _embed(paths, extractor, spool, max_pixels, partial(progress, "read"))
+        kept = find_copies(prints).kept
+        if len(kept) < FEWEST_PHOTOS:
+            return _whole(f"{len(kept)} different good photos are too few to try others")
+        wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
+        names = group([read[i] for i in kept], wanted, Chosen(spool, kept)).names
+        learnt, out = split(names, seed)
+        samples: dict[Shares | None, Samples] = {None: Chosen(spool, [kept[i] for i in learnt])}
+        for crop in {crop_of(choice) for choice in choices} - {None}:
+            cropped = spools.enter_context(Spool())
+            view, own = extractor.looking(cropping(crop)), [read[kept[i]] for i in learnt]
+            _embed(own, view, cropped, max_pixels, partial(progress, "read a crop"))
+            samples[crop] = cropped
+        progress("learn", 0, len(learnt))
+        learnt_names = [names[i] for i in learnt]
+        candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
+    held_out = [read[kept[i]] for i in out]
+    moves = follows(prior, held_out, extractor, max_pixels) if varies(prior) else None
+    found = moves is not None and moves > 0
+    goods = Goods.likely(prior.probability) if found else Goods.everywhere()
+    tried = try_out(
+        held_out,
+        candidates,
+        extractor,
+        goods,
+        seed=seed,
+        max_pixels=max_pixels,
+        progress=partial(progress, "try looks"),
+    )
+    rows = table([choice.kind for choice in choices], tried)
+    best, why = taken(rows, surroundings=found)
+    trial = LookTrial(
+        taken=choices[best].kind,
+        why=why,
+        goods="found" if found else "everywhere",
+        apart=round(prior.apart, 4),
+        varied=round(prior.varied, 4),
+        follows=None if moves is None else round(moves, 4),
+        learnt=len(learnt),
+        held_out=len(out),
+        damaged=len(tried.drawn),
+        seed=seed,
+        rows=rows,
+    )
+    return LookChosen(choices[best], trial)
+
+
+def _whole(why: str) -> LookChosen:
+    return LookChosen(LookWhole(), LookTrial(taken="whole", why=f"whole: {why}"))
+
+
+def _embed(
+    paths: Sequence[Path],
+    extractor: FeatureExtractor,
+    spool: Spool,
+    max_pixels: int,
+    progress: Callable[[int, int], None],
+) -> tuple[list[Path], list[Fingerprint]]:
+    """Fill the spool with all that can be read; which those are. The build tells of the others."""
+    read: list[Path] = []
+    prints: list[Fingerprint] = []
+    for photos, _ in read_batches(paths, extractor, max_pixels=max_pixels):
+        batch = extractor.embed([photo.prepared for photo in photos]) if photos else ()
+        for photo, features in zip(photos, batch, strict=True):
+            spool.append(extractor.sample(features, photo.prepared))
+            read.append(photo.path)
+            prints.append(photo.fingerprint)
+        progress(len(read), len(paths))
+    return read, prints
