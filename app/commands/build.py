@@ -101,6 +101,7 @@ def main(
     from ..core.store import clearing
     from ..core.store.whereabouts import misplaced
     from ..core.threads import set_threads
+    from ..reports.look_trial_table import look_trial_table
     from .build_report import BuildReport
     from .data_folder import chosen
 
@@ -158,6 +159,10 @@ def main(
     for build in built:
         text = f"{build.artifact.manifest.category}: {shown(build.grouping.sentence)}"
         errors.print(text, highlight=False, soft_wrap=True, markup=False)
+    for build in built:
+        if (trial := build.artifact.manifest.look_trial) is not None:
+            show(look_trial_table(build.artifact.manifest.category, trial))
+            errors.print(trial.why, highlight=False, soft_wrap=True, markup=False)
     if built:
         show(_table(built, titles))
     if testable:
