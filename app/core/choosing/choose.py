@@ -33,7 +33,7 @@ from ..photo.images import MAX_PIXELS
 from ..photo.look import Shares
 from ..store.look_trial import LookTrial
 from .candidates import can_weigh, crop_of, cropping, fit, looks_to_try, varies
-from .following import follows
+from .following import LEAST_FOLLOWS, follows
 from .split import split
 from .trying import try_out
 from .verdict import table, taken
@@ -101,7 +101,7 @@ def choose_look(
         candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
     held_out = [read[kept[i]] for i in out]
     moves = follows(prior, held_out, extractor, max_pixels) if varies(prior) else None
-    found = moves is not None and moves > 0
+    found = moves is not None and moves > LEAST_FOLLOWS
     goods = Goods.likely(prior.probability) if found else Goods.everywhere()
     tried = try_out(
         held_out,
