@@ -1,9 +1,9 @@
 """Which look a category's bank is built with: tried on damage drawn on its good photos.
 
-The photos are split by their groups; each look learns from two thirds and scores the others, as
-they are and with damage that no look was fitted to. Another look than `whole` is taken only where
-the surroundings differ from photo to photo, the prior follows the goods where the view is moved,
-and the paired interval says that it is better.
+Each look learns from two thirds of the photos and scores the others, as they are and with damage
+that no look was fitted to. Another look than `whole` is taken only where the surroundings differ
+from photo to photo, the prior follows the goods where the view is moved, and the paired interval
+says that it is better.
 
 Drawn damage is not real damage: it tells whether a look loses sight of places where the goods are,
 and how much the surroundings disturb, not how well real damage is found.
@@ -33,7 +33,7 @@ from ..photo.images import MAX_PIXELS
 from ..photo.look import Shares
 from ..store.look_trial import LookTrial
 from .candidates import can_weigh, crop_of, cropping, fit, looks_to_try, varies
-from .following import follows
+from .following import LEAST_FOLLOWS, follows
 from .split import split
 from .trying import try_out
 from .verdict import table, taken
@@ -89,7 +89,7 @@ def choose_look(
             return _whole(f"{len(kept)} different good photos are too few to try others")
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         names = group([read[i] for i in kept], wanted, Chosen(spool, kept)).names
-        learnt, out = split(names, seed)
+        learnt, out = split(len(kept), seed)
         samples: dict[Shares | None, Samples] = {None: Chosen(spool, [kept[i] for i in learnt])}
         for crop in {crop_of(choice) for choice in choices} - {None}:
             cropped = spools.enter_context(Spool())
@@ -101,7 +101,7 @@ def choose_look(
         candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
     held_out = [read[kept[i]] for i in out]
     moves = follows(prior, held_out, extractor, max_pixels) if varies(prior) else None
-    found = moves is not None and moves > 0
+    found = moves is not None and moves > LEAST_FOLLOWS
     goods = Goods.likely(prior.probability) if found else Goods.everywhere()
     tried = try_out(
         held_out,

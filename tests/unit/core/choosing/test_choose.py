@@ -17,6 +17,7 @@ from app.core.building.preset import Preset, load_preset
 from app.core.choosing.auto import build_with_best_look
 from app.core.choosing.candidates import LEAST_APART, LEAST_VARIED
 from app.core.choosing.choose import FEWEST_PHOTOS, LookChosen, choose_look
+from app.core.choosing.following import LEAST_FOLLOWS
 from app.core.features.extractor import FeatureExtractor
 from app.core.judging.calibration import Alpha
 from app.core.photo.dataset import Category, read_category
@@ -162,7 +163,7 @@ def test_a_prior_that_knows_the_frame_alone_is_no_prior(preset: Preset, tmp_path
     assert trial.apart > LEAST_APART
     assert trial.varied > LEAST_VARIED
     assert trial.follows is not None
-    assert trial.follows < 0
+    assert trial.follows < LEAST_FOLLOWS
     assert chosen.choice.kind == "whole"
 
 
