@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import ImageError, NoTestSplit
+from ..errors import ImageError, NoTestSplit, TooManyPixels
 from ..photo.dataset import Category, LabelledImage
 from ..store.manifest import Manifest
 from . import metrics
@@ -108,13 +108,21 @@ class ScoredImage:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A test photo that could not be judged, and why."""
+
+    path: Path
+    reason: str
+
+
 @dataclass(frozen=True)
 class EvaluationRun:
     """The figures, and the scores behind them."""
 
     evaluation: Evaluation
     scored: tuple[ScoredImage, ...]
-    unreadable: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class SplitScores:
     """
 
     scored: tuple[ScoredImage, ...]
-    unreadable: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
     seconds: float
     pixels: Pixels
 
@@ -172,15 +180,15 @@ def score_split(
 ) -> SplitScores:
     """Score a category's test photos, whatever labels they have; arguments as `evaluate` has."""
     scored: list[ScoredImage] = []
-    unreadable: list[Path] = []
+    unreadable: list[Unreadable] = []
     pixels = Pixels(category)
     seconds = 0.0
     for done, image in enumerate(category.test, start=1):
         start = time.perf_counter()
         try:
             judgement = inspect(image.path.read_bytes())
-        except (ImageError, OSError):
-            unreadable.append(image.path)
+        except (ImageError, OSError) as exc:
+            unreadable.append(Unreadable(image.path, _reason(exc)))
         else:
             seconds += time.perf_counter() - start
             scored.append(ScoredImage(image, judgement.score))
@@ -188,6 +196,12 @@ def score_split(
             pixels.add(image, partial(anomaly_map, judgement), size)
         progress(done, len(category.test))
     return SplitScores(tuple(scored), tuple(unreadable), seconds, pixels)
+
+
+def _reason(exc: ImageError | OSError) -> str:
+    if isinstance(exc, TooManyPixels):
+        return f"{exc}; --max-pixels takes another"
+    return exc.strerror or "it cannot be read" if isinstance(exc, OSError) else str(exc)
 
 
 def summarise(

@@ -16,6 +16,21 @@ _PICTURES = {
     ".arw", ".dng", ".orf", ".rw2", ".raf", ".tga", ".ppm", ".pgm", ".pnm", ".exr", ".svg",
 }  # fmt: skip
 
+# What file servers, cameras' recorders and computers put beside people's own folders.
+_SYSTEMS = frozenset(
+    {
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__macosx",
+    }
+)
+
 
 @dataclass
 class Listing:
@@ -39,8 +54,7 @@ def is_photo(path: Path) -> bool:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; not the hidden ones, nor what systems make by themselves
-    (`@eaDir`, `#recycle`, `$RECYCLE.BIN`, `__MACOSX`).
+    """The folders in a folder, by name; not the hidden ones, nor what systems make by themselves.
 
     Raises:
         OSError: the folder cannot be read.
@@ -51,7 +65,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def is_systems(name: str) -> bool:
-    return name.startswith((".", "@", "#", "$", "__"))
+    return name.startswith(".") or name.casefold() in _SYSTEMS
 
 
 def photos_in(folder: Path) -> Listing:

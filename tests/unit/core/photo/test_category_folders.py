@@ -109,3 +109,10 @@ def test_what_systems_make_by_themselves_is_no_category(tmp_path: Path, name: st
     laid_out(tmp_path, name, "can")
     seen = survey(tmp_path)
     assert (list(seen.folders), seen.refused, seen.others) == (["can"], {}, ())
+
+
+def test_folders_that_people_name_so_are_read(tmp_path: Path) -> None:
+    laid_out(tmp_path, "#12 box", "can")
+    seen = survey(tmp_path)
+    assert "can" in seen.folders
+    assert [f.name for f in seen.folders.values() if f.name != "can"] or "#12 box" in seen.refused
