@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from ..cli import (
+    AlphaOption,
     CategoryOption,
     DeviceOption,
     ModelsOption,
@@ -52,10 +53,7 @@ def main(
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
     ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the preset's."),
-    ] = None,
+    alpha: AlphaOption = None,
     max_unreadable: Annotated[
         float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
     ] = 0.05,

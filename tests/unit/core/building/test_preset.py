@@ -98,7 +98,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("input_size = 224", "input_size = 'large'", "input_size"),
         ('rule = "quantile"', 'rule = "guess"', "threshold"),
         ('layers = ["layer4"]', "layers = []", "layers"),
-        ('name = "mine"', 'name = "Mine!"', "name"),
+        ('name = "mine"', 'name = "My Preset"', "name: may have a-z, 0-9, _ and -, at most 64"),
         ("[method]", "[method", "invalid"),
     ],
 )
