@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -136,7 +137,9 @@ def main(
     if built:
         show(_table(built, titles))
     if testable:
-        errors.print("Test photos lie beside: `goodsguard evaluate` says what the banks catch.")
+        asked = shlex.join(["goodsguard", "evaluate", f"--data={data}", f"--models={models}"])
+        text = f"Test photos lie beside: `{shown(asked)}` says what the banks catch."
+        errors.print(text, highlight=False, soft_wrap=True, markup=False)
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
 
