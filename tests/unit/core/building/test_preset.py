@@ -11,6 +11,7 @@ from app.core.features.backbones import get_backbone
 from app.core.judging.calibration import Quantile
 from app.core.methods.knn import KnnSettings
 from app.core.methods.registry import MethodChoice
+from tests.support import ROOT
 
 VALID = """
 name = "mine"
@@ -119,3 +120,11 @@ def test_a_preset_of_an_older_release_is_told_what_to_change(tmp_path: Path) -> 
     old = VALID.replace('[method]\nkind = "knn"\nk = 3\n', "[bank]\ncoreset_ratio = 0.1\n")
     with pytest.raises(PresetError, match=r"\[bank\] is \[method\]"):
         load_preset(written(tmp_path, old))
+
+
+def test_the_readme_says_which_presets_only_aim_at_a_rate() -> None:
+    """A conformal threshold alone promises one."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"All promise their false-alarm rate[^;]+;", text)
+    aiming = {n for n in preset_names() if load_preset(n).threshold.rule != "alpha"}
+    assert set(re.findall(r"`([a-z0-9]+-[a-z0-9-]+)`", told)) == aiming
