@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from ..cli import (
+    AlphaOption,
     CategoryOption,
     DeviceOption,
     ModelsOption,
@@ -52,10 +54,7 @@ def main(
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
     ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the preset's."),
-    ] = None,
+    alpha: AlphaOption = None,
     max_unreadable: Annotated[
         float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
     ] = 0.05,
@@ -138,7 +137,9 @@ def main(
     if built:
         show(_table(built, titles))
     if testable:
-        errors.print("Test photos lie beside: `goodsguard evaluate` says what the banks catch.")
+        asked = shlex.join(["goodsguard", "evaluate", f"--data={data}", f"--models={models}"])
+        text = f"Test photos lie beside: `{shown(asked)}` says what the banks catch."
+        errors.print(text, highlight=False, soft_wrap=True, markup=False)
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")
 

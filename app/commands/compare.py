@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from ..cli import (
+    AlphaOption,
     CategoryOption,
     DeviceOption,
     PrecisionOption,
@@ -54,10 +55,7 @@ def main(
         int | None,
         typer.Option(min=2, help="Use that many training photos and test photos of each label."),
     ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the presets'."),
-    ] = None,
+    alpha: AlphaOption = None,
 ) -> None:
     """Build or take a bank for each preset and category, evaluate all on the same split."""
     from ..core.errors import GoodsGuardError

@@ -11,6 +11,12 @@ detector.py   the photo's way, on top of all above
 building/     good photos -> a bank
 evaluating/   how well banks do on labelled photos
 
-errors.py, files.py, threads.py, crew.py (threads that nobody waits for) and arrays.py (names of
-types) serve all of them.
+errors.py, files.py, threads.py, crew.py (threads that nobody waits for), wording.py (faults of
+values in words) and arrays.py (names of types) serve all of them.
 """
+
+import logging
+
+# FAISS tells of each library that it tries before the one that fits: this reads like failures.
+# Here, because this file runs before any that imports it.
+logging.getLogger("faiss.loader").setLevel(logging.WARNING)

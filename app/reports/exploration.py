@@ -18,7 +18,7 @@ from ..core.files import write_whole
 from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, read_as
 from ..core.photo.listing import few
 from ..core.photo.pixel_types import FULL_WHITE
-from .markdown import cell, code
+from .markdown import cell, code, sentence
 from .seen_photo import SeenPhoto, look
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
@@ -127,6 +127,12 @@ def warnings(found: Exploration) -> Iterator[str]:
             yield f"no readable {group.split()[-1]} test images: nothing can be evaluated"
     if broken := len(found.unreadable()):
         yield f"{broken} of {len(photos)} files cannot be read"
+    if found.white_level < FULL_WHITE:
+        bits = found.white_level.bit_length()
+        yield (
+            f"16-bit photos of train/good hold {bits}-bit values: {found.white_level:,} is taken "
+            "as white, and photos that use more bits are not judged"
+        )
     if found.copies:
         yield f"train/good: {found.copies}"
     if leaks := len(found.leaks()):
@@ -192,7 +198,7 @@ def _overview(explorations: Sequence[Exploration]) -> list[str]:
 
 
 def _section(found: Exploration) -> list[str]:
-    lines = [f"- **{cell(text)}**" for text in warnings(found)] or ["Nothing to warn of."]
+    lines = [f"- **{sentence(text)}**" for text in warnings(found)] or ["Nothing to warn of."]
     lines += ["", *_table(_COLUMNS, [_row(*place) for place in found.places().items()]), ""]
     n = [f"{len(found.measured(group))} of {group}" for group in GROUPS]
     lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", _MASKED, ""]

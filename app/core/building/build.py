@@ -283,5 +283,5 @@ def _check_alpha(calibration: Calibration, warnings: list[str]) -> None:
         warnings.append(
             f"the threshold's rule promises {calibration.alpha:.2%} false alarms, which {n} photos "
             f"cannot show: with so many the least is {smallest_alpha(n):.2%}. Add good photos, or "
-            "ask for a rate by --alpha."
+            "ask for a rate (Alpha, --alpha)."
         )

@@ -71,8 +71,8 @@ class Promise:
         if broken > self.max_unreadable * self.images:
             raise TooManyUnreadable(
                 f"{broken} of {self.images} images of {self.category} cannot be read, more than "
-                f"{self.max_unreadable:.0%}: {names(self.unreadable)}. Replace them, or raise "
-                "--max-unreadable."
+                f"{self.max_unreadable:.0%}: {names(self.unreadable)}. Replace them, or "
+                "accept more (max_unreadable, --max-unreadable)."
             )
         if self.left < self.needed:
             raise CalibrationError(self._too_few())
@@ -86,7 +86,8 @@ class Promise:
         asked, smallest = f"{self.rule.alpha:g}", _rounded_up(smallest_alpha(self.left))
         return (
             f"{self.left} different photos{of} cannot carry a false-alarm rate of {asked}: the "
-            f"smallest they can is {smallest:g}. Ask for it by --alpha {smallest:g}, or add good "
+            f"smallest they can is {smallest:g}. Ask for that (--alpha {smallest:g}, or in Python "
+            f"Alpha(alpha={smallest:g})), or add good "
             f"photos until there are {self.needed}."
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..files import shown
+from .formats.kinds import FROM_PHONES
 from .images import EXTENSIONS
 
 # Pictures by their ending, for the advice alone: what can be read stands in EXTENSIONS.
@@ -30,6 +31,7 @@ _SYSTEMS = frozenset(
         "__macosx",
     }
 )
+_HEIC = {".heic", ".heif"}
 
 
 @dataclass
@@ -114,8 +116,12 @@ def told(left_out: Mapping[str, int]) -> str:
     if not left_out:
         return ""
     kinds = [f"{n} {kind}" for kind, n in sorted(left_out.items(), key=lambda item: -item[1])]
-    advice = " (convert pictures to JPEG or PNG to have them read)"
-    convert = advice if any(kind.lower() in _PICTURES for kind in left_out) else ""
+    present = {kind.lower() for kind in left_out}
+    convert = ""
+    if present & _HEIC:
+        convert = f" ({FROM_PHONES})"
+    elif present & _PICTURES:
+        convert = " (convert pictures to JPEG or PNG to have them read)"
     n = sum(left_out.values())
     return f"{n} file{'s' * (n > 1)} left out: {few(kinds, 6)}{convert}"
 

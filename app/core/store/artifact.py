@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 
 from ..arrays import Floats
@@ -113,7 +114,7 @@ def training_files_sha256(files: Sequence[tuple[Path, int]]) -> str:
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def save(models: Path, artifact: Artifact) -> Manifest:
+def save(models: str | PathLike[str], artifact: Artifact) -> Manifest:
     """Write a version beside its final name, sync, rename it, then let `current` name it.
 
     Dying at any point leaves what served before; the rest is swept up by the next save.
@@ -128,7 +129,7 @@ def save(models: Path, artifact: Artifact) -> Manifest:
     digest = hashlib.sha256(data).hexdigest()
     manifest = artifact.manifest.model_copy(update={"bank_sha256": digest, "bank_bytes": len(data)})
     written = manifest.render()
-    folder = models / manifest.category
+    folder = Path(models) / manifest.category
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with writer_lock(folder):
@@ -191,7 +192,7 @@ def activate(models: Path, category: str, version: str) -> None:
 
 
 def load(
-    models: Path,
+    models: str | PathLike[str],
     category: str,
     version: str | None = None,
     *,
@@ -208,6 +209,7 @@ def load(
         UnknownCategory: nothing is stored under that name. NoSuchVersion. SignatureError.
         ArtifactError: missing or damaged files, another schema, contents that do not match.
     """
+    models = Path(models)
     folder = models / category
     if not folder.is_dir():
         public = f"no bank is stored for {category}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -172,6 +174,17 @@ def test_a_bank_that_catches_nothing_is_told_before_the_table(data: Path) -> Non
     assert 0 <= text.find(said) < text.find("AUROC")
     summary = (report / "summary.md").read_text(encoding="utf-8")
     assert summary.index("catches 0 of 3") < summary.index("| category |")
+    assert not [span for span in re.findall(r"`[^`]+`", summary) if "\\" in span]
+
+
+def test_the_build_says_how_its_banks_are_measured(data: Path) -> None:
+    code, text = built(data)
+    assert code == 0, text
+    named = re.search(r"Test photos lie beside: `goodsguard (evaluate [^`]+)` says", text)
+    assert named
+    command, *options = shlex.split(named[1])
+    assert command == "evaluate"
+    assert options == [f"--data={data}", f"--models={data.parent / 'models'}"]
 
 
 def test_the_build_says_what_an_odd_photo_does(data: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from app.core.building import levels
 from app.core.building.build import build_bank
 from app.core.detector import Detector
+from app.core.errors import UnsupportedImage
 from app.core.photo.dataset import read_category
 from app.core.photo.pixel_types import FULL_WHITE
 from app.core.store import artifact as artifacts
@@ -53,7 +54,8 @@ def test_a_bank_of_12_bit_photos_scores_as_one_of_8_bits_and_says_so(tmp_path: P
     detector = Detector(stored, colour_extractor(stored.manifest.features))
     assert detector.inspect(deep(120, 16)).score == pytest.approx(0, abs=0.005)
     assert detector.inspect(deep(20, 16)).is_anomalous
-    assert detector.inspect(deep(250, 257)).is_anomalous  # beyond the level: white
+    with pytest.raises(UnsupportedImage, match="12 bits"):
+        detector.inspect(deep(250, 257))
 
 
 def test_8_bit_photos_keep_the_full_range_and_its_network(tmp_path: Path) -> None:

@@ -22,6 +22,13 @@ def laid_out(root: Path, *folders: str) -> None:
         put(root / folder / "test/dent/c.png")
 
 
+def test_a_category_is_wanted_by_any_name_that_stands_for_it(tmp_path: Path) -> None:
+    laid_out(tmp_path, "drink_can")
+    assert list_categories(tmp_path, wanted=["Drink Can"]) == ["drink_can"]
+    with pytest.raises(DatasetError, match=r"no category Food Box .*; there are drink_can"):
+        list_categories(tmp_path, wanted=["Food Box"])
+
+
 @pytest.mark.parametrize("name", ["Drink Can", "drink_can"])
 def test_a_category_goes_by_its_own_name_and_by_its_folders(tmp_path: Path, name: str) -> None:
     laid_out(tmp_path, "Drink Can")
