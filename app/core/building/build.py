@@ -99,7 +99,7 @@ def build_bank(
         raise DatasetError(f"no images in {category.name}/train/good")
     promise = Promise(category.name, rule, len(paths), max_unreadable)
     promise.check()
-    level = levels.measure(paths)
+    level = levels.measure(paths, max_pixels)
     extractor = level.applied_to(extractor)
     if promise.is_close:
         trial = replace(promise, unreadable=[])
