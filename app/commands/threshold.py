@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,8 @@ from ..core.errors import GoodsGuardError
 if TYPE_CHECKING:
     from ..core.judging.calibration import Rule
     from ..core.store.artifact import Artifact
+
+_MOST_STD = 20
 
 
 def main(
@@ -100,6 +103,13 @@ def _rule(
 ) -> Rule:
     from ..core.judging.calibration import Alpha, Fixed, MeanStd, Quantile
 
+    for name, share in (("--alpha", alpha), ("--quantile", quantile)):
+        if share is not None and not 0 < share < 1:
+            raise stop(f"{name} {share:g}: give a number between 0 and 1, such as 0.01 or 0.99")
+    if mean_std is not None and not 0 <= mean_std <= _MOST_STD:
+        raise stop(f"--mean-std {mean_std:g}: give a number from 0 to {_MOST_STD}")
+    if value is not None and not 0 <= value < math.inf:
+        raise stop(f"--value {value:g}: give a number from 0 on")
     if alpha is not None:
         return Alpha(alpha=alpha)
     if mean_std is not None:

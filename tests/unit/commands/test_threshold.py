@@ -41,6 +41,33 @@ def test_a_dry_run_shows_what_it_would_do_and_writes_nothing(models: Path) -> No
     assert artifacts.versions(models / "can") == [version_number(1)]
 
 
+@pytest.mark.parametrize("value", ["0", "0.001"])
+def test_a_threshold_below_all_good_photos_can_be_set(models: Path, value: str) -> None:
+    result = call(models, "can", "--value", value)
+    assert result.exit_code == 0, result.stderr
+    manifest = artifacts.load(models, "can").manifest
+    assert (manifest.threshold.value, manifest.threshold.alpha) == (float(value), 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--quantile", "1"), ("--quantile", "0"),
+        ("--alpha", "0"), ("--alpha", "1"),
+        ("--value", "inf"),
+        ("--mean-std", "21"), ("--mean-std", "inf"),
+    ],
+)  # fmt: skip
+def test_a_number_that_makes_no_threshold_is_refused_in_a_sentence(
+    models: Path, option: str, value: str
+) -> None:
+    result = call(models, "can", option, value)
+    assert result.exit_code == 1
+    assert f"{option} {value}: give a number" in " ".join(result.stderr.split())
+    assert len(result.stderr.splitlines()) <= 2
+    assert artifacts.versions(models / "can") == [version_number(1)]
+
+
 @pytest.mark.parametrize("category", ["/etc", "../can", "Can", "", "can/x", "c" * 65])
 def test_a_category_that_is_no_name_is_refused(models: Path, category: str) -> None:
     result = call(models, category, "--alpha", "0.25")
