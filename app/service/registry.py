@@ -24,7 +24,6 @@ from ..core.photo.category_names import among, is_category_name
 from ..core.photo.images import MAX_PIXELS
 from ..core.photo.listing import few
 from ..core.store import artifact as artifacts
-from ..core.store import serving
 from ..core.store.artifact import Artifact
 from ..core.store.signing import SIGNATURE
 from ..core.store.signing_keys import TrustedKeys
@@ -199,14 +198,6 @@ class BankSource:
             NoSuchVersion: it is gone. ArtifactError: `current` cannot be written.
         """
         artifacts.activate(self.models, category, version)
-
-    def note_serving(self, category: str, version: str) -> None:
-        """Tell whoever clears away old versions that this one serves here.
-
-        Raises:
-            OSError: the notes' folder cannot be written.
-        """
-        serving.note(self.models, category, version)
 
     def load_all(self) -> Registry:
         """Load every category; where the version that `current` names fails, the newest older one

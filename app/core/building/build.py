@@ -33,6 +33,7 @@ from ..store import artifact as artifacts
 from ..store import manifest as manifests
 from . import levels
 from .groups import Grouping, GroupRule, group
+from .groups_file import GroupsFile
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
@@ -99,7 +100,7 @@ def build_bank(
         raise DatasetError(f"no images in {category.name}/train/good")
     promise = Promise(category.name, rule, len(paths), max_unreadable)
     promise.check()
-    level = levels.measure(paths)
+    level = levels.measure(paths, max_pixels)
     extractor = level.applied_to(extractor)
     if promise.is_close:
         trial = replace(promise, unreadable=[])
@@ -145,7 +146,8 @@ def build_bank(
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
     )
     copied = copies.remark([path.name for path in seen.paths])
-    told = (*level.remarks(), *([copied] if copied else []), *learnt.warnings)
+    unmatched = groups.remarks(category.train) if isinstance(groups, GroupsFile) else ()
+    told = (*level.remarks(), *unmatched, *([copied] if copied else []), *learnt.warnings)
     return Build(built, tuple(promise.unreadable), told, grouping)
 
 

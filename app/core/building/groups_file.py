@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import DatasetError
+from ..files import shown
+from ..photo.listing import few
 
+_HEAD = 4096
 _HEADS = {"file", "filename", "file name", "name", "path", "photo", "image"}
 
 
@@ -32,6 +36,9 @@ class GroupsFile:
         """
         groups: dict[str, str] = {}
         try:
+            with path.open("rb") as file:
+                if b"\0" in file.read(_HEAD):  # every second byte of what some spreadsheets write
+                    raise DatasetError(f"{path} is no UTF-8 text: save it as CSV in UTF-8")
             # Names are bytes: those that are not UTF-8 come back as they are on the disk.
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
                 rows = csv.reader(lines, strict=True)
@@ -70,11 +77,22 @@ class GroupsFile:
         why = f"{self.path.name} names {len(paths) - missing} of them"
         return names, why + ("; each other one is a group of its own" if missing else "")
 
+    def remarks(self, paths: Iterable[Path]) -> Iterator[str]:
+        """A sentence on what the file names and is none of the photos: a misspelt name, mostly."""
+        ends = {end for path in paths for end in _ends(path)}
+        if strangers := [name for name in self.groups if name not in ends]:
+            names = few(map(shown, strangers))
+            yield f"{self.path.name} names {len(strangers)} that fit no photo: {names}"
+
     def _group(self, path: Path) -> str | None:
         """By the longest end of its path that the file names."""
-        parts = path.parts
-        ends = ("/".join(parts[start:]) for start in range(len(parts)))
-        return next((self.groups[end] for end in ends if end in self.groups), None)
+        return next((self.groups[end] for end in _ends(path) if end in self.groups), None)
+
+
+def _ends(path: Path) -> Iterator[str]:
+    """From the whole path to the name alone; an accent may be stored as a letter of its own."""
+    parts = [unicodedata.normalize("NFC", part) for part in path.parts]
+    return ("/".join(parts[start:]) for start in range(len(parts)))
 
 
 def _take(row: list[str], place: str, groups: dict[str, str]) -> None:
@@ -84,6 +102,7 @@ def _take(row: list[str], place: str, groups: dict[str, str]) -> None:
     if len(cells) != 2 or not all(cells):
         raise DatasetError(f"{place}: expected a file name and a group, found {','.join(row)!r}")
     name, group = str(PurePosixPath(cells[0].replace("\\", "/"))), cells[1]
+    name = unicodedata.normalize("NFC", name)
     if not groups and name.lower() in _HEADS:
         return
     if groups.setdefault(name, group) != group:

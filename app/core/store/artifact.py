@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from ..arrays import Floats
 from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, UnknownCategory
 from ..files import PARTIAL, to_disk, write_whole
-from ..judging.calibration import Calibration, Fixed, Quantile, Rule
+from ..judging.calibration import Calibration, Fixed, Rule
 from ..judging.golden import Golden
 from ..methods.method import Method, Scorer
 from . import schema3, signing
@@ -163,10 +165,13 @@ def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
     calibration = Calibration.from_rule(artifact.calibration.scores, rule)
     record = ThresholdRecord(rule=rule, value=calibration.threshold, alpha=calibration.alpha)
     # A threshold set by hand speaks of scores, not of the map: its promise is kept there instead.
-    map_rule = Quantile(q=1 - calibration.alpha) if isinstance(rule, Fixed) else rule
+    if isinstance(rule, Fixed):
+        outlined = float(np.quantile(artifact.peaks.astype(np.float64), 1 - calibration.alpha))
+    else:
+        outlined = rule.value(artifact.peaks)
     scale = artifact.manifest.anomaly_map
     changes = {
-        "anomaly_map": scale.model_copy(update={"threshold": map_rule.value(artifact.peaks)}),
+        "anomaly_map": scale.model_copy(update={"threshold": outlined}),
         "bank_version": new_version(),
         "created_at": datetime.now(UTC),
         "threshold": record,

@@ -41,6 +41,14 @@ def test_a_dry_run_shows_what_it_would_do_and_writes_nothing(models: Path) -> No
     assert artifacts.versions(models / "can") == [version_number(1)]
 
 
+@pytest.mark.parametrize("value", ["0", "0.001"])
+def test_a_threshold_below_all_good_photos_can_be_set(models: Path, value: str) -> None:
+    result = call(models, "can", "--value", value)
+    assert result.exit_code == 0, result.stderr
+    manifest = artifacts.load(models, "can").manifest
+    assert (manifest.threshold.value, manifest.threshold.alpha) == (float(value), 1)
+
+
 @pytest.mark.parametrize("category", ["/etc", "../can", "", "can/x", "c" * 65, "jar"])
 def test_a_category_without_a_bank_is_refused_and_those_there_are_are_listed(
     models: Path, category: str

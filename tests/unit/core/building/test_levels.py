@@ -58,6 +58,52 @@ def test_a_bank_of_12_bit_photos_scores_as_one_of_8_bits_and_says_so(tmp_path: P
         detector.inspect(deep(250, 257))
 
 
+def with_hot_pixels(grey: int, times: int, number: int) -> bytes:
+    values = np.full((50, 60), grey * times, dtype=np.uint16)
+    values.flat[:number] = 65_535
+    return encode(Image.fromarray(values))
+
+
+@pytest.mark.parametrize("times", [1, 4, 16, 64, 257])
+def test_a_few_hot_pixels_change_no_level(tmp_path: Path, times: int) -> None:
+    folder = deep_category(tmp_path, times) / "train/good"
+    level = levels.measure(sorted(folder.iterdir()))
+    for path, grey in zip(sorted(folder.iterdir()), GREYS, strict=True):
+        path.write_bytes(with_hot_pixels(grey, times, 3))
+    assert levels.measure(sorted(folder.iterdir())) == level
+
+
+def test_more_bright_pixels_than_that_do(tmp_path: Path) -> None:
+    folder = deep_category(tmp_path, 16) / "train/good"
+    for path, grey in zip(sorted(folder.iterdir()), GREYS, strict=True):
+        path.write_bytes(with_hot_pixels(grey, 16, 4))
+    assert levels.measure(sorted(folder.iterdir())).white == FULL_WHITE
+
+
+def test_a_stray_photo_is_named_and_does_not_decide(tmp_path: Path) -> None:
+    folder = deep_category(tmp_path, 16) / "train/good"
+    stray = sorted(folder.iterdir())[0]
+    stray.write_bytes(deep(200, 257))
+    level = levels.measure(sorted(folder.iterdir()))
+    assert (level.white, level.photos, level.strays) == (4095, len(GREYS) - 1, (stray.name,))
+    assert stray.name in list(level.remarks())[-1]
+
+
+def test_many_photos_of_more_bits_are_no_strays(tmp_path: Path) -> None:
+    folder = deep_category(tmp_path, 16) / "train/good"
+    for path in sorted(folder.iterdir())[: len(GREYS) // 2]:
+        path.write_bytes(deep(200, 257))
+    assert levels.measure(sorted(folder.iterdir())).white == FULL_WHITE
+
+
+@pytest.mark.parametrize(("limit", "white"), [(1200, 4095), (1199, FULL_WHITE)])
+def test_photos_are_measured_up_to_the_limit_of_pixels(
+    tmp_path: Path, limit: int, white: int
+) -> None:
+    folder = deep_category(tmp_path, 16) / "train/good"
+    assert levels.measure(sorted(folder.iterdir()), limit).white == white
+
+
 def test_8_bit_photos_keep_the_full_range_and_its_network(tmp_path: Path) -> None:
     write_category(tmp_path)
     build = build_bank(read_category(tmp_path, "can"), METHOD, colour_extractor())
