@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.building import levels
 from ..core.building.copies import copies_of_files
-from ..core.building.groups import skus
+from ..core.building.groups import numbered, skus
 from ..core.evaluating.metrics import auroc
 from ..core.evaluating.pixels import MUCH
 from ..core.files import write_whole
@@ -82,7 +82,12 @@ class Exploration:
 
     def skus(self) -> dict[str, set[str]]:
         """Split -> its SKUs; empty where the names carry none."""
-        names = skus([p.image.path for p in self.photos])
+        same: dict[str, list[Path]] = defaultdict(list)
+        for p in self.photos:
+            same[p.sha256].append(p.image.path)
+        # A photo that is there twice has two names: either may be the numbered one.
+        files = [[p.image.path, *(same[p.sha256] if p.sha256 else [])] for p in self.photos]
+        names = skus([numbered(each) for each in files])
         if names is None:
             return {}
         pairs = {(p.split, name) for p, name in zip(self.photos, names, strict=True)}

@@ -110,7 +110,8 @@ def build_bank(
         kept = copies.kept
         different = Chosen(spool, seen.places(kept))
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
-        grouping = group([seen.paths[photo] for photo in kept], wanted, different)
+        sets = [[seen.paths[photo] for photo in members] for members in copies.sets()]
+        grouping = group([files[0] for files in sets], wanted, different, shown_by=sets)
         samples, extractor = _selected(different, preset, extractor)
         learnt = _learn(samples, grouping.names, preset, progress)
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)

@@ -52,7 +52,7 @@ class Seen:
         Raises:
             CalibrationError: too few are left.
         """
-        found = find_copies(self.prints, progress)
+        found = find_copies(self.prints, progress, names=[path.stem for path in self.paths])
         self.promise.add(copies=found.set_aside - self.promise.copies)
         return found
 

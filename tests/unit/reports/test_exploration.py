@@ -147,6 +147,15 @@ def test_skus_are_read_from_names(tmp_path: Path) -> None:
     assert "| 2 / 1 / 0 |" in page(found, tmp_path / "report")
 
 
+def test_a_copy_does_not_hide_the_skus(tmp_path: Path) -> None:
+    folder = tmp_path / "can/train/good"
+    photos = [plain(grey) for grey in range(50, 90)]
+    for i, path in enumerate(write_photos(folder, photos)):
+        path.rename(path.with_stem(f"{i // 10:03}{i % 10:03}"))
+    (folder / "000001 (1).png").write_bytes((folder / "000001.png").read_bytes())
+    assert found_in(tmp_path).skus()["train"] == {"000", "001", "002", "003"}
+
+
 def test_names_without_skus_have_none(can: Path) -> None:
     assert found_in(can.parent).skus() == {}
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.core.building.build import Build, build_bank
+from app.core.building.groups import group_rule
 from app.core.building.preset import Preset
 from app.core.detector import Detector
 from app.core.errors import (
@@ -241,6 +242,22 @@ def test_each_photo_saved_again_is_each_photo_once(tmp_path: Path) -> None:
     twice = build_bank(good_photos(tmp_path / "b", files), METHOD, colour_extractor()).artifact
     np.testing.assert_array_equal(twice.calibration.scores, once.calibration.scores)
     assert twice.manifest.counts.copies == 8
+
+
+def test_copies_cost_no_photo_its_group(tmp_path: Path) -> None:
+    photos = {f"{sku:03}{i:03}": photo(10 * sku + i)[0] for sku in range(3) for i in range(1, 7)}
+    files = {f"{stem}.png": encode(one) for stem, one in photos.items()}
+    files["000001 (1).png"] = files["000001.png"]
+    files["saved again.bmp"] = encode(photos["001003"], "BMP")  # the larger file, which is kept
+    category = good_photos(tmp_path, files)
+    table = tmp_path / "groups.csv"
+    table.write_text("".join(f"{stem}.png;crate {stem[2]}\n" for stem in photos))
+    for rule in ("auto", "sku", str(table)):
+        build = build_bank(category, METHOD, colour_extractor(), groups=group_rule(rule))
+        counts = build.artifact.manifest.counts
+        assert (counts.groups, counts.images, counts.copies) == (3, 18, 2)
+        assert build.grouping.by == ("file" if rule == str(table) else "sku")
+    assert "names 18 of them" in build.grouping.why
 
 
 def test_copies_of_one_photo_are_too_few_to_calibrate(tmp_path: Path) -> None:
