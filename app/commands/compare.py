@@ -22,6 +22,7 @@ from ..cli import (
     console,
     fault_of,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -81,14 +82,14 @@ def main(
     done: list[Compared] = []
     with progress_bar() as bar:
         for name in names:
-            task = bar.add_task(name, total=None)
             try:
                 source = read_category(data, name)
                 for remark in source.remarks:
                     warn(f"{name}: {remark}")
-                split, show = limited(source, limit), partial(_show, bar, task)
-                banks = models or report / "banks"
-                done.append(compare_category(split, contenders, rule, banks, show))
+                split, banks = limited(source, limit), models or report / "banks"
+                with progress_task(bar, name) as task:
+                    show = partial(_show, bar, task)
+                    done.append(compare_category(split, contenders, rule, banks, show))
             except Exception as exc:  # whatever it is, the others can be compared
                 complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)

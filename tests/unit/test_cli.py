@@ -51,3 +51,12 @@ def test_an_alpha_is_a_rule_and_none_is_none() -> None:
     assert rule is not None
     assert rule.alpha == 0.05
     assert cli.alpha_rule(None) is None
+
+
+def test_a_task_that_fails_leaves_no_bar() -> None:
+    bar = cli.progress_bar()
+    with cli.progress_task(bar, "can", 3):
+        pass
+    with pytest.raises(ValueError, match="broken"), cli.progress_task(bar, "bottle"):
+        raise ValueError("broken")
+    assert [task.description for task in bar.tasks] == ["can"]

@@ -175,8 +175,9 @@ def _compare(prints: Sequence[Fingerprint], one: int, other: int) -> Likeness:
     return likeness(first, second)
 
 
-def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> str:
-    """`Copies.remark` of photos that are only looked at; files that cannot be read are left out."""
+def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> tuple[int, str]:
+    """How many are set aside, and `Copies.remark`, of photos that are only looked at; files that
+    cannot be read are left out."""
 
     def read(path: Path) -> Fingerprint | None:
         try:
@@ -188,4 +189,4 @@ def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> str
     with ThreadPoolExecutor(thread_budget()) as pool:
         found = [(path, one) for path, one in zip(paths, pool.map(read, paths), strict=True) if one]
     copies = find_copies([one for _, one in found], names=[path.stem for path, _ in found])
-    return copies.remark([path.name for path, _ in found])
+    return copies.set_aside, copies.remark([path.name for path, _ in found])

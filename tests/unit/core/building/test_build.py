@@ -300,6 +300,25 @@ def test_a_promise_that_one_copy_costs_is_refused_before_the_work(tmp_path: Path
         )
 
 
+@pytest.mark.parametrize("asked", [0.001, 0.02, 0.0217])
+def test_the_rate_to_ask_for_is_told_once_and_carried(tmp_path: Path, asked: float) -> None:
+    files = {f"{i:02}.png": encode(plain(60 + max(i, 3))) for i in range(48)}
+    category = good_photos(tmp_path, files | {"x.png": b"", "y.png": b"broken"})
+    fault = r"45 different photos of 50 \(2 cannot .*3 are copies.*Ask for it by --alpha 0\.022,"
+    with pytest.raises(CalibrationError, match=fault):
+        build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=asked))
+    built = build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=0.022)).artifact
+    assert built.manifest.counts.images == 45
+
+
+def test_copies_that_cost_the_promise_during_the_work_are_all_counted(tmp_path: Path) -> None:
+    files = {f"{i:03}.png": encode(plain(60 + i // 5)) for i in range(120)}
+    with pytest.raises(CalibrationError, match=r"24 different .*96 are copies.*--alpha 0\.04,"):
+        build_bank(
+            good_photos(tmp_path, files), METHOD, colour_extractor(), threshold=Alpha(alpha=0.02)
+        )
+
+
 def test_broken_files_end_the_build_as_soon_as_they_are_too_many(tmp_path: Path) -> None:
     files = {f"{i:03}.png": b"broken" for i in range(16)}
     files |= {f"{i:03}.png": encode(plain(100 + i)) for i in range(16, 120)}

@@ -110,6 +110,7 @@ def test_the_remark_names_the_first_copies(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     paths = sorted(tmp_path.iterdir())
     assert copies_of_files(paths) == (
-        "1 of 4 photos are copies of others and count once: a.png = c.png"
+        1,
+        "1 of 4 photos are copies of others and count once: a.png = c.png",
     )
-    assert copies_of_files(paths[1:2]) == ""
+    assert copies_of_files(paths[1:2]) == (0, "")
