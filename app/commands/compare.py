@@ -108,6 +108,8 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
     from ..reports.comparison_table import cells, columns
 
     for comparison in (one.comparison for one in done):
+        if comparison.copies_remark:
+            warn(f"{comparison.category}: {comparison.copies_remark}")
         table = Table(title=comparison.category)
         for column in columns(comparison):
             first = column == "preset"
