@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from .core.errors import GoodsGuardError
@@ -82,6 +90,17 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=errors,
     )
+
+
+@contextmanager
+def progress_task(bar: Progress, name: str, total: int | None = None) -> Iterator[TaskID]:
+    """A line of the bar, taken away where the work fails: half drawn, it looks like a hang."""
+    task = bar.add_task(name, total=total)
+    try:
+        yield task
+    except BaseException:
+        bar.remove_task(task)
+        raise
 
 
 def run(command: Callable[..., None]) -> None:

@@ -27,6 +27,7 @@ from ..cli import (
     errors,
     fault_of,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -107,18 +108,18 @@ def main(
                 if not source.train:
                     raise DatasetError(source.without_training)
                 titles[name] = read_as(name, source.folder)
-                task = bar.add_task(name, total=None)
-                build = build_bank(
-                    source,
-                    method,
-                    extractor,
-                    threshold=threshold,
-                    limit=limit,
-                    groups=grouped,
-                    max_unreadable=max_unreadable,
-                    max_pixels=max_pixels or MAX_PIXELS,
-                    progress=partial(_show, bar, task, name),
-                )
+                with progress_task(bar, name) as task:
+                    build = build_bank(
+                        source,
+                        method,
+                        extractor,
+                        threshold=threshold,
+                        limit=limit,
+                        groups=grouped,
+                        max_unreadable=max_unreadable,
+                        max_pixels=max_pixels or MAX_PIXELS,
+                        progress=partial(_show, bar, task, name),
+                    )
                 artifacts.save(models, build.artifact)
                 if remark := clearing.remark(models, name):
                     warn(f"{name}: {remark}")

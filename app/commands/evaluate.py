@@ -23,6 +23,7 @@ from ..cli import (
     fault_of,
     logs_to_stderr,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -159,7 +160,6 @@ def _run(
 
     detector = registry.detector(name)
     split = read_test_split(data, name)
-    task = bar.add_task(name, total=len(split.test))
     embeddings: list[npt.NDArray[np.float32]] = []
 
     def inspect(photo: bytes) -> Inspection:
@@ -167,12 +167,13 @@ def _run(
         embeddings.append(inspection.embedding.mean(axis=0))
         return inspection
 
-    run = evaluate(
-        split,
-        detector.manifest,
-        inspect,
-        engine=detector.engine,
-        anomaly_map=detector.anomaly_map,
-        progress=lambda done, _: bar.update(task, completed=done),
-    )
+    with progress_task(bar, name, len(split.test)) as task:
+        run = evaluate(
+            split,
+            detector.manifest,
+            inspect,
+            engine=detector.engine,
+            anomaly_map=detector.anomaly_map,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
     return run, np.stack(embeddings), read_as(split.name, split.folder)

@@ -61,3 +61,12 @@ def test_an_alpha_is_a_rule_however_it_is_written(alpha: str) -> None:
 
 def test_no_alpha_is_no_rule() -> None:
     assert cli.alpha_rule(None) is None
+
+
+def test_a_task_that_fails_leaves_no_bar() -> None:
+    bar = cli.progress_bar()
+    with cli.progress_task(bar, "can", 3):
+        pass
+    with pytest.raises(ValueError, match="broken"), cli.progress_task(bar, "bottle"):
+        raise ValueError("broken")
+    assert [task.description for task in bar.tasks] == ["can"]

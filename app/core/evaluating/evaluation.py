@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import ImageError, NoTestSplit, TooManyPixels
 from ..photo.dataset import Category, LabelledImage
 from ..store.manifest import Manifest
-from . import metrics
+from . import leaks, metrics
 from .pixels import Pixels
 from .remarks import remarks
 
@@ -118,11 +118,16 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """The figures, and the scores behind them."""
+    """The figures, and the scores behind them.
+
+    Attributes:
+        leaked: scored photos that are training photos, too.
+    """
 
     evaluation: Evaluation
     scored: tuple[ScoredImage, ...]
     unreadable: tuple[Unreadable, ...]
+    leaked: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,8 @@ def evaluate(
         NoTestSplit: nothing readable of one of the two labels.
     """
     split = score_split(category, inspect, anomaly_map=anomaly_map, progress=progress)
+    leaked = leaks.in_both(category.train, [s.image.path for s in split.scored])
+    told = leaks.remark(leaked, len(split.scored))
     evaluation = summarise(
         split.scored,
         manifest,
@@ -166,9 +173,9 @@ def evaluate(
         n_unreadable=len(split.unreadable),
         seconds=split.seconds,
         pixels=split.pixels,
-        notes=category.remarks,
+        notes=(*([told] if told else []), *category.remarks),
     )
-    return EvaluationRun(evaluation, split.scored, split.unreadable)
+    return EvaluationRun(evaluation, split.scored, split.unreadable, frozenset(leaked))
 
 
 def score_split(

@@ -123,6 +123,14 @@ def smallest_alpha(n: int) -> float:
     return math.ceil(1e6 / (n + 1)) / 1e6
 
 
+def alpha_to_ask_for(n: int) -> float:
+    """The smallest rate that n photos carry, rounded up to a number to type: three decimals or two
+    digits, whichever is finer."""
+    smallest = smallest_alpha(n)
+    scale = 10.0 ** max(3, 1 - math.floor(math.log10(smallest)))
+    return math.ceil(smallest * scale - 1e-9) / scale
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What turns a score into a verdict.
