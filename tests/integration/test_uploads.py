@@ -125,7 +125,7 @@ async def test_a_body_in_pieces_is_not_measured_by_a_length_beside_them(service:
     answer = await service.client.post(ONE, content=GOOD, headers=headers)
     assert answer.status_code == 200
     answer = await service.client.post(ONE, content=b"", headers=headers)
-    assert "0 bytes arrived" in answer.json()["detail"]
+    assert "the file is empty (0 bytes)" in answer.json()["detail"]
 
 
 async def test_a_form_without_its_end_is_told_so(service: Service) -> None:

@@ -304,7 +304,7 @@ def test_a_promise_that_one_copy_costs_is_refused_before_the_work(tmp_path: Path
 def test_the_rate_to_ask_for_is_told_once_and_carried(tmp_path: Path, asked: float) -> None:
     files = {f"{i:02}.png": encode(plain(60 + max(i, 3))) for i in range(48)}
     category = good_photos(tmp_path, files | {"x.png": b"", "y.png": b"broken"})
-    fault = r"45 different photos of 50 \(2 cannot .*3 are copies.*Ask for it by --alpha 0\.022,"
+    fault = r"45 different photos of 50 \(2 cannot .*3 are copies.*Ask for that \(--alpha 0\.022,"
     with pytest.raises(CalibrationError, match=fault):
         build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=asked))
     built = build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=0.022)).artifact

@@ -41,7 +41,7 @@ def test_accents_are_the_same_however_they_are_written(
     text = unicodedata.normalize(written, "café.png,a\n")  # type: ignore[arg-type]
     path = Path(unicodedata.normalize(stored, "good/café.png"))  # type: ignore[arg-type]
     groups = GroupsFile.read(groups_file(tmp_path, text))
-    assert groups.groups_of([path])[0] == ["group a"]
+    assert groups.groups_of([[path]])[0] == ["group a"]
     assert list(groups.remarks([path])) == []
 
 
