@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from .core.errors import GoodsGuardError
@@ -48,13 +56,17 @@ ModelsOption = Annotated[
     typer.Option(envvar="GOODSGUARD_MODELS_DIR", callback=_at_home, help="Where banks are stored."),
 ]
 CategoryOption = Annotated[
-    list[str] | None, typer.Option(help="Only this one (repeatable); default: all there are.")
+    list[str] | None, typer.Option(help="Only this one, by its name or its folder's (repeatable).")
 ]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(
         envvar="GOODSGUARD_WEIGHTS", callback=_at_home, help="Weights file, or a folder of them."
     ),
+]
+AlphaOption = Annotated[
+    str | None,
+    typer.Option(metavar="RATE", help="Promise this false-alarm rate, e.g. 0.01 or 1%."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 RuntimeOption = Annotated[
@@ -78,6 +90,17 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=errors,
     )
+
+
+@contextmanager
+def progress_task(bar: Progress, name: str, total: int | None = None) -> Iterator[TaskID]:
+    """A line of the bar, taken away where the work fails: half drawn, it looks like a hang."""
+    task = bar.add_task(name, total=total)
+    try:
+        yield task
+    except BaseException:
+        bar.remove_task(task)
+        raise
 
 
 def run(command: Callable[..., None]) -> None:
@@ -133,15 +156,19 @@ def complain(message: str) -> None:
     errors.print(shown(message), style="red", highlight=False, soft_wrap=True, markup=False)
 
 
-def alpha_rule(alpha: float | None) -> Alpha | None:
-    """The rule of `--alpha`, where it is given; ends the command where it makes no sense."""
-    from .core.judging.calibration import Alpha
+def alpha_rule(text: str | None) -> Alpha | None:
+    """The rule of `--alpha`, where it is given: 0.01, 0,01 or 1%. Ends the command on others."""
+    from .core.judging.calibration import A_RATE, Alpha
 
-    if alpha is None:
+    if text is None:
         return None
-    if not 0 < alpha < 1:
-        raise stop(f"--alpha must lie strictly between 0 and 1, not at {alpha:g}")
-    return Alpha(alpha=alpha)
+    number = text.strip().replace(",", ".")
+    percent = number.endswith("%")
+    try:
+        alpha = float(number.removesuffix("%")) / (100 if percent else 1)
+        return Alpha(alpha=round(alpha, 12) if percent else alpha)
+    except ValueError as exc:
+        raise stop(f"--alpha {shown(text)}: {A_RATE}") from exc
 
 
 def fault_of(exc: Exception) -> str:

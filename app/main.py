@@ -22,6 +22,7 @@ from fastapi.routing import APIRoute
 from . import __version__
 from .access.keys import KeysError
 from .api import problems
+from .api.faults import known_parameters
 from .api.middleware.admission import RefuseEarly, photo_routes
 from .api.middleware.context import RequestContext
 from .api.middleware.headers import SecurityHeaders
@@ -135,11 +136,12 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    keyed = [Depends(require_score)]
+    named = Depends(known_parameters)
+    keyed = [Depends(require_score), named]
     app.include_router(routes_score.router, dependencies=keyed)
     app.include_router(routes_categories.router, dependencies=keyed)
     app.include_router(routes_evaluate.router, dependencies=keyed)
-    app.include_router(routes_admin.router, dependencies=[Depends(require_admin)])
+    app.include_router(routes_admin.router, dependencies=[Depends(require_admin), named])
     app.include_router(routes_health.router)
     if settings.docs:
         app.include_router(documentation.router)

@@ -23,6 +23,14 @@ def _split(value: object) -> object:
     return tuple(part for item in value.split(",") if (part := tidy(item)))
 
 
+def _split_keys(value: object) -> object:
+    keys = _split(value)
+    # A template whose variables are unset leaves the commas: keys were meant.
+    if keys == () and isinstance(value, str) and value.strip():
+        raise ValueError("holds only commas and blanks; write keys between them, or leave it empty")
+    return keys
+
+
 _listed = BeforeValidator(_split)
 
 
@@ -151,7 +159,7 @@ class Settings(BaseSettings):
     queue_size: int = Field(
         default=32, ge=1, le=10_000, description="photos in work or waiting; beyond it 429"
     )
-    api_keys: Annotated[tuple[str, ...], _listed] = Field(
+    api_keys: Annotated[tuple[str, ...], BeforeValidator(_split_keys)] = Field(
         default=(),
         repr=False,  # they may be plain
         description="comma-separated keys: plain, sha256:<hex> or name:scopes:sha256:<hex>",

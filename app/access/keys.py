@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 log = structlog.get_logger()
 
@@ -33,13 +33,25 @@ class KeysError(Exception):
     """The setting or the file of keys cannot be used. Its text never holds a key."""
 
 
+def _name(value: str) -> str:
+    if not re.fullmatch(NAME, value):
+        raise ValueError("may have letters a-z, digits, _ and -, at most 64, none of _ - first")
+    return value
+
+
+def _digits(value: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise ValueError("must be 64 hexadecimal digits")
+    return value.lower()
+
+
 class ApiKey(BaseModel):
     """What is known of a key: never the key itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$", to_lower=True)]
+    name: Annotated[str, AfterValidator(_name)]
+    sha256: Annotated[str, AfterValidator(_digits)]
     scopes: frozenset[Scope] = Field(min_length=1)
     expires_at: AwareDatetime | None = None
     requests_per_minute: int | None = Field(default=None, ge=0, le=100_000, strict=True)

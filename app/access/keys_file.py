@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..core.files import exclusively, whole_file
+from ..core.wording import plain_faults
 from .keys import ApiKey, KeysError
 
 
@@ -50,10 +51,7 @@ def _key(name: str, table: Any) -> ApiKey:
         return ApiKey.model_validate({**table, "name": name})
     except ValidationError as exc:
         # Of the messages, not the inputs: somebody may have written the key where its hash belongs.
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_input=False)
-        )
-        raise KeysError(f"API key {name!r}: {faults}") from exc
+        raise KeysError(f"API key {name!r}: {plain_faults(exc)}") from exc
 
 
 def entry(key: ApiKey) -> str:

@@ -2,6 +2,7 @@
 
 services.py     the application's parts, which every route asks for
 problems.py     every error as RFC 9457, one table of causes
+faults.py       what is wrong with a request, in words
 middleware/     what stands around every request, from the outside in
 intake/         a request's body, photos and deadline
 security.py     API keys, scopes

@@ -16,12 +16,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ..core import errors
+from . import faults
 
 MEDIA_TYPE = "application/problem+json"
-
-# Of an invalid request: as many faults as help, and as much of each.
-_MAX_FAULTS = 10
-_MAX_DETAIL = 200
 
 
 class Problem(BaseModel):
@@ -147,11 +144,7 @@ def problem(exc: Exception, request_id: str) -> Problem:
     if cause.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail = f"something unforeseen happened; the log has it under request {request_id}"
     elif isinstance(exc, RequestValidationError):
-        # Never the input, and of made-up names not more than helps.
-        detail = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}"[:_MAX_DETAIL]
-            for e in exc.errors()[:_MAX_FAULTS]
-        )
+        detail = faults.told(exc)
     return Problem(
         type=cause.type,
         title=cause.title,
@@ -203,16 +196,21 @@ async def _answer_http(request: Request, exc: Exception) -> Response:
     phrase = HTTPStatus(exc.status_code).phrase
     slug = phrase.lower().replace(" ", "-")
     request.state.problem = slug
+    # On a thread: the first time, the document is made for it.
+    headers = await asyncio.to_thread(_allowed, request) or exc.headers
+    detail = str(exc.detail)
+    if exc.status_code == HTTPStatus.NOT_FOUND:
+        detail = faults.no_such_path(request)
+    elif exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED and headers:
+        detail = faults.no_such_method(request.method, headers["Allow"])
     body = Problem(
         type=f"urn:goodsguard:{slug}",
         title=phrase,
         status=exc.status_code,
-        detail=str(exc.detail),
+        detail=detail,
         request_id=request.state.request_id,
     )
-    # On a thread: the first time, the document is made for it.
-    allowed = await asyncio.to_thread(_allowed, request)
-    return problem_response(body, allowed or exc.headers)
+    return problem_response(body, headers)
 
 
 def _allowed(request: Request) -> dict[str, str] | None:

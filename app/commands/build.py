@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from ..cli import (
+    AlphaOption,
     CategoryOption,
     DeviceOption,
     ModelsOption,
@@ -25,6 +27,7 @@ from ..cli import (
     errors,
     fault_of,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -53,10 +56,7 @@ def main(
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only that many images, evenly spread.")
     ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the preset's."),
-    ] = None,
+    alpha: AlphaOption = None,
     max_unreadable: Annotated[
         float, typer.Option(min=0, max=1, help="Share of broken files to accept.")
     ] = 0.05,
@@ -131,18 +131,18 @@ def main(
                 if not source.train:
                     raise DatasetError(source.without_training)
                 titles[name] = read_as(name, source.folder)
-                task = bar.add_task(name, total=None)
-                build = make(
-                    source,
-                    method,
-                    extractor,
-                    threshold=threshold,
-                    limit=limit,
-                    groups=grouped,
-                    max_unreadable=max_unreadable,
-                    max_pixels=max_pixels or MAX_PIXELS,
-                    progress=partial(_show, bar, task, name),
-                )
+                with progress_task(bar, name) as task:
+                    build = make(
+                        source,
+                        method,
+                        extractor,
+                        threshold=threshold,
+                        limit=limit,
+                        groups=grouped,
+                        max_unreadable=max_unreadable,
+                        max_pixels=max_pixels or MAX_PIXELS,
+                        progress=partial(_show, bar, task, name),
+                    )
                 artifacts.save(models, build.artifact)
                 if remark := clearing.remark(models, name):
                     warn(f"{name}: {remark}")
@@ -166,7 +166,9 @@ def main(
     if built:
         show(_table(built, titles))
     if testable:
-        errors.print("Test photos lie beside: `goodsguard evaluate` says what the banks catch.")
+        asked = shlex.join(["goodsguard", "evaluate", f"--data={data}", f"--models={models}"])
+        text = f"Test photos lie beside: `{shown(asked)}` says what the banks catch."
+        errors.print(text, highlight=False, soft_wrap=True, markup=False)
     reported = page.finish()
     if failed:
         raise stop(f"not built: {', '.join(failed)}; what served before still does")

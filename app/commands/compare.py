@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from ..cli import (
+    AlphaOption,
     CategoryOption,
     DeviceOption,
     PrecisionOption,
@@ -22,6 +23,7 @@ from ..cli import (
     console,
     fault_of,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -54,10 +56,7 @@ def main(
         int | None,
         typer.Option(min=2, help="Use that many training photos and test photos of each label."),
     ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="False-alarm rate to promise, in place of the presets'."),
-    ] = None,
+    alpha: AlphaOption = None,
 ) -> None:
     """Build or take a bank for each preset and category, evaluate all on the same split."""
     from ..core.errors import GoodsGuardError
@@ -81,14 +80,14 @@ def main(
     done: list[Compared] = []
     with progress_bar() as bar:
         for name in names:
-            task = bar.add_task(name, total=None)
             try:
                 source = read_category(data, name)
                 for remark in source.remarks:
                     warn(f"{name}: {remark}")
-                split, show = limited(source, limit), partial(_show, bar, task)
-                banks = models or report / "banks"
-                done.append(compare_category(split, contenders, rule, banks, show))
+                split, banks = limited(source, limit), models or report / "banks"
+                with progress_task(bar, name) as task:
+                    show = partial(_show, bar, task)
+                    done.append(compare_category(split, contenders, rule, banks, show))
             except Exception as exc:  # whatever it is, the others can be compared
                 complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
@@ -107,6 +106,8 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
     from ..reports.comparison_table import cells, columns
 
     for comparison in (one.comparison for one in done):
+        if comparison.copies_remark:
+            warn(f"{comparison.category}: {comparison.copies_remark}")
         table = Table(title=comparison.category)
         for column in columns(comparison):
             first = column == "preset"

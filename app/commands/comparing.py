@@ -130,6 +130,7 @@ def bank_facts(detector: Detector, *, taken: bool) -> BankFacts:
         version=manifest.bank_version,
         engine=detector.engine,
         images=manifest.counts.images,
+        copies=manifest.counts.copies,
         bytes=manifest.bank_bytes,
         build_s=manifest.wall_time_s,
         taken=taken,

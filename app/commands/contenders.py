@@ -30,6 +30,12 @@ def load_presets(names: Sequence[str]) -> list[Preset]:
         PresetError: an unknown or invalid one, one named twice, or only one.
     """
     presets = [load_preset(name) for name in names]
+    for preset in presets:
+        if presets.count(preset) > 1:
+            raise PresetError(
+                f"the preset {preset.name} is given more than once: there is nothing to compare it "
+                "with but itself; name each preset once"
+            )
     if len({preset.name for preset in presets}) < len(presets):
         raise PresetError(
             "two of the presets have the same name: give each .toml file a `name` of its own"

@@ -23,6 +23,7 @@ from ..cli import (
     fault_of,
     logs_to_stderr,
     progress_bar,
+    progress_task,
     show,
     stop,
     warn,
@@ -53,12 +54,16 @@ def main(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the evaluation objects here, as a list.")
     ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Pixels a photo may have (default 64,000,000).")
+    ] = None,
 ) -> None:
     """Measure banks on labelled photos; write figures and a report.
 
     Detector and metrics are those that the service uses.
     """
     from ..core.features.runtimes import choose_device
+    from ..core.photo.images import MAX_PIXELS
     from ..core.store.whereabouts import why_no_bank
     from ..core.threads import set_threads
     from ..reports import pages as reports
@@ -70,7 +75,8 @@ def main(
     try:
         place = choose_device(device)
         loader = extractor_loader(place, weights, runtime, precision)
-        registry = load_registry(models, loader, faster_engine(place, runtime, precision))
+        faster = faster_engine(place, runtime, precision)
+        registry = load_registry(models, loader, faster, max_pixels=max_pixels or MAX_PIXELS)
         if not registry.entries and (reason := why_no_bank(models)) is not None:
             raise stop(reason)
         names, failed = _names(registry, data, category)
@@ -89,8 +95,8 @@ def main(
                 failed.append(name)
                 continue
             done.append(run.evaluation)
-            for path in run.unreadable:
-                warn(f"{name}: skipped {path}: it cannot be read")
+            for one in run.unreadable:
+                warn(f"{name}: skipped {one.path}: {one.reason}")
             if report is not None and unwritten is None:
                 overlay = partial(_overlay, registry.detector(name))
                 try:
@@ -154,7 +160,6 @@ def _run(
 
     detector = registry.detector(name)
     split = read_test_split(data, name)
-    task = bar.add_task(name, total=len(split.test))
     embeddings: list[npt.NDArray[np.float32]] = []
 
     def inspect(photo: bytes) -> Inspection:
@@ -162,12 +167,13 @@ def _run(
         embeddings.append(inspection.embedding.mean(axis=0))
         return inspection
 
-    run = evaluate(
-        split,
-        detector.manifest,
-        inspect,
-        engine=detector.engine,
-        anomaly_map=detector.anomaly_map,
-        progress=lambda done, _: bar.update(task, completed=done),
-    )
+    with progress_task(bar, name, len(split.test)) as task:
+        run = evaluate(
+            split,
+            detector.manifest,
+            inspect,
+            engine=detector.engine,
+            anomaly_map=detector.anomaly_map,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
     return run, np.stack(embeddings), read_as(split.name, split.folder)

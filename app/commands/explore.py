@@ -12,7 +12,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..cli import CategoryOption, complain, console, fault_of, progress_bar, show, stop, warn
+from ..cli import (
+    CategoryOption,
+    complain,
+    console,
+    fault_of,
+    progress_bar,
+    progress_task,
+    show,
+    stop,
+    warn,
+)
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
@@ -41,8 +51,8 @@ def main(
         for name in names:
             try:
                 split = read_category(data, name)
-                task = bar.add_task(name, total=len(split.train) + len(split.test))
-                found.append(explore(split, partial(bar.advance, task)))
+                with progress_task(bar, name, len(split.train) + len(split.test)) as task:
+                    found.append(explore(split, partial(bar.advance, task)))
             except Exception as exc:  # whatever it is, the others can be explored
                 complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
@@ -82,17 +92,16 @@ def _unusable(exc: OSError, report: Path) -> str:
 
 
 def _table(explorations: Sequence[Exploration]) -> Table:
-    from ..reports.exploration import GROUPS
+    from ..reports.exploration import GROUPS, train_good
 
     table = Table(title="data set")
     table.add_column("category")
-    columns = (*GROUPS, "unreadable", "ignored", "duplicates", "train = test")
+    columns = (*GROUPS, "unreadable", "ignored", "copies", "duplicates", "train = test")
     for column in columns:
         table.add_column(column, justify="right")
     for e in explorations:
         n = Counter(p.group for p in e.photos)
-        trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
-        table.add_row(
-            escape(e.title), *(str(count) for count in (*(n[g] for g in GROUPS), *trouble))
-        )
+        trouble = (len(e.unreadable()), e.ignored, e.n_copies, len(e.duplicates()), len(e.leaks()))
+        counts = (n[g] for g in GROUPS[1:])
+        table.add_row(escape(e.title), train_good(e), *map(str, (*counts, *trouble)))
     return table

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from ..access.keys import ApiKey, KeysError, Scope, hashed
 from ..access.keys_file import append, entry
+from ..core.wording import plain_faults
 
 # Tells people, and programs that look for leaked secrets, what they have found.
 PREFIX = "goodsguard_"
@@ -49,8 +50,7 @@ def main(
         if file is not None:
             append(file, key)
     except ValidationError as exc:
-        faults = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in exc.errors())
-        raise _stop(faults) from exc
+        raise _stop(plain_faults(exc)) from exc
     except (KeysError, OSError) as exc:
         raise _stop(str(exc)) from exc
     typer.echo(secret)

@@ -20,6 +20,9 @@ import typer
 from ..cli import complain
 from ..service.patience import GRACE_S, KEEP_ALIVE_S
 
+# Six banks of patches take half a minute to load on two busy cores.
+_STARTS_S = 120
+
 
 def main(
     host: Annotated[
@@ -78,6 +81,7 @@ def main(
             host=host,
             port=port,
             workers=workers,
+            timeout_worker_healthcheck=_STARTS_S,  # until then SIGHUP keeps the old worker
             log_config=None,  # ours
             access_log=False,  # each request is in our own log, with its id and timings
             server_header=False,

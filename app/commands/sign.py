@@ -85,13 +85,14 @@ def _generate(file: Path) -> None:
 
 def _sign(models: Path, names: list[str], version: str, key: Path) -> None:
     from ..core.store import signing, signing_keys
+    from ..core.store.whereabouts import stored_category
 
     private = signing_keys.load_private(key, _passphrase())
     # All are read and checked before the first is signed: no half of the list is left signed.
     found = []
     for name in dict.fromkeys(names):
         try:
-            found.append(_load(models, name, version))
+            found.append(_load(models, stored_category(models, name), version))
         except GoodsGuardError as exc:
             raise stop(f"{name}: {exc}; nothing was signed") from exc
     for manifest in found:
@@ -103,18 +104,19 @@ def _sign(models: Path, names: list[str], version: str, key: Path) -> None:
 def _verify(models: Path, names: list[str] | None, version: str, trusted: TrustedKeys) -> None:
     from ..core.store import artifact as artifacts
     from ..core.store import signing
-    from ..core.store.whereabouts import why_no_bank
+    from ..core.store.whereabouts import stored, stored_category, why_no_bank
 
     table = Table(title="signatures")
     for column in ("category", "bank version", "signed with", ""):
         table.add_column(column)
-    names = names or _stored(models)
+    names = names or stored(models)
     if not names:
         raise stop(why_no_bank(models) or f"no banks are stored in {models}")
     failed = []
-    for name in names:
-        row = [name, "" if version == CURRENT else version, ""]
+    for asked in names:
+        name, row = asked, [asked, "" if version == CURRENT else version, ""]
         try:
+            name = row[0] = stored_category(models, name)
             row[1] = _load(models, name, version).bank_version
             folder = models / name / row[1]
             row[2] = signing.check(folder, (folder / artifacts.MANIFEST).read_bytes(), trusted)
@@ -133,14 +135,6 @@ def _load(models: Path, name: str, version: str) -> Manifest:
     from ..core.store import artifact as artifacts
 
     return artifacts.load(models, name, None if version == CURRENT else version).manifest
-
-
-def _stored(models: Path) -> list[str]:
-    from ..core.photo.dataset import is_category_name
-    from ..core.store.version_folders import is_stored
-
-    folders = models.iterdir() if models.is_dir() else []
-    return sorted(p.name for p in folders if is_category_name(p.name) and is_stored(p))
 
 
 def _passphrase() -> bytes | None:

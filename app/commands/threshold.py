@@ -8,29 +8,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..cli import DeviceOption, ModelsOption, WeightsOption, console, stop, warn
+from ..cli import (
+    AlphaOption,
+    DeviceOption,
+    ModelsOption,
+    WeightsOption,
+    alpha_rule,
+    console,
+    stop,
+    warn,
+)
 from ..core.errors import GoodsGuardError
 
 if TYPE_CHECKING:
-    from ..core.judging.calibration import Rule
+    from ..core.judging.calibration import Alpha, Rule
     from ..core.store.artifact import Artifact
 
 
 def main(
-    category: Annotated[str, typer.Option(help="The category to change.")],
+    category: Annotated[
+        str, typer.Option(help="The category to change, by its name or its folder's.")
+    ],
     models: ModelsOption = Path("models"),
-    alpha: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Promise this false-alarm rate.")
-    ] = None,
+    alpha: AlphaOption = None,
     mean_std: Annotated[
-        float | None, typer.Option(min=0, help="threshold = mean + this many std.")
+        float | None, typer.Option(help="threshold = mean + this many std.")
     ] = None,
-    quantile: Annotated[
-        float | None, typer.Option(min=0, max=1, help="threshold = this quantile.")
-    ] = None,
-    value: Annotated[
-        float | None, typer.Option(min=0, help="threshold = exactly this score.")
-    ] = None,
+    quantile: Annotated[float | None, typer.Option(help="threshold = this quantile.")] = None,
+    value: Annotated[float | None, typer.Option(help="threshold = exactly this score.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what it would do; write nothing.")
     ] = False,
@@ -45,21 +50,22 @@ def main(
 
     It becomes a new version. Give exactly one of --alpha, --mean-std, --quantile and --value.
     """
-    from ..core.photo.dataset import is_category_name
     from ..core.store import artifact as artifacts
     from ..core.store import clearing
+    from ..core.store.whereabouts import stored_category
 
     given = [choice is not None for choice in (alpha, mean_std, quantile, value)]
     if sum(given) != 1:
         raise stop("give exactly one of --alpha, --mean-std, --quantile and --value")
-    if not is_category_name(category):
-        raise stop(f"{category!r} is no category name: use [a-z0-9_-], at most 64 characters")
+    promised = alpha_rule(alpha)
     try:
+        rule = _rule(promised, mean_std, quantile, value)
+        category = stored_category(models, category)
         old = artifacts.load(models, category)
-        new = artifacts.with_threshold(old, _rule(alpha, mean_std, quantile, value))
+        new = artifacts.with_threshold(old, rule)
         trial = _trial(old, new, data, weights, device) if dry_run or data else []
         manifest = old.manifest if dry_run else artifacts.save(models, new)
-    except (GoodsGuardError, ValueError) as exc:
+    except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     before, after = old.manifest.threshold, new.manifest.threshold
@@ -96,12 +102,12 @@ def _trial(
 
 
 def _rule(
-    alpha: float | None, mean_std: float | None, quantile: float | None, value: float | None
+    alpha: Alpha | None, mean_std: float | None, quantile: float | None, value: float | None
 ) -> Rule:
-    from ..core.judging.calibration import Alpha, Fixed, MeanStd, Quantile
+    from ..core.judging.calibration import Fixed, MeanStd, Quantile
 
     if alpha is not None:
-        return Alpha(alpha=alpha)
+        return alpha
     if mean_std is not None:
         return MeanStd(k=mean_std)
     if quantile is not None:

@@ -13,5 +13,12 @@ evaluating/   how well banks do on labelled photos
 choosing/     which way to build is better, tried on drawn damage
 
 errors.py, files.py, threads.py, crew.py (threads that nobody waits for), lookout.py (files that may
-change while the service runs) and arrays.py (names of types) serve all of them.
+change while the service runs), wording.py (faults of values in words) and arrays.py (names of
+types) serve all of them.
 """
+
+import logging
+
+# FAISS tells of each library that it tries before the one that fits: this reads like failures.
+# Here, because this file runs before any that imports it.
+logging.getLogger("faiss.loader").setLevel(logging.WARNING)

@@ -23,6 +23,7 @@ GoodsGuardError
 ├── BankError                   what a method has learnt does not fit, or is not finite
 ├── NonFiniteScore              the network answered with NaN or infinity
 ├── CalibrationError            too few calibration scores for the rule asked for
+│   └── InvalidRule             a rule of a threshold with a value that it cannot have
 ├── ArtifactError               a stored bank is damaged, incomplete or of a schema that is not read
 │   ├── SignatureError          not signed, or not by a key that is trusted
 │   ├── NoSuchVersion           a bank version that is not stored
@@ -146,6 +147,13 @@ class NonFiniteScore(GoodsGuardError):
 
 class CalibrationError(GoodsGuardError):
     """Too few calibration scores for the rule asked for."""
+
+
+class InvalidRule(CalibrationError, ValueError):
+    """A threshold rule with a value that it cannot have.
+
+    A ValueError, too: in a file of values it is one of the faults that are told with their place.
+    """
 
 
 class ArtifactError(GoodsGuardError):

@@ -11,14 +11,15 @@ import numpy as np
 
 from ..core.building import levels
 from ..core.building.copies import copies_of_files
-from ..core.building.groups import skus
+from ..core.building.groups import numbered, skus
 from ..core.evaluating.metrics import auroc
 from ..core.evaluating.pixels import MUCH
 from ..core.files import write_whole
+from ..core.judging.calibration import alpha_to_ask_for
 from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, read_as
 from ..core.photo.listing import few
 from ..core.photo.pixel_types import FULL_WHITE
-from .markdown import cell, code
+from .markdown import cell, code, sentence
 from .seen_photo import SeenPhoto, look
 
 SAMPLE = 300  # photos per group that the pixel statistics are taken from
@@ -40,12 +41,14 @@ class Exploration:
     Attributes:
         folder: that of the category, as it can be shown.
         remarks: how it was read.
+        n_copies: training photos that show what another shows; `copies` is a sentence on them.
     """
 
     category: str
     photos: tuple[SeenPhoto, ...]
     ignored: int
-    copies: str = ""  # a sentence on training photos that show what another shows
+    copies: str = ""
+    n_copies: int = 0
     folder: str = ""
     remarks: tuple[str, ...] = ()
     white_level: int = FULL_WHITE  # of 16-bit photos
@@ -66,6 +69,11 @@ class Exploration:
         """The group's photos that the pixel statistics are taken from."""
         return [p for p in self.photos if p.group == group and p.thumbnail is not None]
 
+    @property
+    def counting(self) -> int:
+        """Training photos that a promise is made of: readable, and no copies of others."""
+        return sum(p.split == "train" and p.size is not None for p in self.photos) - self.n_copies
+
     def unreadable(self) -> list[SeenPhoto]:
         return [p for p in self.photos if p.size is None]
 
@@ -82,7 +90,12 @@ class Exploration:
 
     def skus(self) -> dict[str, set[str]]:
         """Split -> its SKUs; empty where the names carry none."""
-        names = skus([p.image.path for p in self.photos])
+        same: dict[str, list[Path]] = defaultdict(list)
+        for p in self.photos:
+            same[p.sha256].append(p.image.path)
+        # A photo that is there twice has two names: either may be the numbered one.
+        files = [[p.image.path, *(same[p.sha256] if p.sha256 else [])] for p in self.photos]
+        names = skus([numbered(each) for each in files])
         if names is None:
             return {}
         pairs = {(p.split, name) for p, name in zip(self.photos, names, strict=True)}
@@ -104,11 +117,13 @@ def explore(category: Category, progress: Callable[[], object] = lambda: None) -
         for index, image in enumerate(images):
             photos.append(look(image, split, white, measure=index in sample))
             progress()
+    n_copies, copies = copies_of_files(category.train, white)
     return Exploration(
         category.name,
         tuple(photos),
         category.ignored,
-        copies=copies_of_files(category.train, white),
+        copies=copies,
+        n_copies=n_copies,
         folder=category.folder,
         remarks=category.remarks,
         white_level=white,
@@ -120,13 +135,19 @@ def warnings(found: Exploration) -> Iterator[str]:
     yield from found.remarks
     photos = found.photos
     n = Counter(p.group for p in photos if p.size)
-    if n["train good"] < ENOUGH_GOOD:
-        yield f"{n['train good']} of the {ENOUGH_GOOD} good images that 1 % false alarms need"
+    if found.counting < ENOUGH_GOOD:
+        yield _too_few(found)
     for group in GROUPS[1:]:
         if not n[group]:
             yield f"no readable {group.split()[-1]} test images: nothing can be evaluated"
     if broken := len(found.unreadable()):
         yield f"{broken} of {len(photos)} files cannot be read"
+    if found.white_level < FULL_WHITE:
+        bits = found.white_level.bit_length()
+        yield (
+            f"16-bit photos of train/good hold {bits}-bit values: {found.white_level:,} is taken "
+            "as white, and photos that use more bits are not judged"
+        )
     if found.copies:
         yield f"train/good: {found.copies}"
     if leaks := len(found.leaks()):
@@ -158,6 +179,23 @@ def warnings(found: Exploration) -> Iterator[str]:
             yield f"{tells}: see that this is the damage and not how the photos were taken"
 
 
+def _too_few(found: Exploration) -> str:
+    """How many training photos count, and which false-alarm rate they carry."""
+    files = [p for p in found.photos if p.split == "train"]
+    broken = sum(p.size is None for p in files)
+    lost = [f"{n} {what}" for n, what in ((found.n_copies, "copies"), (broken, "unreadable")) if n]
+    n = found.counting
+    count = f"{n} of {len(files)} good images count ({', '.join(lost)})" if lost else ""
+    carried = f"--alpha {alpha_to_ask_for(n):g} at least" if n > 1 else "a bank needs 2"
+    return f"{count or f'{n} good images'}: {carried}; 1 % false alarms need {ENOUGH_GOOD}"
+
+
+def train_good(found: Exploration) -> str:
+    """For tables: files in train/good, and how many of them count."""
+    files = sum(p.split == "train" for p in found.photos)
+    return str(files) if found.counting == files else f"{files} ({found.counting} count)"
+
+
 def _shortcuts(found: Exploration) -> dict[str, float]:
     """AUROC of brightness and of contrast as the score, where there are photos enough."""
     good, bad = found.measured("test good"), found.measured("defective")
@@ -185,14 +223,21 @@ def _overview(explorations: Sequence[Exploration]) -> list[str]:
         n, skus = Counter(p.group for p in e.photos), e.skus()
         sets = (*skus.values(), set.intersection(*skus.values())) if skus else ()
         names = " / ".join(str(len(s)) for s in sets) or "–"
-        trouble = (len(e.unreadable()), e.ignored, len(e.duplicates()), len(e.leaks()))
-        rows.append([cell(e.title), *(str(n[g]) for g in GROUPS), names, *map(str, trouble)])
-    more = ("unreadable", "ignored files", "duplicate files", "in both train and test")
+        trouble = (len(e.unreadable()), e.ignored, e.n_copies, len(e.duplicates()), len(e.leaks()))
+        counts = (train_good(e), *(str(n[g]) for g in GROUPS[1:]))
+        rows.append([cell(e.title), *counts, names, *map(str, trouble)])
+    more = (
+        "unreadable",
+        "ignored files",
+        "copies in train",
+        "duplicate files",
+        "in both train and test",
+    )
     return _table(("category", *GROUPS, "SKUs train / test / both", *more), rows)
 
 
 def _section(found: Exploration) -> list[str]:
-    lines = [f"- **{cell(text)}**" for text in warnings(found)] or ["Nothing to warn of."]
+    lines = [f"- **{sentence(text)}**" for text in warnings(found)] or ["Nothing to warn of."]
     lines += ["", *_table(_COLUMNS, [_row(*place) for place in found.places().items()]), ""]
     n = [f"{len(found.measured(group))} of {group}" for group in GROUPS]
     lines += [f"Brightness and contrast: medians, grey 0 to 255, over {', '.join(n)}.", _MASKED, ""]

@@ -15,6 +15,12 @@ def cell(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", plain)
 
 
+def sentence(text: str) -> str:
+    """One of our own sentences for a line of its own: what it has between backticks stays so."""
+    parts = re.split(r"(`[^`]+`)", text)
+    return "".join(code(p[1:-1]) if len(p) > 2 and p[0] == p[-1] == "`" else cell(p) for p in parts)
+
+
 def code(text: str) -> str:
     """A name between backticks: more of them than it has itself."""
     plain = shown(text)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun
 from ..core.files import write_whole
 from . import pictures
-from .markdown import cell
+from .markdown import cell, sentence
 from .style import Tell, save_each, silent
 
 
@@ -47,7 +47,7 @@ def write_report(
 
 def write_summary(folder: Path, evaluations: Sequence[Evaluation]) -> Path:
     """Write `summary.md`: what to know first, the table over all, each one's pictures."""
-    first = [f"- **{e.category}: {cell(text)}**" for e in evaluations for text in e.remarks]
+    first = [f"- **{e.category}: {sentence(text)}**" for e in evaluations for text in e.remarks]
     lines = ["# Evaluation", "", *first, *([""] if first else []), *_summary_table(evaluations), ""]
     for e in evaluations:
         lines += _summary_section(e)

@@ -46,10 +46,12 @@ def histogram(run: EvaluationRun) -> Figure:
 def pair(run: EvaluationRun) -> Figure:
     """The clearest correct pair: the good image of lowest, the defective of highest score.
 
-    Where the threshold calls none of a label correctly, the nearest miss is shown and named so.
+    Where the threshold calls none of a label correctly, the nearest miss is shown and named so. A
+    photo that was learnt from scores about 0; it is no example unless there is no other.
     """
     e = run.evaluation
-    good = min((s for s in run.scored if not s.image.is_defective), key=lambda s: s.score)
+    calm = [s for s in run.scored if not s.image.is_defective]
+    good = min(calm, key=lambda s: (s.image.path in run.leaked, s.score))
     bad = max((s for s in run.scored if s.image.is_defective), key=lambda s: s.score)
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots(1, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +20,10 @@ from ..core.errors import (
     WeightsError,
 )
 from ..core.features.runtimes import Engine
-from ..core.photo.dataset import is_category_name
+from ..core.photo.category_names import among, is_category_name
 from ..core.photo.images import MAX_PIXELS
+from ..core.photo.listing import few
 from ..core.store import artifact as artifacts
-from ..core.store import serving
 from ..core.store.artifact import Artifact
 from ..core.store.signing import SIGNATURE
 from ..core.store.signing_keys import TrustedKeys
@@ -37,6 +37,16 @@ class Unavailable:
     """A category whose bank cannot serve."""
 
     reason: str
+
+
+def no_such(category: str, known: Collection[str]) -> UnknownCategory:
+    """The error for a category that is not known: which is meant, or which there are."""
+    first = f"there is no category {category!r}"
+    if (meant := among(category, known)) is not None:
+        return UnknownCategory(f"{first}: its name here is {meant}")
+    if not known:
+        return UnknownCategory(f"{first}, nor any other yet")
+    return UnknownCategory(f"{first}; there are {few(sorted(known), 10)} (see GET /categories)")
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Registry:
         """
         entry = self.entries.get(category)
         if entry is None:
-            raise UnknownCategory(f"there is no category {category!r}")
+            raise no_such(category, self.entries)
         if isinstance(entry, Unavailable):
             raise CategoryUnavailable(f"{category} is unavailable: {entry.reason}")
         return entry
@@ -174,7 +184,7 @@ class BankSource:
         """
         folder = self.models / category
         if category not in self.names():
-            raise UnknownCategory(f"there is no category {category!r}")
+            raise no_such(category, self.names())
         serving = serving or self.current(category)
         older = [v for v in artifacts.versions(folder) if serving is None or v < serving]
         if not older:
@@ -188,14 +198,6 @@ class BankSource:
             NoSuchVersion: it is gone. ArtifactError: `current` cannot be written.
         """
         artifacts.activate(self.models, category, version)
-
-    def note_serving(self, category: str, version: str) -> None:
-        """Tell whoever clears away old versions that this one serves here.
-
-        Raises:
-            OSError: the notes' folder cannot be written.
-        """
-        serving.note(self.models, category, version)
 
     def load_all(self) -> Registry:
         """Load every category; where the version that `current` names fails, the newest older one

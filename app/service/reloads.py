@@ -15,6 +15,7 @@ from ..core.detector import Detector
 from ..core.errors import ArtifactError, GoodsGuardError, UnknownCategory
 from ..core.threads import limited_to, thread_budget
 from .registry import BankSource, Registry, Unavailable
+from .serving_notes import ServingNotes
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Reloads:
         # The version last seen in `current`: read before it is loaded, so that one which comes
         # meanwhile is seen as new.
         self._tried: dict[str, str] = {}
-        self._noted: dict[str, str] = {}
+        self._notes = ServingNotes(source.models)
         self.registry = Registry()
         try:
             self._tried = {name: source.fingerprint(name) for name in source.names()}
@@ -53,7 +54,7 @@ class Reloads:
         except ArtifactError as exc:  # of the folder itself, which may be mended while we run
             log.error("no bank is loaded", reason=str(exc))
         source.keep_networks(self.registry.detectors.values())
-        self._note()
+        self._notes.tell(self._versions())
         on_change(self.registry)
 
     def refresh(self) -> list[Reloaded]:
@@ -90,6 +91,18 @@ class Reloads:
             self._swap(category, detector)
             log.info("reloaded", category=category, bank_version=version, before=before)
             return Reloaded(category, "loaded", version)
+
+    def notes_are_due(self) -> bool:
+        """Whether it is time for `renew_notes`."""
+        return self._notes.are_due()
+
+    def renew_notes(self) -> None:
+        """Note once more what serves, so that it is not cleared away; not while banks change."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._notes.renew()
+            finally:
+                self._lock.release()
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
@@ -172,17 +185,8 @@ class Reloads:
             entries=MappingProxyType(entries),
             failures=MappingProxyType(failures),
         )
-        self._note()
+        self._notes.tell(self._versions())
         self._on_change(self.registry)
 
-    def _note(self) -> None:
-        """Note what serves, where it is new: no build clears it away, whatever comes after it."""
-        serving = {n: d.manifest.bank_version for n, d in self.registry.detectors.items()}
-        for name, version in serving.items():
-            if self._noted.get(name) == version:
-                continue
-            try:
-                self._source.note_serving(name, version)
-            except OSError as exc:  # such as a read-only disk; then no version is cleared away
-                log.info("not noted which version serves", category=name, reason=exc.strerror)
-        self._noted = serving
+    def _versions(self) -> dict[str, str]:
+        return {n: d.manifest.bank_version for n, d in self.registry.detectors.items()}

@@ -21,7 +21,7 @@ TRY_AGAIN_S = 5.0
 
 
 class Upkeep:
-    """Takes up banks, and tries again what failed.
+    """Takes up banks, tries again what failed, and keeps the notes of what serves fresh.
 
     Not one round for both: banks may be looked for once an hour, or take minutes to load, and a
     network that works again must not stay out of service for that.
@@ -43,7 +43,8 @@ class Upkeep:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this lasts."""
-        tasks = [asyncio.create_task(_every(self._try_again_s, self.try_again))]
+        rounds = (self.try_again, self.renew_notes)
+        tasks = [asyncio.create_task(_every(self._try_again_s, work)) for work in rounds]
         if self._watch_s:
             tasks.append(asyncio.create_task(_every(self._watch_s, self.watch)))
         try:
@@ -57,6 +58,11 @@ class Upkeep:
         if self._inspector.scheduler.failures:
             detectors = self._reloads.registry.detectors.values()
             await beside(lambda: self._inspector.try_again(detectors), "try-again")
+
+    async def renew_notes(self) -> None:
+        """Now and then, note once more which versions serve."""
+        if self._reloads.notes_are_due():
+            await beside(self._reloads.renew_notes, "renew-notes")
 
     async def watch(self) -> None:
         """Take up new bank versions."""

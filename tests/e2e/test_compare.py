@@ -125,9 +125,9 @@ def test_a_preset_without_weights_has_a_line_and_the_others_their_figures(root: 
     ("arguments", "words"),
     [
         (("--preset", "best-knn"), "unknown preset 'best-knn'"),
-        (("--preset", "embedded-knn"), "same name"),
+        (("--preset", "embedded-knn"), "embedded-knn is given more than once"),
         (("--category", "bottle"), "no category bottle"),
-        (("--alpha", "0"), "strictly between 0 and 1"),
+        (("--alpha", "0"), "lies between 0 and 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_built(

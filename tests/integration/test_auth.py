@@ -242,6 +242,13 @@ async def test_wrong_keys_are_limited_and_right_ones_in_use_are_not(tmp_path: Pa
                 assert answer.status_code == expected
 
 
+async def test_an_old_key_that_is_sent_over_and_over_shuts_no_other_out(tmp_path: Path) -> None:
+    async with serve(tmp_path, api_keys=("camera-1",), wrong_key_limit=A_MINUTE) as service:
+        found = [await status(service, "old") for _ in range(A_MINUTE + 5)]
+        assert found == [401] * (A_MINUTE + 1) + [429] * 4
+        assert await status(service, "camera-1") == 200
+
+
 async def test_a_guess_that_is_right_is_not_told_while_the_address_is_shut(tmp_path: Path) -> None:
     async with serve(tmp_path, api_keys=("the-right-one",), wrong_key_limit=A_MINUTE) as service:
         for n in range(A_MINUTE):

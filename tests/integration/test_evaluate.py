@@ -160,3 +160,11 @@ async def test_photos_are_scored_while_an_evaluation_runs(service: Service) -> N
     await service.client.post("/evaluate/can")
     assert (await service.score(GOOD)).status_code == 200
     assert (await until_done(service))["state"] == "done"
+
+
+async def test_test_photos_that_were_learnt_from_are_told(service: Service) -> None:
+    folder = service.data / "can"
+    learnt = sorted((folder / "train" / "good").iterdir())[0]
+    (folder / "test" / "good" / "again.png").write_bytes(learnt.read_bytes())
+    result = (await service.client.post("/evaluate/can?wait=true")).json()
+    assert any("1 of 8 test photos lie in train/good, too" in text for text in result["remarks"])

@@ -203,7 +203,10 @@ async def test_no_category_name_reaches_anything(
     files = {"file": ("p.png", GOOD)} if method == "POST" else None
     answer = await service.client.request(method, path.format(name), files=files)
     assert answer.status_code in (404, 405, 422), answer.text
-    assert "/" not in answer.json()["detail"].replace(name, "")
+    detail = answer.json()["detail"].replace(name, "")
+    for own in ("GET /categories", "POST /score/", "; /docs shows"):
+        detail = detail.replace(own, "")
+    assert "/" not in detail
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ async def test_a_body_shorter_than_announced_is_told_so(service: Service) -> Non
     assert f"cut short: {len(GOOD)} of the {len(GOOD) + 1} bytes" in detail
 
 
+async def test_a_body_in_pieces_is_not_measured_by_a_length_beside_them(service: Service) -> None:
+    headers = PNG | {"transfer-encoding": "chunked", "content-length": str(len(GOOD) + 5)}
+    answer = await service.client.post(ONE, content=GOOD, headers=headers)
+    assert answer.status_code == 200
+    answer = await service.client.post(ONE, content=b"", headers=headers)
+    assert "the file is empty (0 bytes)" in answer.json()["detail"]
+
+
 async def test_a_form_without_its_end_is_told_so(service: Service) -> None:
     request = service.client.build_request("POST", ONE, files={"file": ("a.png", GOOD)})
     body = request.read()[:-40]

@@ -40,14 +40,33 @@ def test_on_a_narrow_terminal_each_row_is_a_block_and_nothing_is_cut(
     ]
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, 2.0, float("nan")])
-def test_an_alpha_without_sense_ends_the_command(alpha: float) -> None:
+@pytest.mark.parametrize("alpha", ["0", "1", "-0.1", "2", "nan", "inf", "0%", "100 %", "one", ""])
+def test_an_alpha_without_sense_ends_the_command(
+    alpha: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "errors", Console(stderr=True))
     with pytest.raises(typer.Exit):
         cli.alpha_rule(alpha)
+    assert capsys.readouterr().err == (
+        f"error: --alpha {alpha}: a false-alarm rate lies between 0 and 1, e.g. 0.01 for 1 %\n"
+    )
 
 
-def test_an_alpha_is_a_rule_and_none_is_none() -> None:
-    rule = cli.alpha_rule(0.05)
+@pytest.mark.parametrize("alpha", ["0.05", "0,05", "5%", "5 %", " 5e-2"])
+def test_an_alpha_is_a_rule_however_it_is_written(alpha: str) -> None:
+    rule = cli.alpha_rule(alpha)
     assert rule is not None
     assert rule.alpha == 0.05
+
+
+def test_no_alpha_is_no_rule() -> None:
     assert cli.alpha_rule(None) is None
+
+
+def test_a_task_that_fails_leaves_no_bar() -> None:
+    bar = cli.progress_bar()
+    with cli.progress_task(bar, "can", 3):
+        pass
+    with pytest.raises(ValueError, match="broken"), cli.progress_task(bar, "bottle"):
+        raise ValueError("broken")
+    assert [task.description for task in bar.tasks] == ["can"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import shutil
@@ -245,3 +246,34 @@ def test_grafana_finds_prometheus_and_the_dashboard() -> None:
     assert job["job_name"] == "goodsguard"
     assert job["static_configs"] == [{"targets": ["goodsguard:8000"]}]
     assert job.get("metrics_path", "/metrics") == "/metrics"
+
+
+# --- without compose -----------------------------------------------------------------------------
+
+
+def test_the_unit_starts_what_there_is_and_reads_a_file_of_settings() -> None:
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment]  # names keep their capitals
+    unit.read(ROOT / "deploy/goodsguard.service", encoding="utf-8")
+    service = unit["Service"]
+    program, command, *options = service["ExecStart"].split()
+    assert (Path(program).name, command) == ("goodsguard", "serve")
+    assert options == ["--host", "127.0.0.1", "--port", "8000"]
+    assert service["EnvironmentFile"].endswith(".env")
+    assert "-HUP" in service["ExecReload"]
+    assert int(service["TimeoutStopSec"]) > GRACE_S
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "/srv/.venv/bin/python /srv/.venv/bin/goodsguard serve --port 8000",
+        "python -m app serve",
+        "/usr/bin/python3 -m goodsguard serve",
+    ],
+)
+def test_the_guide_finds_the_service_however_it_was_started(started: str) -> None:
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r"pgrep -of '([^']+)'", guide)
+    assert re.search(pattern, started)
+    assert not re.search(pattern, "goodsguard evaluate --data serve")

@@ -55,7 +55,7 @@ def test_an_invalid_value_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("value", "keys"),
-    [("", ()), (" , ", ()), ("one", ("one",)), ("one, two ,", ("one", "two"))],
+    [("", ()), ("one", ("one",)), ("one, two ,", ("one", "two"))],
 )
 def test_keys_are_separated_by_commas(
     monkeypatch: pytest.MonkeyPatch, value: str, keys: tuple[str, ...]
@@ -67,11 +67,18 @@ def test_keys_are_not_shown() -> None:
     assert "secret" not in repr(Settings(api_keys=("secret",)))
 
 
+@pytest.mark.parametrize("value", [" , ", ",", ",,\t,"])
+def test_keys_that_are_only_commas_are_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GOODSGUARD_API_KEYS", value)
+    with pytest.raises(SettingsError, match="API_KEYS: holds only commas and blanks"):
+        read_settings()
+
+
 @pytest.mark.parametrize(
     ("values", "needed"),
     [
         ({}, False),
-        ({"API_KEYS": " , "}, False),
+        ({"API_KEYS": ""}, False),
         ({"ALLOW_ANONYMOUS": "true"}, False),
         ({"API_KEYS": "one"}, True),
         ({"API_KEYS_FILE": "nowhere.toml"}, True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...core.photo.formats.kinds import EMPTY
+
 _BASE64 = (
     b"/9j/",  # JPEG
     b"iVBORw0KGgo",  # PNG
@@ -27,7 +29,7 @@ def how_to_send(field: str) -> str:
 def mistake(data: bytes) -> str | None:
     """What the bytes are in a photo's place, and what to send; None where that cannot be told."""
     if not data:
-        return "the photo is empty: 0 bytes arrived"
+        return EMPTY
     start = data[:_LOOKED_AT].lstrip()
     if start.startswith(b"data:"):
         return "this is a data: URL, not an image: send the bytes that it stands for"

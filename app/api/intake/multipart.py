@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..problems import BadUpload
+from .delimiters import Delimiters
 from .mistakes import how_to_send
 
 # Nothing but the photos is asked for; some forms send a few fields beside them.
@@ -17,6 +20,9 @@ _MAX_FIELDS = 8
 # As many names of fields as help in an error, and as much of each.
 _MAX_NAMES, _MAX_NAME = 5, 40
 _ENCODED = (b"base64", b"quoted-printable")
+_MALFORMED = "the multipart body is malformed: its parts are not where its boundary says"
+# RFC 5987: filename*=UTF-8''caf%C3%A9.png. RFC 7578 advises against it, and some clients send it.
+_EXTENDED = re.compile(rb""";\s*filename\*\s*=\s*"?[\w-]*'[\w-]*'([^;\s"]*)""", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -88,6 +94,7 @@ class FormFiles:
             )
         except FormParserError as exc:
             raise BadUpload("the boundary of the multipart body is too long") from exc
+        self._delimiters = Delimiters(boundary)
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes.
@@ -95,12 +102,13 @@ class FormFiles:
         Raises:
             BadUpload: they are no multipart, or too many parts. What `take` raises.
         """
+        self._parse(self._delimiters.tidied(chunk))
+
+    def _parse(self, data: bytes) -> None:
         try:
-            self._parser.write(chunk)
+            self._parser.write(data)
         except (FormParserError, ValueError) as exc:
-            raise BadUpload(
-                "the multipart body is malformed: its parts are not where its boundary says"
-            ) from exc
+            raise BadUpload(_MALFORMED) from exc
 
     def end(self) -> list[FormFile]:
         """The body is over: the files, at least one.
@@ -108,6 +116,9 @@ class FormFiles:
         Raises:
             BadUpload: it is cut short, or has no file in the field; the text says what to send.
         """
+        self._parse(self._delimiters.rest())
+        if self._delimiters.are_missing:
+            raise BadUpload(_MALFORMED)
         if self._encoded:
             raise BadUpload(
                 "a file in the multipart body is encoded as text (Content-Transfer-Encoding): "
@@ -158,11 +169,14 @@ class FormFiles:
         self._name, self._value = b"", b""
 
     def _on_headers(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise BadUpload("a part of the multipart body has no name in its Content-Disposition")
         name = _text(options[b"name"])
         self._current = None
+        if b"filename" not in options and (extended := _EXTENDED.search(disposition)):
+            options[b"filename"] = unquote_to_bytes(extended[1])
         if b"filename" not in options:
             self._text_fields.append(name)
             if len(self._text_fields) > _MAX_FIELDS:

@@ -91,6 +91,9 @@ async def chunks(
 
 
 def _announced(request: Request) -> int:
-    """The length that the request's header gives; 0 where it gives none."""
+    """The length that the request's header gives; 0 where it gives none, or comes in pieces that
+    say their own (RFC 9112, 6.3)."""
+    if "transfer-encoding" in request.headers:
+        return 0
     length = request.headers.get("content-length", "")
     return int(length[:20]) if length.isdecimal() else 0

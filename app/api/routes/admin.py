@@ -11,7 +11,7 @@ from ...core import errors
 from ...core.crew import beside
 from ...core.detector import Detector
 from ...core.store import artifact as artifacts
-from ...service.registry import Unavailable
+from ...service.registry import Unavailable, no_such
 from ...service.reloads import Reloaded
 from ..problems import Forbidden, responses
 from ..schemas import CategoryName, ReloadedCategory, ReloadReport, VersionInfo, VersionList
@@ -87,7 +87,7 @@ def list_versions(parts: ServicesDep, category: CategoryName) -> VersionList:
 def _known(parts: Services, category: str) -> Detector | Unavailable:
     entry = parts.registry.entries.get(category)
     if entry is None:
-        raise errors.UnknownCategory(f"there is no category {category!r}")
+        raise no_such(category, parts.registry.entries)
     return entry
 
 

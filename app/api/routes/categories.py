@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from ...core.detector import Detector
 from ...core.errors import UnknownCategory
-from ...service.registry import Unavailable
+from ...service.registry import Unavailable, no_such
 from ..problems import responses
 from ..schemas import CategoryInfo, CategoryList, CategoryName
 from ..services import Services, ServicesDep
@@ -26,7 +26,7 @@ def get_category(parts: ServicesDep, category: CategoryName) -> CategoryInfo:
     """State, bank version, preset, counts, threshold, last evaluation."""
     entry = parts.registry.entries.get(category)
     if entry is None:
-        raise UnknownCategory(f"there is no category {category!r}")
+        raise no_such(category, parts.registry.entries)
     return _info(parts, category, entry)
 
 

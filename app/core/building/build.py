@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..errors import DatasetError, PresetError
+from ..errors import CalibrationError, DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
-from ..judging.calibration import Calibration, Rule, smallest_alpha
+from ..judging.calibration import Calibration, Rule, alpha_to_ask_for, smallest_alpha
 from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
 from ..methods.method import Lesson, Method, Scorer
@@ -33,6 +33,7 @@ from ..store import manifest as manifests
 from . import levels, looking
 from .augment import TurnedCopies
 from .groups import Grouping, GroupRule, group
+from .groups_file import GroupsFile
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
 from .reading import Unreadable, read_batches
@@ -99,20 +100,24 @@ def build_bank(
     if not paths:
         raise DatasetError(f"no images in {category.name}/train/good")
     promise = Promise(category.name, rule, len(paths), max_unreadable)
-    promise.check()
-    level = levels.measure(paths)
+    level = levels.measure(paths, max_pixels)
     extractor = level.applied_to(extractor).looking(preset.look.seen())
+    count = partial(survey, paths, extractor, promise, max_pixels, partial(progress, "read"))
     if promise.is_close:
-        trial = replace(promise, unreadable=[])
-        survey(paths, extractor, trial, max_pixels, partial(progress, "read"))
+        count()
     with Spool() as spool, Spool() as beside:
         turned = TurnedCopies(preset.augment, beside)
-        seen, golden = _embed(paths, extractor, spool, turned, promise, max_pixels, progress)
+        try:
+            seen, golden = _embed(paths, extractor, spool, turned, promise, max_pixels, progress)
+        except CalibrationError:
+            count()  # refuses, too, with the number that all photos make
+            raise
         copies = seen.copies(partial(progress, "copies"))
         kept = copies.kept
         different = Chosen(spool, seen.places(kept))
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
-        grouping = group([seen.paths[photo] for photo in kept], wanted, different)
+        sets = [[seen.paths[photo] for photo in members] for members in copies.sets()]
+        grouping = group([files[0] for files in sets], wanted, different, shown_by=sets)
         looked, extractor = looking.through(preset.look, different, extractor)
         samples, extractor = narrowed(looked, preset.selection, extractor)
         beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)
@@ -151,7 +156,8 @@ def build_bank(
         extractor.look,
     )
     copied = copies.remark([path.name for path in seen.paths])
-    told = (*level.remarks(), *([copied] if copied else []), *learnt.warnings)
+    unmatched = groups.remarks(category.train) if isinstance(groups, GroupsFile) else ()
+    told = (*level.remarks(), *unmatched, *([copied] if copied else []), *learnt.warnings)
     return Build(built, tuple(promise.unreadable), told, grouping)
 
 
@@ -273,6 +279,6 @@ def _check_alpha(calibration: Calibration, warnings: list[str]) -> None:
     if calibration.alpha < smallest_alpha(n):
         warnings.append(
             f"the threshold's rule promises {calibration.alpha:.2%} false alarms, which {n} photos "
-            f"cannot show: with so many the least is {smallest_alpha(n):.2%}. Add good photos, or "
-            "ask for a rate by --alpha."
+            f"cannot show: the smallest they can is {alpha_to_ask_for(n):g}. Ask for it (Alpha, "
+            f"--alpha {alpha_to_ask_for(n):g}), or add good photos."
         )

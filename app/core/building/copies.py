@@ -2,7 +2,8 @@
 
 A copy tells nothing new. Learnt from, it stands beside the photo that it equals in each fold and
 lets it score 0; calibrated on, it counts one observation twice. So one photo of each cluster is
-kept, the one of the most pixels, and the others are set aside.
+kept, the one of the most pixels, and the others are set aside. Of equal files the one whose name is
+shortest is kept: what copies files appends to their names ("a (1).jpg", "a - Copy.jpg").
 
     equal pixels        ─► one is kept
     alike when small    ─► few candidates for each photo (`Sketches`)
@@ -68,13 +69,17 @@ class Copies:
     def set_aside(self) -> int:
         return len(self.original_of) - len(self.kept)
 
-    def clusters(self) -> list[list[int]]:
-        """Photos that show the same, two or more each, the kept one first."""
+    def sets(self) -> list[list[int]]:
+        """For each kept photo, ascending, all that show the same, the kept one first."""
         members: dict[int, list[int]] = {original: [original] for original in self.kept}
         for photo, original in enumerate(self.original_of.tolist()):
             if photo != original:
                 members[original].append(photo)
-        return [cluster for cluster in members.values() if len(cluster) > 1]
+        return list(members.values())
+
+    def clusters(self) -> list[list[int]]:
+        """Photos that show the same, two or more each, the kept one first."""
+        return [members for members in self.sets() if len(members) > 1]
 
     def remark(self, names: Sequence[str]) -> str:
         """A sentence on photos of these names; empty where there are no copies."""
@@ -90,15 +95,23 @@ class Copies:
 def find_copies(
     prints: Sequence[Fingerprint],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    names: Sequence[str] = (),
 ) -> Copies:
     """Which of the photos are copies. Seconds for 1,000 photos; memory by the photo.
 
     A copy that was cropped by more than a twentieth or so, turned, mirrored or recoloured is
     another photo here.
+
+    Args:
+        names: of the files, without suffix; where given, they decide between equal photos.
     """
     original_of = np.arange(len(prints))
-    # The most pixels, then the least compressed, then the first: what a copy was made from.
-    best_first = sorted(range(len(prints)), key=lambda i: (-prints[i].pixels, -prints[i].size, i))
+    lengths = [len(name) for name in names] or [0] * len(prints)
+    # The most pixels, the least compressed, the shortest name, the first: what copies are made of.
+    best_first = sorted(
+        range(len(prints)), key=lambda i: (-prints[i].pixels, -prints[i].size, lengths[i], i)
+    )
     first_of: dict[bytes, int] = {}
     for photo in best_first:
         original_of[photo] = first_of.setdefault(prints[photo].exact, photo)
@@ -162,8 +175,9 @@ def _compare(prints: Sequence[Fingerprint], one: int, other: int) -> Likeness:
     return likeness(first, second)
 
 
-def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> str:
-    """`Copies.remark` of photos that are only looked at; files that cannot be read are left out."""
+def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> tuple[int, str]:
+    """How many are set aside, and `Copies.remark`, of photos that are only looked at; files that
+    cannot be read are left out."""
 
     def read(path: Path) -> Fingerprint | None:
         try:
@@ -173,7 +187,6 @@ def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> str
         return Fingerprint.of(data, image)
 
     with ThreadPoolExecutor(thread_budget()) as pool:
-        found = [
-            (path.name, one) for path, one in zip(paths, pool.map(read, paths), strict=True) if one
-        ]
-    return find_copies([one for _, one in found]).remark([name for name, _ in found])
+        found = [(path, one) for path, one in zip(paths, pool.map(read, paths), strict=True) if one]
+    copies = find_copies([one for _, one in found], names=[path.stem for path, _ in found])
+    return copies.set_aside, copies.remark([path.name for path, _ in found])

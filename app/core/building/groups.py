@@ -2,7 +2,8 @@
 
 Photos of one SKU, one visit or one crate are more alike than photos to come will be. Where that is
 known, each group is scored by what learnt without it. It is known from the file that the user
-gives, or from names whose numbers show it; never from the look of a name alone.
+gives, or from names whose numbers show it; never from the look of a name alone. A photo that was
+there several times has several names: any of them may tell its group.
 """
 
 from __future__ import annotations
@@ -62,23 +63,37 @@ class Grouping:
         return f"{self.count} groups of {len(self.names)} photos{what[self.by]}: {self.why}"
 
 
-def group(paths: Sequence[Path], rule: GroupRule, samples: Samples | None = None) -> Grouping:
+def group(
+    paths: Sequence[Path],
+    rule: GroupRule,
+    samples: Samples | None = None,
+    *,
+    shown_by: Sequence[Sequence[Path]] = (),
+) -> Grouping:
     """Group photos by a rule; `auto` decides by what names, and in doubt features, show.
 
     Args:
         samples: the photos' features; without them a doubt means no groups.
+        shown_by: for each photo all files that show it, itself first; itself alone by default.
 
     Raises:
         DatasetError: the rule does not fit the photos.
     """
+    files = shown_by or [[path] for path in paths]
     if isinstance(rule, GroupsFile):
-        names, why = rule.groups_of(paths)
+        names, why = rule.groups_of(files)
         return Grouping(tuple(names), "file", why)
     if rule == "none":
         return _alone(paths, "asked for by --groups none")
     if rule == "sku":
-        return Grouping(tuple(_forced_skus(paths)), "sku", "asked for by --groups sku")
-    return _by_evidence(paths, samples)
+        named = [numbered(names) for names in files]
+        return Grouping(tuple(_forced_skus(named)), "sku", "asked for by --groups sku")
+    return _by_evidence(paths, [numbered(names) for names in files], samples)
+
+
+def numbered(files: Sequence[Path]) -> Path:
+    """Of the files that show one photo the first that is named by six digits, or else the first."""
+    return next((path for path in files if _SIX_DIGITS.fullmatch(path.stem)), files[0])
 
 
 def prefixes(paths: Iterable[Path]) -> list[str] | None:
@@ -98,11 +113,11 @@ def skus(paths: Sequence[Path]) -> list[str] | None:
     return found if shown else None
 
 
-def _by_evidence(paths: Sequence[Path], samples: Samples | None) -> Grouping:
-    found = prefixes(paths)
+def _by_evidence(paths: Sequence[Path], named: Sequence[Path], samples: Samples | None) -> Grouping:
+    found = prefixes(named)
     if found is None:
         return _alone(paths, f"the names show none{_folders(paths)}")
-    numbering = read_numbering([int(path.stem) for path in paths])
+    numbering = read_numbering([int(path.stem) for path in named])
     of = f"{len(set(found))} prefixes of three digits"
     if numbering is Numbering.SKU:
         return Grouping(tuple(found), "sku", f"of {of} the {numbering.value}")

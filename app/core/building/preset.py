@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,6 +14,8 @@ from ..features.extractor import FeatureSpec
 from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodChoice
 from ..methods.scoring import Scoring
+from ..photo.category_names import is_category_name
+from ..wording import plain_faults
 from .augment import Augment
 from .looking import LookChoice, LookWhole
 from .selection import Selection
@@ -48,7 +49,7 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str
     description: str
     features: FeatureSpec
     selection: Selection | None = None
@@ -58,6 +59,13 @@ class Preset(BaseModel):
     scoring: Scoring = Scoring()
     calibration: CalibrationPlan = CalibrationPlan()
     threshold: ThresholdRule
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not is_category_name(value):
+            raise ValueError("may have a-z, 0-9, _ and -, at most 64, none of _ - first")
+        return value
 
     @field_validator("method", mode="before")
     @classmethod
@@ -119,10 +127,5 @@ def _parse(text: str, origin: str) -> Preset:
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise PresetError(f"preset {origin} is invalid: {exc}") from exc
     except ValidationError as exc:
-        faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in exc.errors())
+        faults = plain_faults(exc, hidden=("settings",))
         raise PresetError(f"preset {origin} is invalid: {faults}") from exc
-
-
-def _place(location: Sequence[int | str]) -> str:
-    """Where in the file: `method.k`, for the model's `method.settings.k`."""
-    return ".".join(str(part) for part in location if part != "settings") or "the file"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import CalibrationError, TooManyUnreadable
-from ..judging.calibration import Alpha, Rule, smallest_alpha
+from ..judging.calibration import Alpha, Rule, alpha_to_ask_for
 from .reading import Unreadable
 
 # A folder of photos has the odd broken file; more than this share means that something is wrong.
@@ -22,6 +22,7 @@ class Promise:
     Attributes:
         images: files of the category. max_unreadable: the share of broken ones accepted.
         unreadable: those found. copies: photos that count no more, since another shows the same.
+        patient: too few are refused by `check_left` alone, when all have been counted.
     """
 
     category: str
@@ -30,6 +31,7 @@ class Promise:
     max_unreadable: float = MAX_UNREADABLE
     unreadable: list[Unreadable] = field(default_factory=list)
     copies: int = 0
+    patient: bool = False
 
     @property
     def needed(self) -> int:
@@ -44,7 +46,8 @@ class Promise:
 
     @property
     def is_close(self) -> bool:
-        """Broken files that are accepted may still cost the promise: worth a look before work."""
+        """Broken files that are accepted may still cost the promise: worth a look before work.
+        So are too few files, for the rate to ask for is that of those which count."""
         return self.images * (1 - self.max_unreadable) < self.needed
 
     def add(self, unreadable: Sequence[Unreadable] = (), copies: int = 0) -> None:
@@ -71,9 +74,18 @@ class Promise:
         if broken > self.max_unreadable * self.images:
             raise TooManyUnreadable(
                 f"{broken} of {self.images} images of {self.category} cannot be read, more than "
-                f"{self.max_unreadable:.0%}: {names(self.unreadable)}. Replace them, or raise "
-                "--max-unreadable."
+                f"{self.max_unreadable:.0%}: {names(self.unreadable)}. Replace them, or "
+                "accept more (max_unreadable, --max-unreadable)."
             )
+        if not self.patient:
+            self.check_left()
+
+    def check_left(self) -> None:
+        """Refuse too few different photos.
+
+        Raises:
+            CalibrationError.
+        """
         if self.left < self.needed:
             raise CalibrationError(self._too_few())
 
@@ -83,10 +95,11 @@ class Promise:
         if self.left < _FEWEST:
             return f"a bank needs {_FEWEST} different good images or more; {self.left}{of} is left"
         assert isinstance(self.rule, Alpha)
-        asked, smallest = f"{self.rule.alpha:g}", _rounded_up(smallest_alpha(self.left))
+        asked, smallest = f"{self.rule.alpha:g}", alpha_to_ask_for(self.left)
         return (
             f"{self.left} different photos{of} cannot carry a false-alarm rate of {asked}: the "
-            f"smallest they can is {smallest:g}. Ask for it by --alpha {smallest:g}, or add good "
+            f"smallest they can is {smallest:g}. Ask for that (--alpha {smallest:g}, or in Python "
+            f"Alpha(alpha={smallest:g})), or add good "
             f"photos until there are {self.needed}."
         )
 
@@ -102,10 +115,3 @@ def names(unreadable: Sequence[Unreadable]) -> str:
     """The first of them, each with its reason."""
     shown = [f"{u.path.name} ({u.reason})" for u in unreadable[:3]]
     return "; ".join(shown) + ("; …" if unreadable[3:] else "")
-
-
-def _rounded_up(share: float) -> float:
-    """To three decimals or two digits, whichever is finer: a number to type."""
-    digits = max(3, 1 - math.floor(math.log10(share)))
-    scale = 10.0**digits
-    return math.ceil(share * scale - 1e-9) / scale

@@ -75,12 +75,10 @@ def read_file(
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         raise CorruptImage(f"the file cannot be read: {reason}") from exc
-    if not data:
-        raise CorruptImage("the file is empty (0 bytes): copy it again")
     try:
         return data, decode(data, max_pixels=max_pixels, at_least=at_least, white_level=white_level)
     except TooManyPixels as exc:
-        raise TooManyPixels(f"{exc}; --max-pixels takes another") from exc
+        raise TooManyPixels(f"{exc}; max_pixels (--max-pixels) takes another") from exc
 
 
 _Result = ReadPhoto | Unreadable

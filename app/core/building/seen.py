@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..features.extractor import Extractor
@@ -52,7 +52,7 @@ class Seen:
         Raises:
             CalibrationError: too few are left.
         """
-        found = find_copies(self.prints, progress)
+        found = find_copies(self.prints, progress, names=[path.stem for path in self.paths])
         self.promise.add(copies=found.set_aside - self.promise.copies)
         return found
 
@@ -72,14 +72,17 @@ def survey(
     max_pixels: int,
     progress: Progress = lambda _done, _total: None,
 ) -> None:
-    """Read all photos and embed none, where a few broken ones would cost the promise.
+    """Read all photos and embed none, where a few broken ones would cost the promise. Too few are
+    refused at the end, once, with the rate that those which count carry.
 
     Raises:
         TooManyUnreadable, CalibrationError.
     """
-    seen, done = Seen(promise), 0
+    counted = replace(promise, unreadable=[], copies=0, patient=True)
+    seen, done = Seen(counted), 0
     for photos, broken in read_batches(paths, extractor, max_pixels=max_pixels):
         seen.add(photos, broken)
         done += len(photos) + len(broken)
         progress(done, len(paths))
     seen.copies()
+    counted.check_left()

@@ -5,6 +5,7 @@ metrics.py      scores -> AUROC with its interval, AUPRO, counts at a threshold
 shrinking.py    a mask -> the maps' size, no mark lost
 pixels.py       maps and masks -> the pixel metrics
 remarks.py      what a person must know of a bank's figures, in sentences
+leaks.py        test photos that the bank may have learnt from
 evaluation.py   a bank and a test split -> all these figures
 pairing.py      two methods on the same photos -> the difference of their AUROCs with its interval
 timing.py       several methods in turn -> milliseconds a photo

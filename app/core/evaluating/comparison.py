@@ -57,6 +57,19 @@ class Comparison(_Frozen):
     reference: str | None
     rows: tuple[Row, ...]
 
+    @property
+    def n_different(self) -> int | None:
+        """Training photos that were learnt from, where others are copies of them."""
+        banks = (row.bank for row in self.rows)
+        return next((bank.images for bank in banks if bank and bank.copies), None)
+
+    @property
+    def copies_remark(self) -> str:
+        """A sentence on copies; empty where there are none."""
+        if self.n_different is None:
+            return ""
+        return f"copies count once: {self.n_different} different of {self.n_train} training photos"
+
 
 def compare(category: Category, outcomes: Sequence[Outcome]) -> Comparison:
     """The presets' rows, in their order, and the finding."""

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import ImageError, NoTestSplit
+from ..errors import ImageError, NoTestSplit, TooManyPixels
 from ..photo.dataset import Category, LabelledImage
 from ..store.manifest import Manifest
-from . import metrics
+from . import leaks, metrics
 from .pixels import Pixels
 from .remarks import remarks
 
@@ -108,13 +108,26 @@ class ScoredImage:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A test photo that could not be judged, and why."""
+
+    path: Path
+    reason: str
+
+
 @dataclass(frozen=True)
 class EvaluationRun:
-    """The figures, and the scores behind them."""
+    """The figures, and the scores behind them.
+
+    Attributes:
+        leaked: scored photos that are training photos, too.
+    """
 
     evaluation: Evaluation
     scored: tuple[ScoredImage, ...]
-    unreadable: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
+    leaked: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ class SplitScores:
     """
 
     scored: tuple[ScoredImage, ...]
-    unreadable: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
     seconds: float
     pixels: Pixels
 
@@ -151,6 +164,8 @@ def evaluate(
         NoTestSplit: nothing readable of one of the two labels.
     """
     split = score_split(category, inspect, anomaly_map=anomaly_map, progress=progress)
+    leaked = leaks.in_both(category.train, [s.image.path for s in split.scored])
+    told = leaks.remark(leaked, len(split.scored))
     evaluation = summarise(
         split.scored,
         manifest,
@@ -158,9 +173,9 @@ def evaluate(
         n_unreadable=len(split.unreadable),
         seconds=split.seconds,
         pixels=split.pixels,
-        notes=category.remarks,
+        notes=(*([told] if told else []), *category.remarks),
     )
-    return EvaluationRun(evaluation, split.scored, split.unreadable)
+    return EvaluationRun(evaluation, split.scored, split.unreadable, frozenset(leaked))
 
 
 def score_split(
@@ -172,15 +187,15 @@ def score_split(
 ) -> SplitScores:
     """Score a category's test photos, whatever labels they have; arguments as `evaluate` has."""
     scored: list[ScoredImage] = []
-    unreadable: list[Path] = []
+    unreadable: list[Unreadable] = []
     pixels = Pixels(category)
     seconds = 0.0
     for done, image in enumerate(category.test, start=1):
         start = time.perf_counter()
         try:
             judgement = inspect(image.path.read_bytes())
-        except (ImageError, OSError):
-            unreadable.append(image.path)
+        except (ImageError, OSError) as exc:
+            unreadable.append(Unreadable(image.path, _reason(exc)))
         else:
             seconds += time.perf_counter() - start
             scored.append(ScoredImage(image, judgement.score))
@@ -188,6 +203,12 @@ def score_split(
             pixels.add(image, partial(anomaly_map, judgement), size)
         progress(done, len(category.test))
     return SplitScores(tuple(scored), tuple(unreadable), seconds, pixels)
+
+
+def _reason(exc: ImageError | OSError) -> str:
+    if isinstance(exc, TooManyPixels):
+        return f"{exc}; --max-pixels takes another"
+    return exc.strerror or "it cannot be read" if isinstance(exc, OSError) else str(exc)
 
 
 def summarise(

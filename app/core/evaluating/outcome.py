@@ -24,7 +24,8 @@ class BankFacts(BaseModel):
 
     version: str
     engine: str = Field(description="runtime and precision that scored")
-    images: int
+    images: int = Field(description="different ones, learnt from")
+    copies: int = Field(default=0, description="training photos that count no more than once")
     bytes: int
     build_s: float
     taken: bool = Field(description="it was there and fitted; else it was built for this")

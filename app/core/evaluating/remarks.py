@@ -53,14 +53,17 @@ def _catch(good: Floats, defective: Floats, threshold: float, alpha: float) -> s
     if area < _TELLS:
         why = (
             f"the scores do not tell defective from good (AUROC {area:.3f}): the damage is too "
-            "small or too faint for this preset",
-            "another preset (`goodsguard compare`), or one that looks at more pixels",
+            "small or too faint for this preset, or the goods are shown at any angle or before "
+            "busy backgrounds, which differ more than the damage does",
+            "another preset (`goodsguard compare`), one that looks at more pixels, or photos of "
+            "the goods alone, lying alike before a plain background",
         )
     elif threshold > highest:
         why = (
             f"the threshold {threshold:.4g} lies above every score of the split (the highest is "
             f"{highest:.4g}): photos in train/good that are unlike the others raise it",
-            "take odd or damaged photos out of train/good and build again, or a larger --alpha",
+            "take odd or damaged photos out of train/good and build again, or a larger --alpha "
+            "(`goodsguard threshold --dry-run --data ROOT` shows what it would catch)",
         )
     elif threshold < float(good.min()):
         why = (
@@ -72,7 +75,8 @@ def _catch(good: Floats, defective: Floats, threshold: float, alpha: float) -> s
         why = (
             f"the threshold {threshold:.4g} lies too high: good photos of train/good score as "
             "high as the damage",
-            "more good photos, taken alike, or a larger --alpha",
+            "more good photos, taken alike, or a larger --alpha (`goodsguard threshold --dry-run "
+            "--data ROOT` shows what it would catch)",
         )
     much = "" if caught == 0 else ", no larger share than it raises false alarms"
     first = f"catches {caught} of {len(defective)} defective photos{much}: not usable"

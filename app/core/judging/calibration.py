@@ -10,20 +10,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from scipy.stats import norm
 
 from ..arrays import Floats, Indices
-from ..errors import CalibrationError
+from ..errors import CalibrationError, InvalidRule
+from ..wording import plain_faults
+
+A_RATE = "a false-alarm rate lies between 0 and 1, e.g. 0.01 for 1 %"
 
 
-class MeanStd(BaseModel):
-    """threshold = mean + k · std of the calibration scores (std with n − 1)."""
+class _Rule(BaseModel):
+    """What the rules share: one of wrong values says so in words, where it is made in a program."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as exc:
+            raise InvalidRule(plain_faults(exc)) from exc
+
+
+class MeanStd(_Rule):
+    """threshold = mean + k · std of the calibration scores (std with n − 1)."""
 
     rule: Literal["mean_std"] = "mean_std"
     k: float = Field(default=3.0, ge=0.0, le=20.0)
@@ -36,10 +49,8 @@ class MeanStd(BaseModel):
         return float(norm.sf(self.k))
 
 
-class Quantile(BaseModel):
+class Quantile(_Rule):
     """threshold = the q-quantile of the calibration scores (linear interpolation)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["quantile"] = "quantile"
     q: float = Field(default=0.99, gt=0.0, lt=1.0)
@@ -52,7 +63,7 @@ class Quantile(BaseModel):
         return round(1.0 - self.q, 12)  # 0.01, not 0.010000000000000009
 
 
-class Alpha(BaseModel):
+class Alpha(_Rule):
     """The smallest threshold above which a score's conformal p-value is at most alpha.
 
     Scores above the ⌈(n + 1)(1 − alpha)⌉-th smallest of n calibration scores have p ≤ alpha: if
@@ -60,10 +71,15 @@ class Alpha(BaseModel):
     a false alarm (Vovk, Gammerman, Shafer 2005; Laxhammar & Falkman 2010 for anomaly detection).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     rule: Literal["alpha"] = "alpha"
     alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
+
+    @field_validator("alpha", mode="before")
+    @classmethod
+    def _is_a_rate(cls, value: object) -> object:
+        if isinstance(value, int | float) and not 0 < value < 1:  # NaN, too
+            raise ValueError(A_RATE)
+        return value
 
     def value(self, scores: Floats) -> float:
         n = len(scores)
@@ -84,10 +100,8 @@ class Alpha(BaseModel):
         return self.alpha
 
 
-class Fixed(BaseModel):
+class Fixed(_Rule):
     """A threshold set by hand."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["fixed"] = "fixed"
     threshold: float = Field(ge=0.0, allow_inf_nan=False)
@@ -107,6 +121,14 @@ ThresholdRule = Annotated[Rule, Field(discriminator="rule")]
 def smallest_alpha(n: int) -> float:
     """The smallest false-alarm rate that n scores can promise: 1/(n + 1), rounded up."""
     return math.ceil(1e6 / (n + 1)) / 1e6
+
+
+def alpha_to_ask_for(n: int) -> float:
+    """The smallest rate that n photos carry, rounded up to a number to type: three decimals or two
+    digits, whichever is finer."""
+    smallest = smallest_alpha(n)
+    scale = 10.0 ** max(3, 1 - math.floor(math.log10(smallest)))
+    return math.ceil(smallest * scale - 1e-9) / scale
 
 
 @dataclass(frozen=True)

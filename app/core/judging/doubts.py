@@ -50,5 +50,6 @@ def _far(scores: np.typing.NDArray[np.float64], threshold: float) -> Iterator[st
     yield (
         f"the threshold {threshold:.4g} is {threshold / middle:.1f} times a good photo's score: "
         f"damage below it is missed. Likely cause: {cause}. Try: look for such photos with "
-        "`goodsguard explore`, or a larger --alpha"
+        "`goodsguard explore`, or a larger --alpha (`goodsguard threshold --dry-run --data ROOT` "
+        "shows what it would catch)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..files import shown
-from .category_names import is_category_name, made_name
+from .category_names import among, is_category_name, made_name
 from .data_root import why_no_data
 from .listing import few, folders
 
@@ -42,6 +42,8 @@ class Survey:
                 return category
         if shown(name) in self.refused:
             raise DatasetError(f"{shown(name)}: {self.refused[shown(name)]}")
+        if (meant := among(name, self.folders)) is not None:
+            return meant
         if not self.folders and (reason := why_no_data(self.root)):
             raise DatasetError(shown(reason))
         raise DatasetError(

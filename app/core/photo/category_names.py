@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from ..errors import DatasetError
 from ..files import shown
@@ -41,6 +42,19 @@ def made_name(folder: str) -> str:
     if len(name) > _LONGEST:
         raise DatasetError(f"its name has {len(name)} characters, a category's at most {_LONGEST}")
     return name
+
+
+def among(name: str, known: Collection[str]) -> str | None:
+    """Which of the known categories a person means by its own name, or by that of its folder."""
+    if name in known:
+        return name
+    if "/" in name or "\\" in name or not name.isprintable():  # no folder's name
+        return None
+    try:
+        made = made_name(name)
+    except DatasetError:
+        return None
+    return made if made in known else None
 
 
 def _without_accents(text: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,7 +68,7 @@ class Category:
         return f"no images in {self.folder or self.name}/train/good{more}"
 
 
-def read_category(root: Path, name: str) -> Category:
+def read_category(root: str | PathLike[str], name: str) -> Category:
     """Read one category's folders; what is missing is empty.
 
     Args:
@@ -77,7 +78,7 @@ def read_category(root: Path, name: str) -> Category:
         DatasetError: no such folder, or a name that no category may have.
         OSError: a folder cannot be read.
     """
-    folder = find(root, name)
+    folder = find(Path(root), name)
     category = made_name(folder.name)
     layout = read_layout(folder)
     named = [f"the folder {shown(folder.name)} is read as {category}"]
@@ -91,7 +92,7 @@ def read_category(root: Path, name: str) -> Category:
     )
 
 
-def read_test_split(root: Path, name: str) -> Category:
+def read_test_split(root: str | PathLike[str], name: str) -> Category:
     """Read a category and insist on good and defective test images.
 
     Raises:

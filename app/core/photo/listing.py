@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..files import shown
+from .formats.kinds import FROM_PHONES
 from .images import EXTENSIONS
 
 # Pictures by their ending, for the advice alone: what can be read stands in EXTENSIONS.
@@ -15,6 +16,22 @@ _PICTURES = {
     ".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".raw", ".cr2", ".cr3", ".nef",
     ".arw", ".dng", ".orf", ".rw2", ".raf", ".tga", ".ppm", ".pgm", ".pnm", ".exr", ".svg",
 }  # fmt: skip
+
+# What file servers, cameras' recorders and computers put beside people's own folders.
+_SYSTEMS = frozenset(
+    {
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__macosx",
+    }
+)
+_HEIC = {".heic", ".heif"}
 
 
 @dataclass
@@ -39,8 +56,7 @@ def is_photo(path: Path) -> bool:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; not the hidden ones, nor what systems make by themselves
-    (`@eaDir`, `#recycle`, `$RECYCLE.BIN`, `__MACOSX`).
+    """The folders in a folder, by name; not the hidden ones, nor what systems make by themselves.
 
     Raises:
         OSError: the folder cannot be read.
@@ -51,7 +67,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def is_systems(name: str) -> bool:
-    return name.startswith((".", "@", "#", "$", "__"))
+    return name.startswith(".") or name.casefold() in _SYSTEMS
 
 
 def photos_in(folder: Path) -> Listing:
@@ -100,8 +116,12 @@ def told(left_out: Mapping[str, int]) -> str:
     if not left_out:
         return ""
     kinds = [f"{n} {kind}" for kind, n in sorted(left_out.items(), key=lambda item: -item[1])]
-    advice = " (convert pictures to JPEG or PNG to have them read)"
-    convert = advice if any(kind.lower() in _PICTURES for kind in left_out) else ""
+    present = {kind.lower() for kind in left_out}
+    convert = ""
+    if present & _HEIC:
+        convert = f" ({FROM_PHONES})"
+    elif present & _PICTURES:
+        convert = " (convert pictures to JPEG or PNG to have them read)"
     n = sum(left_out.values())
     return f"{n} file{'s' * (n > 1)} left out: {few(kinds, 6)}{convert}"
 

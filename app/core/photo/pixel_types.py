@@ -4,7 +4,8 @@
     LA, PA, RGBA, La, RGBa, and any image with a transparent colour
                                composited on white: a cut-out product stands on white paper
     CMYK                       Pillow's conversion (Adobe's inverted JPEGs included)
-    I;16 (16-bit grey)         value · 255 / white level, rounded; what is above it is white
+    I;16 (16-bit grey)         value · 255 / white level, rounded; what is above it is white, and
+                               where that is more than 1 % of the pixels, the photo is refused
     I (32-bit grey)            as 16-bit where no value exceeds 65,535, else refused
     16-bit RGB, RGBA, CMYK, grey with alpha
                                the same; at a white level of 65,535 the decoder's 8 high bits
@@ -17,6 +18,7 @@ their values into 16 as they are, and no field of the file says so; a bank's fea
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,9 @@ FULL_WHITE = 65_535
 
 # Pixels converted at a time: a conversion may need many times the memory of its result.
 _BAND = 1 << 20
+
+# The share of a photo's pixels that may lie above the white level.
+_HOT = 0.01
 
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "YCbCr", "HSV", "CMYK", "RGBX"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
@@ -45,8 +50,11 @@ def to_rgb(image: Image.Image, white_level: int = FULL_WHITE) -> Image.Image:
         return image
     rgb = Image.new("RGB", image.size)
     rows = max(1, _BAND // image.width)
+    beyond = _Beyond(white_level, image.width * image.height)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if image.mode in GREY_16_MODES:
+            beyond.look_at(np.asarray(band)[..., None])
         rgb.paste(_band_to_rgb(band, white_level), (0, top))
     return rgb
 
@@ -63,7 +71,10 @@ def colours_to_rgb(read: Callable[[], ImageFile.ImageFile], white_level: int) ->
     header = read()
     mode, transparent = header.mode, header.info.get("transparency")
     rgb = Image.new("RGB", header.size)
+    beyond = _Beyond(white_level, header.width * header.height)
     for top, values in sixteen_bits.bands(read):
+        opaque = values.shape[-1] - (mode in _ALPHA_MODES)
+        beyond.look_at(values[..., :opaque])
         scaled = _scaled(values, white_level)
         channels = scaled.shape[-1]
         if channels == 2:  # grey with alpha
@@ -75,6 +86,29 @@ def colours_to_rgb(read: Callable[[], ImageFile.ImageFile], white_level: int) ->
         band = Image.frombytes(kind, size, np.ascontiguousarray(scaled).tobytes())
         rgb.paste(_band_to_rgb(band, white_level), (0, top))
     return rgb
+
+
+class _Beyond:
+    """Counts pixels above the white level: hot ones are few, a camera of more bits has many."""
+
+    def __init__(self, white_level: int, pixels: int) -> None:
+        self._white, self._most, self._found = white_level, _HOT * pixels, 0
+
+    def look_at(self, values: npt.NDArray[Any]) -> None:
+        """Take (rows, W, channels) into account, none of them alpha.
+
+        Raises:
+            UnsupportedImage: too many by now.
+        """
+        if self._white >= FULL_WHITE:
+            return
+        self._found += int((values > self._white).any(axis=-1).sum())
+        if self._found > self._most:
+            raise UnsupportedImage(
+                f"the photo uses more than the {self._white.bit_length()} bits that this bank was "
+                "built from: send it as the camera of the training photos writes it, or build the "
+                "bank again"
+            )
 
 
 def _band_to_rgb(image: Image.Image, white_level: int) -> Image.Image:

@@ -14,12 +14,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
+
+import numpy as np
 
 from ..arrays import Floats
 from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, UnknownCategory
 from ..files import PARTIAL, to_disk, write_whole
-from ..judging.calibration import Calibration, Fixed, Quantile, Rule
+from ..judging.calibration import Calibration, Fixed, Rule
 from ..judging.golden import Golden
 from ..methods.method import Method, Scorer
 from ..photo.look import WHOLE, Look
@@ -117,7 +120,7 @@ def training_files_sha256(files: Sequence[tuple[Path, int]]) -> str:
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def save(models: Path, artifact: Artifact) -> Manifest:
+def save(models: str | PathLike[str], artifact: Artifact) -> Manifest:
     """Write a version beside its final name, sync, rename it, then let `current` name it.
 
     Dying at any point leaves what served before; the rest is swept up by the next save.
@@ -132,7 +135,7 @@ def save(models: Path, artifact: Artifact) -> Manifest:
     digest = hashlib.sha256(data).hexdigest()
     manifest = artifact.manifest.model_copy(update={"bank_sha256": digest, "bank_bytes": len(data)})
     written = manifest.render()
-    folder = models / manifest.category
+    folder = Path(models) / manifest.category
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with writer_lock(folder):
@@ -166,10 +169,13 @@ def with_threshold(artifact: Artifact, rule: Rule) -> Artifact:
     calibration = Calibration.from_rule(artifact.calibration.scores, rule)
     record = ThresholdRecord(rule=rule, value=calibration.threshold, alpha=calibration.alpha)
     # A threshold set by hand speaks of scores, not of the map: its promise is kept there instead.
-    map_rule = Quantile(q=1 - calibration.alpha) if isinstance(rule, Fixed) else rule
+    if isinstance(rule, Fixed):
+        outlined = float(np.quantile(artifact.peaks.astype(np.float64), 1 - calibration.alpha))
+    else:
+        outlined = rule.value(artifact.peaks)
     scale = artifact.manifest.anomaly_map
     changes = {
-        "anomaly_map": scale.model_copy(update={"threshold": map_rule.value(artifact.peaks)}),
+        "anomaly_map": scale.model_copy(update={"threshold": outlined}),
         "bank_version": new_version(),
         "created_at": datetime.now(UTC),
         "threshold": record,
@@ -195,7 +201,7 @@ def activate(models: Path, category: str, version: str) -> None:
 
 
 def load(
-    models: Path,
+    models: str | PathLike[str],
     category: str,
     version: str | None = None,
     *,
@@ -212,6 +218,7 @@ def load(
         UnknownCategory: nothing is stored under that name. NoSuchVersion. SignatureError.
         ArtifactError: missing or damaged files, another schema, contents that do not match.
     """
+    models = Path(models)
     folder = models / category
     if not folder.is_dir():
         public = f"no bank is stored for {category}"

@@ -15,6 +15,7 @@ from ..judging.calibration import ThresholdRule
 from ..methods.registry import MethodRecord
 from ..methods.scoring import Scoring
 from ..photo.look import LookRecord
+from ..wording import plain_message
 from . import schema3
 from .look_trial import LookTrial
 
@@ -146,7 +147,8 @@ def parse(data: bytes) -> Manifest:
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {first['msg']}") from exc
+        words = plain_message(first["type"], first["msg"])
+        raise ArtifactError(f"{MANIFEST} is invalid at {place!r}: {words}") from exc
     if not manifest.is_seal_of(data):
         raise ArtifactError(f"{MANIFEST} was changed after it was written: its sha256 differs")
     return manifest

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import GoodsGuardError
-from ..photo.dataset import is_category_name
+from ..errors import GoodsGuardError, UnknownCategory
+from ..files import shown as printable
+from ..photo.category_names import among, is_category_name
+from ..photo.listing import few
 from .manifest import MANIFEST, VERSION_PATTERN
 from .version_folders import is_stored, versions
 
@@ -25,6 +27,28 @@ def why_no_bank(models: Path) -> str | None:
     return _of_the_folder(models, _named(models)) or (
         f"no bank is stored in {_named(models)}; build one with `goodsguard build`"
     )
+
+
+def stored(models: Path) -> list[str]:
+    """The categories of which banks are stored, by name."""
+    try:
+        inside = sorted(path.name for path in models.iterdir() if is_category_name(path.name))
+    except OSError:
+        return []
+    return [name for name in inside if is_stored(models / name)]
+
+
+def stored_category(models: Path, name: str) -> str:
+    """The category that a person means by its own name, or by that of its folder of photos.
+
+    Raises:
+        UnknownCategory: no bank is stored for it; the text lists those there are.
+    """
+    names = stored(models)
+    if (meant := among(name, names)) is not None:
+        return meant
+    reason = why_no_bank(models) or f"there are {few(names, 10)}"
+    raise UnknownCategory(f"no bank is stored for {printable(name) or repr(name)}: {reason}")
 
 
 def public_reason(models: Path) -> str:

@@ -59,7 +59,7 @@ def test_an_empty_file_has_no_keys() -> None:
         ('[keyz.a]\nsha256 = "x"', "unknown entries: keyz"),
         ("keys = 3", "tables"),
         ("[keys]\na = 3", "'a' must be a table"),
-        (f'[keys.a]\nsha256 = "{HEX}"', "'a': scopes: Field required"),
+        (f'[keys.a]\nsha256 = "{HEX}"', "'a': scopes: is missing"),
         (f'[keys.a]\nsha256 = "{HEX}"\nscopes = ["root"]', "'a': scopes"),
         ('[keys.a]\nsha256 = "plain"\nscopes = ["score"]', "'a': sha256"),
         (f'[keys.a]\nname = "b"\nsha256 = "{HEX}"\nscopes = ["score"]', "'a' must"),

@@ -72,11 +72,61 @@ def test_a_new_right_key_is_looked_at_once_the_address_may_try_again(
     assert keys.wait(HERE, b"right") == 0
 
 
-def test_a_key_that_opens_no_more_is_like_any_other(keys: WrongKeys) -> None:
+def hammer(keys: WrongKeys, given: bytes, times: int) -> int:
+    """How many of so many tries with one wrong key are looked at."""
+    looked_at = 0
+    for _ in range(times):
+        if keys.wait(HERE, given) == 0:
+            keys.wrong(HERE, given)
+            looked_at += 1
+    return looked_at
+
+
+def test_a_key_that_opens_no_more_is_like_any_wrong_one(keys: WrongKeys) -> None:
     keys.right(HERE, b"right")
-    keys.wrong(HERE, b"right")
-    guess(keys, 1000)
+    assert hammer(keys, b"right", 1000) == 1 + A_MINUTE
     assert keys.wait(HERE, b"right") > 0
+
+
+def test_an_old_key_sent_over_and_over_shuts_itself_out_alone(clock: Clock) -> None:
+    keys = WrongKeys(RateLimiter(clock), A_MINUTE)  # as after a restart: no key has opened yet
+    for _ in range(600):  # a minute of 10 requests a second
+        clock.ns += 10**8
+        hammer(keys, b"old", 1)
+        assert keys.wait(HERE, b"right") == 0
+    assert keys.wait(HERE, b"old") > 0
+    assert guess(keys, 1000) == A_MINUTE
+
+
+def test_repeating_guesses_between_new_ones_gives_no_more_of_them(keys: WrongKeys) -> None:
+    looked_at = 0
+    for n in range(1000):
+        hammer(keys, b"the same", 2)
+        given = f"guess {n}".encode()
+        if keys.wait(HERE, given) == 0:
+            keys.wrong(HERE, given)
+            looked_at += 1
+    assert looked_at == A_MINUTE - 1
+
+
+def test_an_old_key_that_becomes_right_is_let_in(keys: WrongKeys, clock: Clock) -> None:
+    hammer(keys, b"old", 1000)
+    clock.ns += keys.wait(HERE, b"old") * 10**9
+    assert keys.wait(HERE, b"old") == 0
+    keys.right(HERE, b"old")
+    guess(keys, 1000)
+    assert keys.wait(HERE, b"old") == 0
+
+
+def test_only_so_many_wrong_keys_are_remembered(clock: Clock) -> None:
+    """One that is forgotten counts as new."""
+    keys = WrongKeys(RateLimiter(clock), A_MINUTE, max_known=3)
+    for n in range(A_MINUTE - 1):
+        keys.wrong(HERE, str(n).encode())
+    keys.wrong(HERE, b"0")
+    assert keys.wait(HERE, b"another") > 0
+    assert keys.wait(HERE, b"0") == 0
+    assert keys.wait(HERE, b"1") > 0
 
 
 def test_no_key_at_all_shuts_nothing_for_keys(keys: WrongKeys) -> None:

@@ -24,6 +24,7 @@ NEVER_ANSWERED = {
     errors.WeightsMismatch,
     errors.BankError,
     errors.CalibrationError,
+    errors.InvalidRule,
     errors.SigningKeyError,
     errors.DatasetError,
     errors.MaskError,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.commands.banks_to_compare import RECIPE, take_or_build
+from app.commands.compare import _tell
 from app.commands.comparing import compare_category, limited
 from app.commands.contenders import Contender
 from app.core.building.preset import Preset
@@ -16,7 +17,7 @@ from app.core.methods.knn import KnnSettings
 from app.core.methods.registry import MethodChoice
 from app.core.photo.dataset import read_category
 from app.core.store import artifact as artifacts
-from app.reports.comparison_page import Compared
+from app.reports.comparison_page import Compared, render
 from tests.support import METHOD, colour_extractor, encode, plain, write_category
 
 # Another method on the same features; it judges by the distance to five good photos.
@@ -208,3 +209,16 @@ def test_outcomes_say_which_photos_were_scored(data: Path) -> None:
     assert [len(o.scored) for o in found.outcomes] == [7, 7]
     assert found.comparison.rows[0].evaluation
     assert found.comparison.rows[0].evaluation.n_unreadable == 1
+
+
+def test_copies_are_told_in_the_terminal_and_on_the_page(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compared(data, [contender(METHOD)]).comparison.copies_remark == ""
+    folder = data / "can/train/good"
+    for path in sorted(folder.iterdir())[:3]:
+        (folder / f"{path.stem} (1).png").write_bytes(path.read_bytes())
+    found = compared(data, [contender(METHOD)])
+    assert "10 different of 13 training photos" in render([found], {METHOD.name: ""})
+    _tell([found], [])
+    assert "can: copies count once: 10 different of 13 training photos" in capsys.readouterr().err

@@ -17,7 +17,7 @@ def test_presets_come_in_the_order_given() -> None:
     ("names", "words"),
     [
         (["patch"], "two presets or more"),
-        (["patch", "patch"], "same name"),
+        (["patch", "patch", "gaussian"], "patch is given more than once"),
         (["patch", "best-knn"], "unknown preset"),
     ],
 )

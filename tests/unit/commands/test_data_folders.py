@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -87,7 +89,7 @@ def test_names_that_are_not_utf8_cost_nothing(data: Path) -> None:
     json_file, report = data.parent / "figures.json", data.parent / "report"
     code, text = evaluated(data, "--json", json_file, "--report", report)
     assert code == 0, text
-    assert r"xM\xfcller\n.png: it cannot be read" in text
+    assert r"xM\xfcller\n.png: this is text, not an image" in text
     first = json.loads(json_file.read_text())[0]
     assert (first["n_unreadable"], set(first["per_defect"])) == (1, {r"r\xf6t|$", "blue_spot"})
     assert r"| r\\xf6t\|\$ | 2 |" in (report / "summary.md").read_text(encoding="utf-8")
@@ -172,6 +174,17 @@ def test_a_bank_that_catches_nothing_is_told_before_the_table(data: Path) -> Non
     assert 0 <= text.find(said) < text.find("AUROC")
     summary = (report / "summary.md").read_text(encoding="utf-8")
     assert summary.index("catches 0 of 3") < summary.index("| category |")
+    assert not [span for span in re.findall(r"`[^`]+`", summary) if "\\" in span]
+
+
+def test_the_build_says_how_its_banks_are_measured(data: Path) -> None:
+    code, text = built(data)
+    assert code == 0, text
+    named = re.search(r"Test photos lie beside: `goodsguard (evaluate [^`]+)` says", text)
+    assert named
+    command, *options = shlex.split(named[1])
+    assert command == "evaluate"
+    assert options == [f"--data={data}", f"--models={data.parent / 'models'}"]
 
 
 def test_the_build_says_what_an_odd_photo_does(data: Path) -> None:
@@ -201,3 +214,18 @@ def test_no_photos_says_what_was_left_out(data: Path) -> None:
     assert code == 1
     assert "third: no images in third/train/good; 10 files left out: 10 .jp2" in text
     assert stored(data) == {"a_first", "second_can"}
+
+
+def test_photos_that_cannot_be_judged_are_told_with_their_reason(data: Path) -> None:
+    assert built(data, "--category", "third")[0] == 0
+    test = data / "third" / "test" / "good"
+    (test / "empty.png").write_bytes(b"")
+    (test / "large.png").write_bytes(encode(plain(120, (300, 200))))
+    code, text = evaluated(data, "--category", "third", "--max-pixels", "50000")
+    assert code == 0, text
+    assert "empty.png: the file is empty (0 bytes)" in text
+    assert "large.png" in text
+    assert "--max-pixels takes another" in text
+    code, text = evaluated(data, "--category", "third")
+    assert code == 0, text
+    assert "large.png" not in text

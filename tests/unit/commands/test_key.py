@@ -87,3 +87,12 @@ def test_what_cannot_be_made_is_told_and_no_key_is_shown(
     assert result.exit_code == 1
     assert message in result.stderr
     assert "goodsguard_" not in result.stdout
+
+
+@pytest.mark.parametrize("name", ["Kasse 1", "-", "", "a" * 65, "a:b", "a\n"])
+def test_a_name_that_no_key_may_have_is_told_in_words(name: str) -> None:
+    result = call(f"--name={name}")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: name: may have letters a-z, digits, _ and -, at most 64, none of _ - first\n"
+    )

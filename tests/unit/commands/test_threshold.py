@@ -41,11 +41,30 @@ def test_a_dry_run_shows_what_it_would_do_and_writes_nothing(models: Path) -> No
     assert artifacts.versions(models / "can") == [version_number(1)]
 
 
-@pytest.mark.parametrize("category", ["/etc", "../can", "Can", "", "can/x", "c" * 65])
-def test_a_category_that_is_no_name_is_refused(models: Path, category: str) -> None:
+@pytest.mark.parametrize("value", ["0", "0.001"])
+def test_a_threshold_below_all_good_photos_can_be_set(models: Path, value: str) -> None:
+    result = call(models, "can", "--value", value)
+    assert result.exit_code == 0, result.stderr
+    manifest = artifacts.load(models, "can").manifest
+    assert (manifest.threshold.value, manifest.threshold.alpha) == (float(value), 1)
+
+
+@pytest.mark.parametrize("category", ["/etc", "../can", "", "can/x", "c" * 65, "jar"])
+def test_a_category_without_a_bank_is_refused_and_those_there_are_are_listed(
+    models: Path, category: str
+) -> None:
     result = call(models, category, "--alpha", "0.25")
     assert result.exit_code == 1
-    assert "is no category name: use [a-z0-9_-]" in " ".join(result.stderr.split())
+    assert result.stderr == (
+        f"error: no bank is stored for {category or repr('')}: there are can\n"
+    )
+
+
+@pytest.mark.parametrize("category", ["Can", "CAN ", "can"])
+def test_a_category_goes_by_its_folders_name_too(models: Path, category: str) -> None:
+    result = call(models, category, "--alpha", "25%", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("can: ")
 
 
 def test_a_folder_without_banks_is_explained(models: Path) -> None:
@@ -65,3 +84,23 @@ def test_recall_and_alarms_are_those_of_the_labelled_photos() -> None:
     assert threshold_trial.caught(photos, 2, defective=True) == "1 of 2 (50.0%)"
     assert threshold_trial.caught(photos, 0, defective=False) == "2 of 2 (100.0%)"
     assert threshold_trial.caught([], 0, defective=False) == "none of none"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--alpha", "0", "a false-alarm rate lies between 0 and 1"),
+        ("--alpha", "1", "a false-alarm rate lies between 0 and 1"),
+        ("--quantile", "1", "q: must be less than 1"),
+        ("--mean-std", "21", "k: must be less than or equal to 20"),
+        ("--value", "inf", "threshold: must be a finite number"),
+    ],
+)
+def test_a_rule_of_a_wrong_value_is_told_in_words(
+    models: Path, option: str, value: str, words: str
+) -> None:
+    result = call(models, "can", option, value)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert artifacts.versions(models / "can") == [version_number(1)]

@@ -147,6 +147,15 @@ def test_skus_are_read_from_names(tmp_path: Path) -> None:
     assert "| 2 / 1 / 0 |" in page(found, tmp_path / "report")
 
 
+def test_a_copy_does_not_hide_the_skus(tmp_path: Path) -> None:
+    folder = tmp_path / "can/train/good"
+    photos = [plain(grey) for grey in range(50, 90)]
+    for i, path in enumerate(write_photos(folder, photos)):
+        path.rename(path.with_stem(f"{i // 10:03}{i % 10:03}"))
+    (folder / "000001 (1).png").write_bytes((folder / "000001.png").read_bytes())
+    assert found_in(tmp_path).skus()["train"] == {"000", "001", "002", "003"}
+
+
 def test_names_without_skus_have_none(can: Path) -> None:
     assert found_in(can.parent).skus() == {}
 
@@ -189,7 +198,7 @@ def test_the_script_writes_pictures_and_a_page(can: Path, tmp_path: Path) -> Non
     code, out, err = run("--data", can.parent, "--report", report)
     assert code == 0, err
     assert "explore.md" in out
-    assert "10 of the 99 good images" in err
+    assert "10 good images: --alpha 0.091 at least; 1 % false alarms need 99" in err
     text = (report / "explore.md").read_text(encoding="utf-8")
     assert "| test/red_spot | 2 | 1 | 40 × 30 |" in text
     assert {p.name for p in report.iterdir()} == {
@@ -202,6 +211,20 @@ def test_the_script_writes_pictures_and_a_page(can: Path, tmp_path: Path) -> Non
         with Image.open(report / f"can_{kind}.png") as picture:
             picture.load()
             assert min(picture.size) > 300
+
+
+def test_what_counts_is_told_with_the_rate_that_it_carries(tmp_path: Path) -> None:
+    folder = tmp_path / "can/train/good"
+    write_photos(folder, [plain(60 + min(i, 44)) for i in range(48)])
+    for name in ("x.png", "y.png"):
+        (folder / name).write_bytes(b"broken")
+    code, out, err = run("--data", tmp_path, "--report", tmp_path / "report")
+    assert code == 0, err
+    said = " ".join(err.split())
+    assert "45 of 50 good images count (3 copies, 2 unreadable): --alpha 0.022 at least" in said
+    assert "50 (45 count)" in out
+    page = (tmp_path / "report/explore.md").read_text(encoding="utf-8")
+    assert "| can | 50 (45 count) | 0 | 0 | – | 2 | 0 | 3 | 2 | 0 |" in page
 
 
 def test_the_sheet_outlines_the_mask(can: Path) -> None:
@@ -218,7 +241,7 @@ def test_a_category_without_any_photo_is_drawn_and_warned_of(tmp_path: Path) -> 
     (tmp_path / "can" / "train" / "good").mkdir(parents=True)
     code, _, err = run("--data", tmp_path, "--report", tmp_path / "report")
     assert code == 0, err
-    assert "0 of the 99 good images" in err
+    assert "0 good images: a bank needs 2; 1 % false alarms need 99" in err
 
 
 def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.reports.markdown import cell, code
+from app.reports.markdown import cell, code, sentence
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,15 @@ def test_no_sign_of_a_name_starts_anything(text: str, written: str) -> None:
 )
 def test_a_name_between_backticks(name: str, written: str) -> None:
     assert code(name) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("try `goodsguard threshold --data a_b*`", "try `goodsguard threshold --data a_b*`"),
+        ("a*b, `x` and `y|z`: [q]", r"a\*b, `x` and `y|z`: \[q\]"),
+        ("one ` alone <b>", r"one \` alone &lt;b&gt;"),
+    ],
+)
+def test_what_a_sentence_has_between_backticks_is_left_as_it_is(text: str, written: str) -> None:
+    assert sentence(text) == written

@@ -81,9 +81,13 @@ def strip(data: bytes, max_pixels: int) -> Stripped:
                 raise cut_short("frame")
             scans += 1
             end = _next_marker(data, position)
-            if data.find(_HOLE, position, end) >= 0 and frame.shows_holes(segment, tables):
-                raise CorruptImage("the image is broken: a piece of it is zeros")
-            segment = frame.scan(segment) + data[position:end]
+            coded = data[position:end]
+            if _HOLE in coded and frame.shows_holes(segment, tables):
+                if data[end + 1 : end + 2] in (b"", b"\xd9"):
+                    coded = _without_zeros_at_its_end(coded)
+                if _HOLE in coded:
+                    raise CorruptImage("the image is broken: a piece of it is zeros")
+            segment = frame.scan(segment) + coded
             position = end
         elif marker in (_DQT, _DHT) and len(segment) > _MAX_TABLES:
             raise CorruptImage("the image is broken: its tables are too long")
@@ -167,6 +171,13 @@ def _codes_of_zeros(segment: bytes) -> dict[int, int]:
         found[segment[position]] = segment[position + 17]
         position += 17 + sum(segment[position + 1 : position + 17])
     return found
+
+
+def _without_zeros_at_its_end(coded: bytes) -> bytes:
+    """The last scan without what fills up a camera's block of memory. Where the zeros stand for a
+    lost part of the picture, the decoder now lacks that part and says so."""
+    end = coded.rstrip(b"\0")
+    return end + b"\0" if end.endswith(b"\xff") and len(end) < len(coded) else end
 
 
 def without_padding(data: bytes) -> bytes:

@@ -10,8 +10,9 @@ import re
 
 from ...errors import ImageError, NotAnImage, UnsupportedImage
 
+EMPTY = "the file is empty (0 bytes): copy it, or send it, again"
 _SEND = "send a JPEG or PNG"
-_FROM_PHONES = (
+FROM_PHONES = (
     "set the camera to JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible), or convert "
     "the photo to JPEG"
 )
@@ -67,7 +68,7 @@ _SHORTEST = 12
 def refusal(data: bytes, readable: tuple[str, ...]) -> ImageError:
     """The error for a file of none of the readable formats, with what it is and what to send."""
     if not data:
-        return NotAnImage("the file is empty (0 bytes): send the photo again")
+        return NotAnImage(EMPTY)
     head = data[:_LOOKED_AT]
     if head[4:8] == b"ftyp":
         return _of_brand(head[8:12])
@@ -90,7 +91,7 @@ def refusal(data: bytes, readable: tuple[str, ...]) -> ImageError:
 
 def _of_brand(brand: bytes) -> ImageError:
     if brand in _HEIC or brand in _HEIF:
-        return _not_read("HEIC", _FROM_PHONES)
+        return _not_read("HEIC", FROM_PHONES)
     if brand in _AVIF:
         return _not_read("AVIF", "save the photo as JPEG or PNG")
     if brand in _RAW_BRANDS:

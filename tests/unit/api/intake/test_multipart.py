@@ -160,3 +160,25 @@ def test_file_names_are_utf_8_or_latin_1(raw: bytes, name: str) -> None:
     files = form()
     fed(files, part("file", b"photo", "@").replace(b"@", raw) + b"--x--\r\n")
     assert files.files[0].filename == name
+
+
+@pytest.mark.parametrize("chunk", [1, 65_536])
+def test_text_before_the_first_boundary_and_blanks_after_each_are_passed_over(chunk: int) -> None:
+    body = b"For old readers.\r\n" + part("file", b"photo") + b"--x--\r\n"
+    assert fed(form(), body.replace(b"--x\r\n", b"--x \t\r\n"), chunk) == [b"photo"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ("filename*=UTF-8''caf%C3%A9.png", "café.png"),
+        ("filename*=utf-8'en'a%20b.png", "a b.png"),
+        ("filename*=ISO-8859-1''caf%E9.png", "café.png"),
+        ("filename=\"a.png\"; filename*=UTF-8''b.png", "a.png"),
+    ],
+)
+def test_a_file_name_may_be_written_as_in_other_headers(parameter: str, name: str) -> None:
+    head = f'--x\r\nContent-Disposition: form-data; name="file"; {parameter}\r\n\r\n'
+    files = form()
+    assert fed(files, head.encode() + b"photo\r\n--x--\r\n") == [b"photo"]
+    assert [file.filename for file in files.files] == [name]

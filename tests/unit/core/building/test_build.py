@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.core.building.build import Build, build_bank
+from app.core.building.groups import group_rule
 from app.core.building.preset import Preset
 from app.core.detector import Detector
 from app.core.errors import (
@@ -243,6 +244,22 @@ def test_each_photo_saved_again_is_each_photo_once(tmp_path: Path) -> None:
     assert twice.manifest.counts.copies == 8
 
 
+def test_copies_cost_no_photo_its_group(tmp_path: Path) -> None:
+    photos = {f"{sku:03}{i:03}": photo(10 * sku + i)[0] for sku in range(3) for i in range(1, 7)}
+    files = {f"{stem}.png": encode(one) for stem, one in photos.items()}
+    files["000001 (1).png"] = files["000001.png"]
+    files["saved again.bmp"] = encode(photos["001003"], "BMP")  # the larger file, which is kept
+    category = good_photos(tmp_path, files)
+    table = tmp_path / "groups.csv"
+    table.write_text("".join(f"{stem}.png;crate {stem[2]}\n" for stem in photos))
+    for rule in ("auto", "sku", str(table)):
+        build = build_bank(category, METHOD, colour_extractor(), groups=group_rule(rule))
+        counts = build.artifact.manifest.counts
+        assert (counts.groups, counts.images, counts.copies) == (3, 18, 2)
+        assert build.grouping.by == ("file" if rule == str(table) else "sku")
+    assert "names 18 of them" in build.grouping.why
+
+
 def test_copies_of_one_photo_are_too_few_to_calibrate(tmp_path: Path) -> None:
     category = good_photos(tmp_path, {f"{i}.png": encode(plain(9)) for i in range(20)})
     with pytest.raises(CalibrationError, match="2 different good images"):
@@ -280,6 +297,25 @@ def test_a_promise_that_one_copy_costs_is_refused_before_the_work(tmp_path: Path
             METHOD,
             colour_extractor(before=never),
             threshold=Alpha(alpha=0.04),
+        )
+
+
+@pytest.mark.parametrize("asked", [0.001, 0.02, 0.0217])
+def test_the_rate_to_ask_for_is_told_once_and_carried(tmp_path: Path, asked: float) -> None:
+    files = {f"{i:02}.png": encode(plain(60 + max(i, 3))) for i in range(48)}
+    category = good_photos(tmp_path, files | {"x.png": b"", "y.png": b"broken"})
+    fault = r"45 different photos of 50 \(2 cannot .*3 are copies.*Ask for that \(--alpha 0\.022,"
+    with pytest.raises(CalibrationError, match=fault):
+        build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=asked))
+    built = build_bank(category, METHOD, colour_extractor(), threshold=Alpha(alpha=0.022)).artifact
+    assert built.manifest.counts.images == 45
+
+
+def test_copies_that_cost_the_promise_during_the_work_are_all_counted(tmp_path: Path) -> None:
+    files = {f"{i:03}.png": encode(plain(60 + i // 5)) for i in range(120)}
+    with pytest.raises(CalibrationError, match=r"24 different .*96 are copies.*--alpha 0\.04,"):
+        build_bank(
+            good_photos(tmp_path, files), METHOD, colour_extractor(), threshold=Alpha(alpha=0.02)
         )
 
 

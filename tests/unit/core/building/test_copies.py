@@ -85,6 +85,15 @@ def test_the_photo_of_most_pixels_is_kept_then_the_larger_file() -> None:
     assert found.kept == [2]
 
 
+def test_of_equal_files_the_shortest_name_is_kept_then_the_first() -> None:
+    prints = printed(*[encode(PHOTOS[0])] * 4)
+    names = ["000001 (1)", "000001 - Copy", "000001", "000002"]
+    assert find_copies(prints, names=names).clusters() == [[2, 0, 1, 3]]
+    assert find_copies(prints).clusters() == [[0, 1, 2, 3]]
+    better = printed(encode(PHOTOS[0]), jpeg(PHOTOS[0], 93))
+    assert find_copies(better, names=["a longer name", "a"]).kept == [0]
+
+
 def test_many_copies_of_each_photo_leave_one_of_each() -> None:
     files = [jpeg(image, quality) for image in PHOTOS for quality in (95, 93, 90, 88, 85)]
     assert len(find_copies(printed(*files)).kept) == len(PHOTOS)
@@ -101,6 +110,7 @@ def test_the_remark_names_the_first_copies(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     paths = sorted(tmp_path.iterdir())
     assert copies_of_files(paths) == (
-        "1 of 4 photos are copies of others and count once: a.png = c.png"
+        1,
+        "1 of 4 photos are copies of others and count once: a.png = c.png",
     )
-    assert copies_of_files(paths[1:2]) == ""
+    assert copies_of_files(paths[1:2]) == (0, "")

@@ -68,6 +68,15 @@ def test_dated_folders_are_told_and_not_used() -> None:
     assert "3 folders (2026-11-01, 2026-11-02, 2026-11-03)" in found.sentence
 
 
+def test_any_name_of_a_photo_tells_its_sku() -> None:
+    kept = [Path("good/000001 (1).jpg"), *SKUS[1:]]
+    shown_by = [[kept[0], SKUS[0]], *([path] for path in SKUS[1:])]
+    assert group(kept, "auto").by == "none"
+    for rule in ("auto", "sku"):
+        found = group(kept, group_rule(rule), shown_by=shown_by)
+        assert (found.by, found.count) == ("sku", 4)
+
+
 def test_what_is_asked_for_is_done() -> None:
     assert group(SKUS, "none").count == 32
     assert group(FRAMES, "sku").count == 6
@@ -93,6 +102,28 @@ def test_a_file_names_photos_or_the_end_of_their_paths(tmp_path: Path) -> None:
     assert "names 3 of them" in found.sentence
 
 
+def test_any_name_of_a_photo_tells_its_group_in_the_file(tmp_path: Path) -> None:
+    rule = group_rule(str(written(tmp_path, "a.png,first\nb.png,first\nc.png,second\n")))
+    kept = [Path("good/a saved again.png"), Path("good/b.png"), Path("good/c.png")]
+    shown_by = [[kept[0], Path("good/a.png")], [kept[1]], [kept[2]]]
+    found = group(kept, rule, shown_by=shown_by)
+    assert found.names == ("group first", "group first", "group second")
+    assert "names 3 of them" in found.sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.png;1\nb, c.png;2\n",
+        "\ufefffile;group\r\na.png;1\r\n\r\nb, c.png;2\r\n",
+        "a.png\t1\nb, c.png\t2\n",
+        'a.png,1\n"b, c.png",2\n',
+    ],
+)
+def test_cells_are_separated_as_spreadsheets_do(tmp_path: Path, text: str) -> None:
+    assert GroupsFile.read(written(tmp_path, text)).groups == {"a.png": "1", "b, c.png": "2"}
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -101,6 +132,7 @@ def test_a_file_names_photos_or_the_end_of_their_paths(tmp_path: Path) -> None:
         ("a.png,1\n\na.png,2\n", "line 3: a.png is in two groups, 1 and 2"),
         ("a.png,1\nb.png,\n", "line 2: expected"),
         ('a.png,1\n"b.png,1\n', "line 2: no CSV"),
+        ("\na.png;1\nb.png;\n", "line 3: expected .*separated by a comma"),
         ("file,group\n", "names no photo"),
     ],
 )
@@ -112,7 +144,7 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_line(
 
 
 def test_a_file_that_is_not_there_or_fits_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="give auto, sku, none or a CSV"):
+    with pytest.raises(DatasetError, match=r"skus: give auto, sku, none or a CSV file that exists"):
         group_rule("skus")
     other = GroupsFile.read(written(tmp_path, "x.png,1\n"))
     with pytest.raises(DatasetError, match="names none of the 32 photos"):

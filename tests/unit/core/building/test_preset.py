@@ -11,6 +11,7 @@ from app.core.features.backbones import get_backbone
 from app.core.judging.calibration import Quantile
 from app.core.methods.knn import KnnSettings
 from app.core.methods.registry import MethodChoice
+from tests.support import ROOT
 
 VALID = """
 name = "mine"
@@ -98,7 +99,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("input_size = 224", "input_size = 'large'", "input_size"),
         ('rule = "quantile"', 'rule = "guess"', "threshold"),
         ('layers = ["layer4"]', "layers = []", "layers"),
-        ('name = "mine"', 'name = "Mine!"', "name"),
+        ('name = "mine"', 'name = "My Preset"', "name: may have a-z, 0-9, _ and -, at most 64"),
         ("[method]", "[method", "invalid"),
     ],
 )
@@ -119,3 +120,11 @@ def test_a_preset_of_an_older_release_is_told_what_to_change(tmp_path: Path) -> 
     old = VALID.replace('[method]\nkind = "knn"\nk = 3\n', "[bank]\ncoreset_ratio = 0.1\n")
     with pytest.raises(PresetError, match=r"\[bank\] is \[method\]"):
         load_preset(written(tmp_path, old))
+
+
+def test_the_readme_says_which_presets_only_aim_at_a_rate() -> None:
+    """A conformal threshold alone promises one."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"All promise their false-alarm rate[^;]+;", text)
+    aiming = {n for n in preset_names() if load_preset(n).threshold.rule != "alpha"}
+    assert set(re.findall(r"`([a-z0-9]+-[a-z0-9-]+)`", told)) == aiming

@@ -7,7 +7,7 @@ import pytest
 from app.core.building.promise import Promise
 from app.core.building.reading import Unreadable
 from app.core.errors import CalibrationError, TooManyUnreadable
-from app.core.judging.calibration import Alpha, Quantile, smallest_alpha
+from app.core.judging.calibration import Alpha, Quantile, alpha_to_ask_for, smallest_alpha
 
 BROKEN = Unreadable(Path("good/003.png"), "cut short")
 
@@ -38,6 +38,13 @@ def test_the_rate_to_ask_for_is_carried() -> None:
     again = promise(0.042, 24)
     again.add([BROKEN])
     assert again.left == 23
+
+
+def test_no_rate_is_advised_that_is_not_carried() -> None:
+    for photos in range(2, 1_200):
+        advised = float(f"{alpha_to_ask_for(photos):g}")
+        assert smallest_alpha(photos) <= advised < 1.1 * smallest_alpha(photos)
+        promise(advised, photos).check()
 
 
 def test_copies_count_once() -> None:

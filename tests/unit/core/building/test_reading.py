@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.core.building.reading import read_batches
+from app.core.photo.formats.kinds import EMPTY
 from tests.support import GREYS, colour_extractor, encode, plain, write_photos
 
 
@@ -53,7 +54,7 @@ def test_the_pixel_limit_holds_for_files_too(tmp_path: Path) -> None:
 def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     ((_, broken),) = read_batches([tmp_path / "empty.png"], colour_extractor())
-    assert "empty (0 bytes)" in broken[0].reason
+    assert broken[0].reason == EMPTY
 
 
 def test_a_folder_with_a_photos_name_is_unreadable(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def test_unreadable_images_are_counted_and_left_out(tmp_path: Path) -> None:
     detector = make_detector()
     result = evaluate(read_test_split(tmp_path, "can"), detector.manifest, detector.inspect)
     assert (result.evaluation.n_unreadable, result.evaluation.n_good) == (1, 4)
-    assert [path.name for path in result.unreadable] == ["broken.png"]
+    (broken,) = result.unreadable
+    assert broken.path.name == "broken.png"
+    assert broken.reason
 
 
 def test_nothing_readable_of_one_label_is_no_test_split(tmp_path: Path) -> None:

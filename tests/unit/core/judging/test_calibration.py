@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from app.core.errors import CalibrationError
+from app.core.errors import CalibrationError, InvalidRule
 from app.core.judging.calibration import (
     Alpha,
     Calibration,
@@ -102,13 +101,21 @@ def test_scores_that_are_not_finite_give_no_threshold(value: float) -> None:
 
 @pytest.mark.parametrize("q", [0.0, 1.0, -0.5, float("nan")])
 def test_a_quantile_lies_strictly_between_0_and_1(q: float) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidRule):
         Quantile(q=q)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 1, -0.5, 2.0, float("nan")])
+def test_a_rate_that_none_can_promise_is_told_in_words(alpha: float) -> None:
+    with pytest.raises(InvalidRule) as caught:
+        Alpha(alpha=alpha)
+    words = "a false-alarm rate lies between 0 and 1, e.g. 0.01 for 1 %"
+    assert str(caught.value) == f"alpha: {words}"
 
 
 @pytest.mark.parametrize("k", [-1.0, float("nan"), 21.0])
 def test_a_number_of_deviations_is_not_negative(k: float) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidRule):
         MeanStd(k=k)
 
 

@@ -22,6 +22,13 @@ def laid_out(root: Path, *folders: str) -> None:
         put(root / folder / "test/dent/c.png")
 
 
+def test_a_category_is_wanted_by_any_name_that_stands_for_it(tmp_path: Path) -> None:
+    laid_out(tmp_path, "drink_can")
+    assert list_categories(tmp_path, wanted=["Drink Can"]) == ["drink_can"]
+    with pytest.raises(DatasetError, match=r"no category Food Box .*; there are drink_can"):
+        list_categories(tmp_path, wanted=["Food Box"])
+
+
 @pytest.mark.parametrize("name", ["Drink Can", "drink_can"])
 def test_a_category_goes_by_its_own_name_and_by_its_folders(tmp_path: Path, name: str) -> None:
     laid_out(tmp_path, "Drink Can")
@@ -109,3 +116,10 @@ def test_what_systems_make_by_themselves_is_no_category(tmp_path: Path, name: st
     laid_out(tmp_path, name, "can")
     seen = survey(tmp_path)
     assert (list(seen.folders), seen.refused, seen.others) == (["can"], {}, ())
+
+
+def test_folders_that_people_name_so_are_read(tmp_path: Path) -> None:
+    laid_out(tmp_path, "#12 box", "can")
+    seen = survey(tmp_path)
+    assert "can" in seen.folders
+    assert [f.name for f in seen.folders.values() if f.name != "can"] or "#12 box" in seen.refused

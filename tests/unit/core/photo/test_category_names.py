@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import DatasetError
-from app.core.photo.category_names import is_category_name, made_name
+from app.core.photo.category_names import among, is_category_name, made_name
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,13 @@ def test_what_is_made_is_a_category_name(folder: str) -> None:
     except DatasetError:
         return
     assert is_category_name(made)
+
+
+@pytest.mark.parametrize("name", ["milk_carton", "Milk Carton", "MILK.CARTON", "Mílk carton"])
+def test_a_category_is_found_by_a_name_that_stands_for_it(name: str) -> None:
+    assert among(name, ["can", "milk_carton"]) == "milk_carton"
+
+
+@pytest.mark.parametrize("name", ["milk", "", "/milk_carton", "../milk_carton", "牛奶", "m\n"])
+def test_what_stands_for_none_of_them_finds_none(name: str) -> None:
+    assert among(name, ["can", "milk_carton", "m"]) is None

@@ -152,3 +152,11 @@ def test_the_sample_is_even_and_has_no_repeats(n: int, limit: int) -> None:
 def test_items_are_taken_evenly_over_their_order() -> None:
     assert evenly(range(10), 3) == [0, 3, 6]
     assert evenly(range(3), None) == [0, 1, 2]
+
+
+def test_the_data_folder_may_be_given_as_text(tmp_path: Path) -> None:
+    write_category(tmp_path)
+    assert read_category(str(tmp_path), "can") == read_category(tmp_path, "can")
+    assert read_test_split(str(tmp_path), "can") == read_test_split(tmp_path, "can")
+    with pytest.raises(DatasetError):
+        read_category(str(tmp_path / "absent"), "can")

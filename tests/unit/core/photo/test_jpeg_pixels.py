@@ -71,6 +71,38 @@ def test_a_hole_of_zeros_is_corrupt_wherever_it_is(kind: dict[str, Any], share: 
         decode(bytes(data))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [31, 32, 33, 512, 40_000])
+@pytest.mark.parametrize("end", [END, b""])
+def test_any_number_of_zeros_after_the_last_data_is_judged(
+    kind: dict[str, Any], number: int, end: bytes
+) -> None:
+    data = encode(noisy(), "JPEG", quality=90, **kind)
+    padded = data.removesuffix(END) + bytes(number) + end
+    assert decode(padded).rgb.tobytes() == decode(data).rgb.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("number", [None, 40, 40_000])
+@pytest.mark.parametrize("end", [END, b""])
+def test_zeros_in_place_of_the_last_part_are_corrupt(
+    kind: dict[str, Any], share: float, number: int | None, end: bytes
+) -> None:
+    data = encode(noisy(), "JPEG", quality=90, **kind)
+    kept = int(len(data) * share)
+    with pytest.raises(CorruptImage):
+        decode(data[:kept] + bytes(len(data) - kept if number is None else number) + end)
+
+
+def test_a_hole_beside_padding_is_corrupt() -> None:
+    data = bytearray(PHOTO.removesuffix(END) + bytes(512) + END)
+    middle = len(PHOTO) // 2
+    data[middle : middle + HOLE] = bytes(HOLE)
+    with pytest.raises(CorruptImage, match="a piece of it is zeros"):
+        decode(bytes(data))
+
+
 def test_zeros_that_are_a_flat_picture_are_judged() -> None:
     """Tables made for a picture of one grey have the shortest code for "nothing more"."""
     data = encode(Image.new("L", (2000, 1000), 128), "JPEG", optimize=True)

@@ -49,7 +49,7 @@ def test_a_kind_of_image_that_is_not_read_is_told_by_name(data: bytes, said: str
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", r"empty \(0 bytes\)"),
+        (b"", r"^the file is empty \(0 bytes\): copy it, or send it, again$"),
         (b"\xff\xd8", "too short"),
         (b'{"image": 1}', "JSON"),
         (b'[{"image": 1}]', "JSON"),

@@ -11,6 +11,7 @@ import pytest
 
 from app.core.errors import NoTestSplit
 from app.core.photo.dataset import Category, read_category, read_test_split
+from app.core.photo.formats.kinds import FROM_PHONES, refusal
 
 
 def put(base: Path, *names: str) -> None:
@@ -170,3 +171,10 @@ def test_names_that_are_not_utf8_are_read_and_shown_escaped(can: Path) -> None:
     (odd,) = [i for i in read(can).test if i.defect_type not in ("good", "dent")]
     assert (odd.defect_type, odd.name) == (r"k\xf6r", r"k\xf6r/M\xfcller.png")
     assert odd.path.exists()
+
+
+def test_photos_of_phones_are_told_as_the_service_tells_them(can: Path) -> None:
+    put(can, "train/good/IMG_1.HEIC", "train/good/e.png")
+    (told,) = read(can).remarks
+    assert str(refusal(b"\0\0\0\x18ftypheic\0\0\0\0", ())).endswith(FROM_PHONES)
+    assert told == f"1 file left out: 1 .HEIC ({FROM_PHONES})"

@@ -50,6 +50,7 @@ def scaled(values: Any, white: int) -> Any:
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @given(values=arrays.arrays(np.uint16, (5, 7)))
 def test_grey_is_scaled_by_the_white_level(kind: str, white: int, values: Any) -> None:
+    values = (values.astype(int) % (white + 1)).astype(np.uint16)
     shown = decode(encode(Image.fromarray(values), kind), white_level=white).rgb
     for channel in np.moveaxis(np.asarray(shown), -1, 0):
         np.testing.assert_allclose(channel, scaled(values, white), atol=0.51)
@@ -61,8 +62,28 @@ def test_grey_is_scaled_by_the_white_level(kind: str, white: int, values: Any) -
 def test_colours_are_scaled_with_all_their_bits(
     make: Callable[[Any], bytes], white: int, values: Any
 ) -> None:
+    values = (values.astype(int) % (white + 1)).astype(np.uint16)
     shown = np.asarray(decode(make(values), white_level=white).rgb)
     np.testing.assert_allclose(shown, scaled(values, white), atol=0.51)
+
+
+@pytest.mark.parametrize("make", [
+    lambda v: encode(Image.fromarray(v[..., 0])), lambda v: deep_png(v, 2), deep_tiff,
+    lambda v: deep_png(np.dstack([v, np.full(v.shape[:2], 65_535, np.uint16)]), 6),
+])  # fmt: skip
+def test_a_photo_of_more_bits_is_refused_and_hot_pixels_are_white(
+    make: Callable[[Any], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_types, "_BAND", 40)  # pixels are counted over all bands
+    values = np.full((10, 20, 3), 1000, dtype=np.uint16)
+    values[4, 4] = values[9, 9] = 65_535  # 1 % of 200
+    shown = np.asarray(decode(make(values), white_level=4095).rgb)
+    assert shown[4, 4].tolist() == [255, 255, 255]
+    assert shown[0, 0].tolist() == [62, 62, 62]
+    values[0, 7] = 4096
+    with pytest.raises(UnsupportedImage, match="more than the 12 bits that this bank was built"):
+        decode(make(values), white_level=4095)
+    decode(make(values))  # a bank of 16 bits takes it
 
 
 def test_colours_in_a_compressed_tiff_are_scaled_with_all_their_bits() -> None:

@@ -400,3 +400,9 @@ def test_training_files_whose_names_are_not_utf8_are_hashed_by_their_bytes() -> 
     hashes = {artifacts.training_files_sha256([(Path(os.fsdecode(n)), 1)]) for n in names}
     assert len(hashes) == len(names)
     assert hashlib.sha256("Müller.png\t1\n".encode()).hexdigest() in hashes
+
+
+def test_folders_may_be_given_as_text(tmp_path: Path) -> None:
+    models = str(tmp_path / "models")
+    written = artifacts.save(models, make_artifact())
+    assert artifacts.load(models, "can").manifest == written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,26 @@ def test_what_two_machines_serve_stays(tmp_path: Path) -> None:
     serving.note(tmp_path, "can", two, machine="new")
     latest = builds(tmp_path, *range(3, 12))
     assert stored(tmp_path) == [one, two, *latest[-KEPT_BUILDS:]]
+
+
+def test_what_two_services_of_one_machine_serve_stays(tmp_path: Path) -> None:
+    """One of them was started before the second build, and watches nothing."""
+    one = build(tmp_path, 1)
+    service(tmp_path)
+    two = build(tmp_path, 2)
+    service(tmp_path)
+    latest = builds(tmp_path, *range(3, 12))
+    assert stored(tmp_path) == [one, two, *latest[-KEPT_BUILDS:]]
+
+
+def test_a_service_that_runs_keeps_its_notes_fresh(tmp_path: Path) -> None:
+    one = build(tmp_path, 1)
+    running = service(tmp_path)
+    assert not running.notes_are_due()
+    for file in (tmp_path / serving.SERVING / "can").iterdir():
+        os.utime(file, (0, 0))
+    running.renew_notes()
+    assert serving.noted(tmp_path, "can") == {one}
 
 
 def test_a_version_gone_back_to_is_noted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,55 @@ def test_a_note_that_is_none_counts_for_nothing(tmp_path: Path, text: str) -> No
     assert serving.noted(tmp_path, "can") == {ONE}
 
 
-def test_notes_of_machines_that_are_long_gone_count_no_more(tmp_path: Path) -> None:
-    for index in range(serving.MACHINES + 3):
-        serving.note(tmp_path, "can", version_number(index), machine=f"m{index}")
-        os.utime(tmp_path / serving.SERVING / "can" / f"m{index}", (index, index))
-    newest = {version_number(index) for index in range(3, serving.MACHINES + 3)}
-    assert serving.noted(tmp_path, "can") == newest
+def aged(models: Path, name: str, seconds: float) -> None:
+    at = time.time() - seconds
+    os.utime(models / serving.SERVING / "can" / name, (at, at))
+
+
+def test_processes_that_share_a_machines_name_note_apart(tmp_path: Path) -> None:
+    serving.note(tmp_path, "can", ONE, process="a")
+    serving.note(tmp_path, "can", TWO, process="b")
+    assert serving.noted(tmp_path, "can") == {ONE, TWO}
+
+
+def test_a_note_counts_until_it_is_not_renewed_for_a_week(tmp_path: Path) -> None:
+    for index in range(40):
+        serving.note(tmp_path, "can", version_number(index), machine=f"m{index}", process="a")
+    everything = {version_number(index) for index in range(40)}
+    aged(tmp_path, "m0-a", serving.KEPT_S - 60)
+    assert serving.noted(tmp_path, "can") == everything
+    aged(tmp_path, "m0-a", serving.KEPT_S + 60)
+    assert serving.noted(tmp_path, "can") == everything - {version_number(0)}
+
+
+def test_a_renewed_note_counts_again_and_one_that_is_gone_is_written(tmp_path: Path) -> None:
+    serving.note(tmp_path, "can", ONE, process="a")
+    (file,) = (tmp_path / serving.SERVING / "can").iterdir()
+    aged(tmp_path, file.name, serving.KEPT_S + 60)
+    assert serving.noted(tmp_path, "can") == set()
+    serving.renew(tmp_path, "can", ONE, process="a")
+    assert serving.noted(tmp_path, "can") == {ONE}
+    file.unlink()
+    serving.renew(tmp_path, "can", ONE, process="a")
+    assert serving.noted(tmp_path, "can") == {ONE}
+
+
+def test_a_process_that_restarts_time_and_again_leaves_few_notes(tmp_path: Path) -> None:
+    for index in range(5):
+        serving.note(tmp_path, "can", ONE, machine="till", process=f"p{index}")
+        aged(tmp_path, f"till-p{index}", serving.QUIET_S + 60)
+    serving.note(tmp_path, "can", ONE, machine="bar", process="p")
+    serving.note(tmp_path, "can", TWO, machine="till", process="last")
+    names = {file.name for file in (tmp_path / serving.SERVING / "can").iterdir()}
+    assert names == {"till-p4", "bar-p", "till-last"}
+    assert serving.noted(tmp_path, "can") == {ONE, TWO}
+
+
+def test_a_broken_note_costs_no_other(tmp_path: Path) -> None:
+    serving.note(tmp_path, "can", ONE)
+    folder = tmp_path / serving.SERVING / "can"
+    (folder / "dead").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    assert serving.noted(tmp_path, "can") == {ONE}
+    serving.note(tmp_path, "can", TWO, process="a")
+    assert serving.noted(tmp_path, "can") == {ONE, TWO}
