@@ -21,7 +21,8 @@ _KINDS = {"bool_parsing": "is true or false", "string_pattern_mismatch": "is of 
 # What else to say of a parameter.
 _HINTS = {
     ("category", "missing"): (
-        "is missing: name it as ?category=… (repeatable), or send to POST /score/{category}"
+        "is missing: name it as ?category=… (repeatable), or a camera that has places, or send "
+        "to POST /score/{category}"
     ),
     ("to", "string_pattern_mismatch"): (
         "is a bank version such as 20260131T120000Z-0a1b2c; "

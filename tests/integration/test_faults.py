@@ -13,14 +13,17 @@ pytestmark = pytest.mark.anyio
     ("path", "words"),
     [
         ("/score/can?heatmap=ja", "query.heatmap: heatmap is true or false (not 'ja')"),
-        ("/score", "category: is missing: name it as ?category=… (repeatable), or send to POST"),
+        (
+            "/score",
+            "category: is missing: name it as ?category=… (repeatable), or a camera that has places",
+        ),
         ("/admin/categories/can/rollback?to=nonsense", "a bank version such as 20260131T120000Z-"),
         ("/score/can?heat_map=true", "no parameter 'heat_map' here: did you mean heatmap?"),
         ("/score?category=can&categorie=box", "'categorie' here: did you mean category?"),
-        ("/score/can/batch?debug=1", "no parameter 'debug' here: there is heatmap"),
+        ("/score/can/batch?debug=1", "no parameter 'debug' here: there is camera, heatmap"),
         ("/evaluate/can?await=true", "no parameter 'await' here: did you mean wait?"),
         ("/admin/reload?category=can", "no parameter 'category' here: there is none"),
-        ("/score/can?<script>=1", "no such parameter here: there is heatmap"),
+        ("/score/can?<script>=1", "no such parameter here: there is camera, heatmap"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_told_with_what_is_right(

@@ -196,7 +196,7 @@ async def _score_places(
     if camera is None:
         raise _invalid("category", "missing", "Field required, or a camera that has places")
     if not camera.places:
-        raise _invalid("category", "missing", "Field required: the camera has no places")
+        raise _invalid("category", "no_places", "the camera has no places: name categories")
     if len(camera.places) > (most := parts.settings.max_batch):
         msg = f"it has {len(camera.places)} places, {most} may be judged (GOODSGUARD_MAX_BATCH)"
         raise _invalid("camera", "too_long", msg)
