@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
         ("/score/can?heatmap=ja", "query.heatmap: heatmap is true or false (not 'ja')"),
         (
             "/score",
-            "category: is missing: name it as ?category=… (repeatable), or a camera that has places",
+            "is missing: name it as ?category=… (repeatable), or a camera that has places",
         ),
         ("/admin/categories/can/rollback?to=nonsense", "a bank version such as 20260131T120000Z-"),
         ("/score/can?heat_map=true", "no parameter 'heat_map' here: did you mean heatmap?"),
