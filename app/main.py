@@ -57,7 +57,6 @@ _NAMED_BY: dict[type[Exception], str] = {
     PresetError: "GOODSGUARD_DEVICE",
     SigningKeyError: "GOODSGUARD_TRUSTED_KEYS",
     KeysError: "GOODSGUARD_API_KEYS or GOODSGUARD_API_KEYS_FILE",
-    worker_metrics.MetricsError: "PROMETHEUS_MULTIPROC_DIR",
 }
 
 DESCRIPTION = (
