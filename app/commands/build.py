@@ -84,8 +84,12 @@ def main(
     ] = None,
     box: Annotated[
         str | None,
-        typer.Option(help="Crop photos to left,top,right,bottom, in shares: 0.2,0.1,0.8,0.9."),
+        typer.Option(help="Judge what lies in left,top,right,bottom, in shares: 0.2,0.1,0.8,0.9."),
     ] = None,
+    zoom: Annotated[
+        bool,
+        typer.Option("--zoom", help="Crop photos to the box: for goods that are small in them."),
+    ] = False,
     mask: Annotated[
         Path | None, typer.Option(help="An image of a photo's shape, white where to look.")
     ] = None,
@@ -111,7 +115,7 @@ def main(
         if (reason := misplaced(models)) is not None:
             raise stop(reason)
         method = load_preset(preset)
-        make, method = _maker(method, look, box, mask)
+        make, method = _maker(method, look, box, mask, zoom=zoom)
         grouped = group_rule(groups)
         names, failed = chosen(data, category)
         place = choose_device(device)
@@ -177,7 +181,7 @@ def main(
 
 
 def _maker(
-    preset: Preset, look: str | None, box: str | None, mask: Path | None
+    preset: Preset, look: str | None, box: str | None, mask: Path | None, *, zoom: bool
 ) -> tuple[Callable[..., Build], Preset]:
     """What builds a bank, and by which preset.
 
@@ -188,7 +192,7 @@ def _maker(
     from ..core.building.build import build_bank
     from ..core.choosing.auto import build_with_best_look
 
-    given = looking.chosen(None if look == "auto" else look, box, mask)
+    given = looking.chosen(None if look == "auto" else look, box, mask, zoom=zoom)
     if look == "auto":
         return partial(build_with_best_look, given=given), preset
     changes = {} if given is None else {"look": given}

@@ -193,7 +193,7 @@ class Detector:
 
     def _in_part(self, sample: Sample, photo: Photo) -> bool:
         """Whether a look keeps some of the photo out; what a resize rule cuts off is none of it."""
-        if sample.weights is not None or self.extractor.look.record.box is not None:
+        if sample.weights is not None or self.extractor.look.record.crop is not None:
             return True
         cuts = self.extractor.spec.preprocess.resize == "shorter_side_crop"
         return not cuts and photo.prepared.source != Box(0, 0, photo.width, photo.height)

@@ -106,7 +106,7 @@ def by_network(detectors: Collection[Detector]) -> list[list[Detector]]:
     groups: dict[tuple[int, str], list[Detector]] = {}
     for detector in detectors:
         extractor = detector.extractor
-        seen = f"{extractor.look.record.box} {extractor.spec.network_key()}"
+        seen = f"{extractor.look.record.crop} {extractor.spec.network_key()}"
         key = (id(extractor.runtime), seen)
         groups.setdefault(key, []).append(detector)
     return list(groups.values())

@@ -25,7 +25,7 @@ from ..features.extractor import Extractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
 from ..photo.box import Box
-from ..photo.look import WHOLE, Look, LookRecord, overlaps
+from ..photo.look import WHOLE, Look, LookRecord
 from ..photo.preprocess import PreparedImage
 from .selection import Kept
 
@@ -130,8 +130,8 @@ def _by_quarters(photo: PreparedImage, look: Look, quarters: int, *, mirrored: b
         box = Box(box.top, side - box.right, box.bottom, side - box.left)
     pixels = photo.pixels[:, ::-1] if mirrored else photo.pixels
     turned = PreparedImage(np.ascontiguousarray(np.rot90(pixels, quarters)), box, source=box)
-    if look.weights is None:
-        return turned, look
+    if look.record.all_teach or look.weights is None:  # copies teach, and nothing else
+        return turned, WHOLE
     weights = look.weights[:, ::-1] if mirrored else look.weights
     return turned, Look(look.record, np.ascontiguousarray(np.rot90(weights, quarters)))
 
@@ -157,13 +157,12 @@ def _freely(photo: PreparedImage, look: Look, angle: float, *, mirrored: bool) -
 
 
 def _per_pixel(look: Look, shape: tuple[int, ...]) -> Floats:
-    """(h, w) float32: what each pixel of the photo counts."""
+    """(h, w) float32: the share of each pixel of the photo that teaches."""
     height, width = shape
-    if look.weights is None:
-        return np.ones((height, width), dtype=np.float32)
-    rows = overlaps(np.linspace(0, 1, height + 1), look.weights.shape[0])
-    columns = overlaps(np.linspace(0, 1, width + 1), look.weights.shape[1])
-    return np.asarray(rows @ look.weights @ columns.T, dtype=np.float32)
+    found = None
+    if not look.record.all_teach:
+        found = look.between(np.linspace(0, 1, height + 1), np.linspace(0, 1, width + 1))
+    return np.ones((height, width), dtype=np.float32) if found is None else found
 
 
 def _turned(values: npt.NDArray[Any], angle: float, side: int) -> npt.NDArray[Any]:

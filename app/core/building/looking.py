@@ -32,29 +32,47 @@ _MASK_SIDE = 128
 class _Choice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def seen(self) -> Look:
+        """What is known of the look before a photo is read."""
+        return WHOLE
+
+    @property
+    def crop(self) -> Shares | None:
+        """To what photos are cropped; None: all of them is seen."""
+        return None
+
+    @property
+    def all_teach(self) -> bool:
+        """Whether the bank learns from all that is seen."""
+        return True
+
 
 class LookWhole(_Choice):
     """All of each photo."""
 
     kind: Literal["whole"] = "whole"
 
-    def seen(self) -> Look:
-        """What is known of the look before a photo is read."""
-        return WHOLE
-
 
 class LookBox(_Choice):
-    """A rectangle, to which each photo is cropped.
+    """A rectangle, in which the goods stand.
 
     Attributes:
         box: left, top, right, bottom, shares of the upright photo.
+        zoom: crop photos to it, so that goods that are small in the photo fill the network's input.
+            Else all of the photo is seen, the bank learns from all of it, and what lies in the box
+            is judged. Features of the whole photo have no places: they need the zoom.
     """
 
     kind: Literal["box"]
     box: Shares
+    zoom: bool = False
 
     def seen(self) -> Look:
-        return Look(LookRecord(kind="box", box=self.box))
+        return Look(LookRecord(kind="box", box=self.box, zoom=self.zoom))
+
+    @property
+    def crop(self) -> Shares | None:
+        return self.box if self.zoom else None
 
 
 class LookMask(_Choice):
@@ -94,6 +112,14 @@ class LookMask(_Choice):
             raise PresetError("the mask marks nothing that could be looked at")
         return Look(LookRecord(kind="mask", box=self.box), marked)
 
+    @property
+    def crop(self) -> Shares | None:
+        return self.box
+
+    @property
+    def all_teach(self) -> bool:
+        return False
+
 
 class LookLearned(_Choice):
     """Places weighted by a prior that is learnt from the good photos (`prior.py`).
@@ -112,6 +138,10 @@ class LookLearned(_Choice):
 
     def seen(self) -> Look:
         return WHOLE if self.box is None else Look(LookRecord(kind="box", box=self.box))
+
+    @property
+    def crop(self) -> Shares | None:
+        return self.box
 
     def learnt(self, samples: Samples) -> tuple[Look, Prior]:
         """The look, from good photos of which all is seen that `seen` shows."""
@@ -151,12 +181,15 @@ LookChoice = Annotated[LookWhole | LookBox | LookMask | LookLearned, Field(discr
 _ANY: TypeAdapter[LookChoice] = TypeAdapter(LookChoice)
 
 
-def chosen(kind: str | None, box: str | None, mask: Path | None) -> LookChoice | None:
+def chosen(
+    kind: str | None, box: str | None, mask: Path | None, *, zoom: bool = False
+) -> LookChoice | None:
     """The look that a person asks for by options; None: the preset's.
 
     Args:
         kind: whole, box, mask or learned; None: as box and mask say.
-        box: `left,top,right,bottom` in shares of the photo.
+        box: `left,top,right,bottom` in shares of the photo. zoom: crop to it; where there is a mask
+            or a learned prior, too, that is so in any case.
 
     Raises:
         PresetError: options that say nothing, or contradict each other.
@@ -164,8 +197,14 @@ def chosen(kind: str | None, box: str | None, mask: Path | None) -> LookChoice |
     if kind is None:
         kind = "mask" if mask is not None else "box" if box is not None else None
         if kind is None:
+            if zoom:
+                raise PresetError("--zoom crops to a box: give it by --box")
             return None
     values: dict[str, object] = {"kind": kind}
+    if zoom and kind != "box" and box is None:
+        raise PresetError("--zoom crops to a box: give it by --box")
+    if zoom and kind == "box":
+        values["zoom"] = True
     if box is not None:
         values["box"] = _corners(box)
     if mask is not None:

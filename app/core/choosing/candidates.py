@@ -39,7 +39,7 @@ class Candidate:
     @property
     def crop(self) -> Shares | None:
         """By what its photos are cropped; candidates of one crop share the network's answers."""
-        return self.extractor.look.record.box
+        return self.extractor.look.record.crop
 
     def score(self, features: Floats, photo: PreparedImage) -> float:
         """The photo's score, from the network's (P, D) features of its crop."""
@@ -74,7 +74,7 @@ def cropping(crop: Shares | None) -> Look:
 
 def crop_of(choice: LookChoice) -> Shares | None:
     """By what photos are cropped for a look."""
-    return None if isinstance(choice, LookWhole) else choice.box
+    return None if isinstance(choice, LookWhole) else choice.crop
 
 
 def fit(
@@ -113,5 +113,5 @@ def fit(
 
 def _of_all(candidates: Sequence[Candidate], crop: Shares | None) -> Candidate | None:
     """One that learnt from all that this crop shows."""
-    fitting = (one for one in candidates if one.crop == crop and one.choice.kind != "mask")
+    fitting = (one for one in candidates if one.crop == crop and one.choice.all_teach)
     return next(fitting, None)

@@ -176,12 +176,12 @@ class FeatureExtractor:
         Raises:
             PresetError: places are to be weighted, and the spec has none or cuts some off.
         """
-        if look.record.weighted and self.spec.pooling == "global_mean":
+        if look.record.in_part and self.spec.pooling == "global_mean":
             raise PresetError(
                 f"a {look.record.kind} look weighs places, and features of the whole photo have "
-                'none: take a box, or pooling = "patches"'
+                'none: take a box with zoom = true, or pooling = "patches"'
             )
-        if look.record.weighted and self.spec.preprocess.resize == "shorter_side_crop":
+        if look.record.in_part and self.spec.preprocess.resize == "shorter_side_crop":
             raise PresetError(
                 f'a {look.record.kind} look needs the whole photo: take resize = "letterbox"'
             )

@@ -87,7 +87,7 @@ class Sample:
         weights = look.cell_weights(self.place, content)
         if weights is None:
             return self
-        return replace(self, weights=weights, all_teach=look.record.kind == "learned")
+        return replace(self, weights=weights, all_teach=look.record.all_teach)
 
     def under(self, unmasked: Floats) -> Sample:
         """The sample without the cells that a photo's own mask covers.

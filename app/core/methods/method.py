@@ -169,7 +169,8 @@ class Scorer:
             BankError: the method cannot score them.
         """
         shape = sample.cells.shape[:2]
-        cells = self.method.score(sample, self.scoring.counted(int(sample.looked.sum())))
+        highest = self.scoring.counted(int(sample.looked.sum()), sample.looked.size)
+        cells = self.method.score(sample, highest)
         if cells.shape != shape:
             raise BankError(f"{self.method.kind} scored {cells.shape} cells of {shape}")
         return cells if sample.weights is None else cells * sample.weights
@@ -180,7 +181,8 @@ class Scorer:
         Raises:
             NonFiniteScore: NaN or infinity among the cells that make it.
         """
-        return self.scoring.image_score(cells if sample.weights is None else cells[sample.looked])
+        looked = cells if sample.weights is None else cells[sample.looked]
+        return self.scoring.image_score(looked, cells.size)
 
     def score_map(self, sample: Sample, cells: Floats) -> Floats:
         """(h, w) float32: the map that is shown, 0 where nothing is looked at."""

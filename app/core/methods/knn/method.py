@@ -112,6 +112,7 @@ class Knn(Method):
             [photo.patches for photo in photos],
             self._settings.seed,
             weights=[photo.patch_weights for photo in photos],
+            of=[photo.looked.size for photo in photos],
         )
         settings = self._settings.model_copy(update={"search": found.plan})
         return type(self)(settings, self.bank, found.lists)

@@ -110,6 +110,7 @@ def plan_search(
     seed: int,
     *,
     weights: Sequence[Floats | None] | None = None,
+    of: Sequence[int | None] | None = None,
 ) -> PatchSearch:
     """The search for the nearest of a bank's patches, measured against the exact one.
 
@@ -118,20 +119,21 @@ def plan_search(
         photos: (P, D) float32 patches of good photos, a few dozen; with too few to compare the
             searches it is the exact one.
         seed: of the lists' k-means. weights: (P,) of each photo's patches; None: all alike.
+        of: how many patches each whole photo has, where not all are looked at.
     """
     exact = PatchSearch(bank)
     if len(bank) < SMALLEST_LISTED:
         return exact
     sample = list(photos)
-    counts = weights or [None] * len(sample)
+    counts, wholes = weights or [None] * len(sample), of or [None] * len(sample)
     if len(sample) < FEWEST_PHOTOS:
         return exact
 
     def scores(search: PatchSearch) -> Doubles:
         found = []
-        for patches, count in zip(sample, counts, strict=True):
-            raw = search.patch_scores(patches, scoring.counted(len(patches)), count)
-            found.append(scoring.image_score(raw if count is None else raw * count))
+        for patches, count, whole in zip(sample, counts, wholes, strict=True):
+            raw = search.patch_scores(patches, scoring.counted(len(patches), whole), count)
+            found.append(scoring.image_score(raw if count is None else raw * count, whole))
         return np.array(found)
 
     wanted = scores(exact)

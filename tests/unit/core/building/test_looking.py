@@ -27,6 +27,8 @@ def test_options_become_a_look(tmp_path: Path) -> None:
     assert chosen(None, None, None) is None
     assert chosen("whole", None, None) == CHOICES.validate_python({"kind": "whole"})
     assert chosen(None, "0.2,0.1,0.8,0.9", None) == LookBox(kind="box", box=(0.2, 0.1, 0.8, 0.9))
+    zoomed = chosen(None, "0.2,0.1,0.8,0.9", None, zoom=True)
+    assert zoomed == LookBox(kind="box", box=(0.2, 0.1, 0.8, 0.9), zoom=True)
     file = mask(tmp_path / "mask.png")
     assert chosen(None, None, file) == LookMask(kind="mask", file=file)
     learned = chosen("learned", "0,0,0.5,1", None)
@@ -51,6 +53,12 @@ def test_options_that_contradict_each_other_are_told(
 ) -> None:
     with pytest.raises(PresetError, match=message):
         chosen(kind, box, file)
+
+
+@pytest.mark.parametrize("kind", [None, "whole", "learned"])
+def test_a_zoom_needs_a_box(kind: str | None) -> None:
+    with pytest.raises(PresetError, match="--zoom crops to a box: give it by --box"):
+        chosen(kind, None, None, zoom=True)
 
 
 def test_a_mask_file_weighs_the_photo(tmp_path: Path) -> None:

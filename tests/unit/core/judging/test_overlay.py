@@ -42,7 +42,10 @@ def is_grey(pixels: Pixels) -> bool:
 def test_outside_a_box_the_photo_is_grey_and_inside_it_keeps_its_colours(tmp_path: Path) -> None:
     photo = striped(112)
     photo.paste((0, 90, 200), (0, 0, 160, 20))
-    overlay, inside = drawn(looking(tmp_path, kind="box", box=BOX), photo), np.s_[30:90, 40:120]
+    overlay, inside = (
+        drawn(looking(tmp_path, kind="box", box=BOX, zoom=True), photo),
+        np.s_[30:90, 40:120],
+    )
     seen = np.zeros((120, 160), dtype=bool)
     seen[inside] = True
     assert is_grey(overlay[~seen])
@@ -53,7 +56,7 @@ def test_outside_a_box_the_photo_is_grey_and_inside_it_keeps_its_colours(tmp_pat
 
 
 def test_the_edge_is_a_light_line_beside_a_dark_one_around_the_box(tmp_path: Path) -> None:
-    overlay = drawn(looking(tmp_path, kind="box", box=BOX), striped(112))
+    overlay = drawn(looking(tmp_path, kind="box", box=BOX, zoom=True), striped(112))
     assert (overlay[29, 39:121] == 235).all()
     assert (overlay[28, 38:122] == 25).all()
     assert (overlay[29:91, 120] == 235).all()
@@ -64,7 +67,7 @@ def test_what_was_not_looked_at_stands_out_on_dark_and_on_light_photos(
     tmp_path: Path, shade: int
 ) -> None:
     photo = Image.new("RGB", (160, 120), (shade,) * 3)
-    overlay = drawn(looking(tmp_path, kind="box", box=BOX), photo).astype(int)
+    overlay = drawn(looking(tmp_path, kind="box", box=BOX, zoom=True), photo).astype(int)
     veiled = overlay[5, 5].mean()
     assert abs(veiled - shade) > 30
     assert max(abs(line - veiled) for line in overlay[28:30, 60].mean(axis=-1)) > 90

@@ -63,3 +63,26 @@ def test_smoothing_spreads_a_peak_and_keeps_its_place() -> None:
 def test_smoothing_leaves_an_even_map_even() -> None:
     even = np.full((5, 5), 3.0, dtype=np.float32)
     np.testing.assert_allclose(Scoring(smoothing=2.0).score_map(even), 3.0, rtol=1e-6)
+
+
+@given(
+    share=st.floats(0, 1),
+    whole=st.integers(1, 5000),
+    part=st.floats(0.001, 1),
+)
+def test_as_many_patches_count_whatever_is_looked_at(share: float, whole: int, part: float) -> None:
+    scoring, looked = Scoring(top_share=share), max(1, round(part * whole))
+    found = scoring.counted(looked, whole)
+    assert 1 <= found <= max(1, looked)
+    assert scoring.counted(looked) <= found <= max(1, scoring.counted(whole))
+    assert scoring.counted(whole, whole) == scoring.counted(whole)
+
+
+def test_of_a_small_region_few_patches_count() -> None:
+    scoring = Scoring(top_share=0.01)
+    assert scoring.counted(1024, 1024) == 10
+    assert scoring.counted(240, 1024) == 10
+    assert scoring.counted(40, 1024) == 2
+    assert scoring.counted(4, 1024) == 1
+    scores = np.arange(240, dtype=np.float32)
+    assert scoring.image_score(scores, 1024) == np.arange(230, 240).mean()

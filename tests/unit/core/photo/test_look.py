@@ -140,3 +140,51 @@ def test_shares_of_intervals_in_bins() -> None:
 def test_what_is_no_look_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         LookRecord.model_validate(values)
+
+
+SEEN_WHOLE = Look(LookRecord(kind="box", box=(0.25, 0.5, 0.75, 1.0), zoom=False))
+
+
+def test_a_box_without_zoom_sees_the_whole_photo_and_judges_what_lies_inside() -> None:
+    image = decode(encode(textured(160, 120)))
+    assert SEEN_WHOLE.at(image) is image
+    assert SEEN_WHOLE.at_least((100, 100)) == (100, 100)
+    found = SEEN_WHOLE.cell_weights(EVERYWHERE, ALL)
+    assert found is not None
+    inside = np.zeros((8, 8))
+    inside[4:, 2:6] = 1
+    np.testing.assert_array_equal(found, inside)
+    assert SEEN_WHOLE.record.all_teach
+    assert not MIDDLE.record.in_part
+
+
+@given(data=st.data())
+def test_a_box_without_zoom_is_a_mask_of_its_places_on_any_letterbox(data: st.DataObject) -> None:
+    edges = st.integers(0, 31)
+    left, top = data.draw(edges), data.draw(edges)
+    right = data.draw(st.integers(left + 1, 32))
+    bottom = data.draw(st.integers(top + 1, 32))
+    # Cells of the grid, some of them partly beside the photo.
+    content = Box(0, data.draw(st.floats(0, 3.9)), 16, data.draw(st.floats(8, 16)))
+    place = (slice(int(content.top), int(np.ceil(content.bottom))), slice(0, 16))
+    box = Look(
+        LookRecord(kind="box", box=(left / 32, top / 32, right / 32, bottom / 32), zoom=False)
+    )
+    marked = np.zeros((32, 32))
+    marked[top:bottom, left:right] = 1
+    found, expected = (one.cell_weights(place, content) for one in (box, weighted(marked, "mask")))
+    assert found is not None
+    assert expected is not None
+    # Where exactly half of a cell is covered, rounding decides.
+    shares = box.between(
+        (np.arange(place[0].start, place[0].stop + 1) - content.top) / content.height,
+        np.arange(17) / 16,
+    )
+    assert shares is not None
+    clear = np.abs(shares - min(0.5, float(shares.max()))) > 1e-4
+    np.testing.assert_array_equal(found[clear], expected[clear])
+
+
+def test_only_a_box_can_do_without_zoom() -> None:
+    with pytest.raises(ValidationError, match="crops to its box"):
+        LookRecord(kind="mask", zoom=False)
