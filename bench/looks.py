@@ -33,7 +33,7 @@ from app.core.building.reading import read_batches
 from app.core.choosing.candidates import Candidate, cropping
 from app.core.choosing.choose import choose_look
 from app.core.errors import GoodsGuardError
-from app.core.evaluating.metrics import auroc, auroc_interval
+from app.core.evaluating.metrics import Floats, auroc, auroc_interval
 from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import choose_device
 from app.core.photo.dataset import Category
@@ -91,6 +91,7 @@ def measure(
         build_bank(category, preset, extractor)
         plain = time.perf_counter() - start
     trial = chosen.trial
+    reals = _real(category, chosen.candidates, extractor)
     return [
         {
             "set": category.name,
@@ -99,7 +100,7 @@ def measure(
             "drawn": row.auroc,
             "drawn_ci95": row.ci95,
             "difference_ci95": row.difference_ci95,
-            **_real(category, candidate, extractor),
+            **real,
             "taken": trial.taken,
             "goods": trial.goods,
             "apart": trial.apart,
@@ -112,20 +113,28 @@ def measure(
             "is_drawn_test": is_carton,
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        for row, candidate in zip(trial.rows, chosen.candidates, strict=True)
+        for row, real in zip(trial.rows, reals, strict=True)
     ]
 
 
-def _real(category: Category, candidate: Candidate, extractor: FeatureExtractor) -> Row:
-    """The AUROC of a candidate on the test split."""
-    view = extractor.looking(cropping(candidate.crop))
+def _real(
+    category: Category, candidates: Sequence[Candidate], extractor: FeatureExtractor
+) -> list[Row]:
+    """The AUROC of each candidate on the test split; those of one crop share a pass."""
     labels = {image.path: image.is_defective for image in category.test}
-    scores: dict[bool, list[float]] = {False: [], True: []}
-    for photos, _ in read_batches([image.path for image in category.test], view):
-        answers = view.embed([photo.prepared for photo in photos])
-        for photo, features in zip(photos, answers, strict=True):
-            scores[labels[photo.path]].append(candidate.score(features, photo.prepared))
-    good, defective = np.array(scores[False]), np.array(scores[True])
+    scores: list[dict[bool, list[float]]] = [{False: [], True: []} for _ in candidates]
+    for crop in {candidate.crop for candidate in candidates}:
+        view = extractor.looking(cropping(crop))
+        of_crop = [pair for pair in zip(candidates, scores, strict=True) if pair[0].crop == crop]
+        for photos, _ in read_batches(list(labels), view):
+            answers = view.embed([photo.prepared for photo in photos])
+            for photo, features in zip(photos, answers, strict=True):
+                for candidate, own in of_crop:
+                    own[labels[photo.path]].append(candidate.score(features, photo.prepared))
+    return [_figures(np.array(own[False]), np.array(own[True])) for own in scores]
+
+
+def _figures(good: Floats, defective: Floats) -> Row:
     low, high = auroc_interval(good, defective)
     return {
         "real": round(auroc(good, defective), 4),
@@ -164,15 +173,15 @@ def write(folder: Path, rows: Sequence[Row]) -> None:
     (folder / "looks.md").write_text("\n".join(markdown(rows)) + "\n", encoding="utf-8")
 
 
-def in_order(rows: Sequence[Row]) -> tuple[int, int]:
-    """Pairs of looks of one set and preset that drawn damage orders as the test split does, and
-    all pairs; ties on either side count as half of one, rounded down."""
-    right = total = 0.0
+def in_order(rows: Sequence[Row]) -> tuple[float, int]:
+    """Pairs of looks of one set and preset that drawn damage orders as the test split does, a tie
+    counting half; and all pairs."""
+    right, total = 0.0, 0
     for one, other in _pairs(rows):
         agreed = (one["drawn"] - other["drawn"]) * (one["real"] - other["real"])
         right += 0.5 * (1 + float(np.sign(agreed)))
         total += 1
-    return int(right), int(total)
+    return right, total
 
 
 def _pairs(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
@@ -210,7 +219,7 @@ def _agreement(name: str, rows: Sequence[Row]) -> list[str]:
     rank = float(spearmanr([r["drawn"] for r in rows], [r["real"] for r in rows]).statistic)
     return [
         f"- {name}: Spearman's rank correlation of drawn and real {rank:.2f} (n = {len(rows)} "
-        f"rows); within sets drawn damage orders {right} of {pairs} pairs of looks rightly."
+        f"rows); within sets drawn damage orders {right:g} of {pairs} pairs of looks rightly."
     ]
 
 
