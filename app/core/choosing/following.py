@@ -27,7 +27,7 @@ from ..photo.dataset import evenly
 from ..photo.look import Shares
 from .candidates import cropping
 
-# Of `follows`, half-way from chance to certainty. Measured: 0.54 to 0.58 on drawn textures that fill
+# Of `follows`, half-way from chance to certainty. Measured: 0.54 to 0.58 where drawn textures fill
 # the frame, with ResNet18 and EfficientNet-Lite0; 0.87 and 0.93 on cartons before shelves, with
 # ResNet18. Light that falls off towards the rim tells the middle, too (0.97): `varied` and the
 # interval must then decide.
