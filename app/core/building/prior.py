@@ -58,6 +58,8 @@ def learn_prior(samples: Samples, seed: int = 0) -> Prior:
     """
     chance = np.random.default_rng(seed)
     half = range(0, len(samples), 2), range(1, len(samples), 2)
+    # Padded cells teach, too. Without them the prior is narrower and misses the goods' ends: on
+    # cartons AUROC 0.70 in place of 0.74 (ResNet18); with EfficientNet-Lite0 it made no difference.
     model = Classifier.fit(*_kinds(samples, half[0], chance, padded=0))
     unseen = _kinds(samples, half[1], chance, padded=_PADDED)
     grid = samples[0].grid
@@ -120,14 +122,22 @@ def _middle_and_rim(sample: Sample, padded: int) -> tuple[Mask, Mask]:
     """(h, w) each: cells in the middle of the photo, and at its rim."""
     height, width = sample.cells.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width]
-    y, x = (rows + 0.5) / height, (columns + 0.5) / width
+    edge = np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
+    more = padded / min(height, width)
+    middle, rim = middle_and_rim_at((rows + 0.5) / height, (columns + 0.5) / width, more)
+    return middle, rim & (edge >= padded)
+
+
+def middle_and_rim_at(y: Doubles, x: Doubles, more: float = 0.0) -> tuple[Mask, Mask]:
+    """Which of places, in shares of the photo, are in its middle, and which at its rim.
+
+    Args:
+        more: by how much the rim is wider.
+    """
     (top, bottom), (left, right) = _MIDDLE_ROWS, _MIDDLE_COLUMNS
     middle = (y > top) & (y < bottom) & (x > left) & (x < right)
-    edge = np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
-    rim = (np.minimum.reduce([y, x, 1 - y, 1 - x]) < _RIM + padded / min(height, width)) & (
-        edge >= padded
-    )
-    return middle, rim
+    rim = np.minimum.reduce([y, x, 1 - y, 1 - x]) < _RIM + more
+    return np.asarray(middle), np.asarray(rim)
 
 
 def resized(probability: Doubles, grid: tuple[int, int]) -> Floats:

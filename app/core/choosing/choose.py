@@ -2,8 +2,8 @@
 
 Each look learns from two thirds of the photos and scores the others, as they are and with damage
 that no look was fitted to. Another look than `whole` is taken only where the surroundings differ
-from photo to photo, the prior follows the goods where the view is moved, and the paired interval
-says that it is better.
+from photo to photo, goods can be told from them where the frame tells nothing, and the paired
+interval says that it is better.
 
 Drawn damage is not real damage: it tells whether a look loses sight of places where the goods are,
 and how much the surroundings disturb, not how well real damage is found.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -32,8 +32,8 @@ from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS
 from ..photo.look import Shares
 from ..store.look_trial import LookTrial
-from .candidates import can_weigh, crop_of, cropping, fit, looks_to_try, varies
-from .following import LEAST_FOLLOWS, follows
+from .candidates import Candidate, can_weigh, crop_of, cropping, fit, looks_to_try, varies
+from .following import LEAST_FOLLOWS, learn_finder
 from .split import split
 from .trying import try_out
 from .verdict import table, taken
@@ -48,10 +48,15 @@ FEWEST_PHOTOS = 15
 
 @dataclass(frozen=True)
 class LookChosen:
-    """What is taken, and the trial as the manifest keeps it."""
+    """What is taken, and the trial as the manifest keeps it.
+
+    Attributes:
+        candidates: as they were tried, in the order of the trial's rows.
+    """
 
     choice: LookChoice
     trial: LookTrial
+    candidates: tuple[Candidate, ...] = field(default=(), repr=False)
 
 
 def choose_look(
@@ -99,10 +104,18 @@ def choose_look(
         progress("learn", 0, len(learnt))
         learnt_names = [names[i] for i in learnt]
         candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
-    held_out = [read[kept[i]] for i in out]
-    moves = follows(prior, held_out, extractor, max_pixels) if varies(prior) else None
-    found = moves is not None and moves > LEAST_FOLLOWS
-    goods = Goods.likely(prior.probability) if found else Goods.everywhere()
+        held_out = [read[kept[i]] for i in out]
+        found, moves = False, None
+        goods = [Goods.everywhere()] * len(out)
+        if varies(prior):
+            progress("find the goods", 0, len(out))
+            own = [read[kept[i]] for i in learnt]
+            finder = learn_finder(own, held_out, extractor, max_pixels)
+            moves = finder.follows
+            found = moves >= LEAST_FOLLOWS
+            if found:
+                seen = Chosen(spool, [kept[i] for i in out])
+                goods = [finder.goods(sample, prior) for sample in seen]
     tried = try_out(
         held_out,
         candidates,
@@ -127,7 +140,7 @@ def choose_look(
         seed=seed,
         rows=rows,
     )
-    return LookChosen(choices[best], trial)
+    return LookChosen(choices[best], trial, tuple(candidates))
 
 
 def _whole(why: str) -> LookChosen:

@@ -59,7 +59,7 @@ def try_out(
     paths: Sequence[Path],
     candidates: Sequence[Candidate],
     extractor: FeatureExtractor,
-    goods: Goods,
+    goods: Sequence[Goods],
     *,
     seed: int,
     max_pixels: int,
@@ -69,6 +69,7 @@ def try_out(
 
     Args:
         paths: of held-out photos, two or more. extractor: of the whole photo.
+        goods: where in each of the photos they are.
 
     Raises:
         ImageError: a photo cannot be read any more.
@@ -123,7 +124,7 @@ def _read(path: Path, extractor: FeatureExtractor, side: int, max_pixels: int) -
 
 
 def _with_damage(
-    images: Iterator[DecodedImage], goods: Goods, rng: np.random.Generator
+    images: Iterator[DecodedImage], goods: Sequence[Goods], rng: np.random.Generator
 ) -> Iterator[Trial]:
     """Each photo good, then with a damage of each size; pieces come from the photo before it.
 
@@ -131,12 +132,12 @@ def _with_damage(
     """
     kinds = cycle(KINDS)
     before: Photo | None = None
-    for image in images:
+    for image, own in zip(images, goods, strict=True):
         photo = np.asarray(image.rgb)
         yield Trial(image)
         for size in SIZES:
             donor = photo if before is None else before
-            drawn = draw_damage(photo, donor, next(kinds), size, goods, rng)
+            drawn = draw_damage(photo, donor, next(kinds), size, own, rng)
             yield Trial(replace(image, rgb=Image.fromarray(drawn.photo)), (drawn.kind, size))
         before = photo
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..evaluating.metrics import auroc, auroc_interval
-from ..evaluating.pairing import Labelled, auroc_difference
+from ..evaluating.pairing import Labelled
 from ..photo.look import LookKind
 from ..store.look_trial import LookRow
+from .photos import photos_difference
 from .trying import EACH, Scores, Tried
 
 
@@ -44,7 +45,7 @@ def taken(rows: Sequence[LookRow], *, surroundings: bool) -> tuple[int, str]:
 
 
 def _row(look: LookKind, own: Labelled, whole: Labelled | None, tried: Tried) -> LookRow:
-    difference = None if whole is None else auroc_difference(own, whole, each=EACH)
+    difference = None if whole is None else photos_difference(own, whole, EACH)
     low, high = auroc_interval(*own, each=EACH)
     return LookRow(
         look=look,
