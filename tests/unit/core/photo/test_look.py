@@ -177,7 +177,8 @@ def test_a_box_without_zoom_is_a_mask_of_its_places_on_any_letterbox(data: st.Da
     assert expected is not None
     # Where exactly half of a cell is covered, rounding decides.
     shares = box.between(
-        (np.arange(place[0].start, place[0].stop + 1) - content.top) / content.height,
+        (np.arange(place[0].start, place[0].stop + 1, dtype=np.float64) - content.top)
+        / content.height,
         np.arange(17) / 16,
     )
     assert shares is not None
