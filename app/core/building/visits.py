@@ -70,22 +70,28 @@ def find_visits(
         None: nothing is proven, or a SKU's visits cannot be told apart. One visit: the photos, of
         no known SKUs, follow one another as a single recording's do.
     """
+    found = _proven(vectors, orders, skus)
+    if found is not None and skus is not None and found.count <= len(set(skus)):
+        return None
+    return found
+
+
+def _proven(vectors: Doubles, orders: Iterable[Order], skus: Sequence[str] | None) -> Visits | None:
     for order in orders:
         if neighbours_alike(vectors, order.sequences):
             return _in_turn(vectors, order, whole=skus is None)
     if skus is None or len(set(skus)) < 2 or not in_clumps(vectors, skus):
         return None
-    found = Visits(_numbered(_clumps(vectors, np.asarray(skus))), "their likeness alone")
-    return found if found.count > len(set(skus)) else None
+    return Visits(_numbered(_clumps(vectors, np.asarray(skus))), "their likeness alone")
 
 
 def _in_turn(vectors: Doubles, order: Order, *, whole: bool) -> Visits | None:
     """Visits one after the other; `whole`: where none can be told apart, each sequence is one."""
     strangers = _far_apart(vectors, order.sequences)
     for share in _NEARER:
-        near = float(np.quantile(strangers, share))
+        near = float(np.quantile(strangers, share / _BEYOND**2))  # shared by the pairs asked
         visits = [_runs(vectors, row, near, order.begins) for row in order.sequences]
-        if not _go_on(vectors, visits):
+        if not _go_on(vectors, visits, order.begins):
             return _visits(len(vectors), (run for row in visits for run in row), order.by)
     return _visits(len(vectors), order.sequences, order.by) if whole else None
 
@@ -121,14 +127,18 @@ def _runs(vectors: Doubles, row: Indices, near: float, begins: frozenset[int]) -
     return np.split(row, cuts)
 
 
-def _go_on(vectors: Doubles, visits: Sequence[Sequence[Indices]]) -> bool:
-    """Whether visits that follow one another are more alike than others are."""
+def _go_on(vectors: Doubles, visits: Sequence[Sequence[Indices]], begins: frozenset[int]) -> bool:
+    """Whether visits that follow one another, without a pause, are more alike than others are."""
     means: list[Doubles] = []
-    rows: list[Indices] = []
+    rows: list[list[int]] = []
     for runs in visits:
-        rows.append(np.arange(len(means), len(means) + len(runs)))
-        means += [vectors[run].mean(axis=0) for run in runs]
-    return neighbours_alike(np.stack(means), rows)
+        rows.append([])
+        for run in runs:
+            if int(run[0]) in begins:
+                rows.append([])
+            rows[-1].append(len(means))
+            means.append(vectors[run].mean(axis=0))
+    return neighbours_alike(np.stack(means), [np.array(row, dtype=np.int64) for row in rows])
 
 
 def _clumps(vectors: Doubles, skus: np.ndarray) -> Indices:
