@@ -155,7 +155,7 @@ def _by_evidence(
         if visits is not None and visits.count > 1:
             return _by_visit(visits, found)
         if visits is not None:
-            why = "they look like one recording, of which no visits can be told apart"
+            why = "most look like one recording, of which no visits can be told apart"
     if found is not None:
         return Grouping(tuple(found), "sku", f"{why}, and no visits were proven", True)
     return _alone(paths, why)

@@ -68,12 +68,14 @@ def find_visits(
 
     Returns:
         None: nothing is proven, or a SKU's visits cannot be told apart. One visit: the photos, of
-        no known SKUs, follow one another as a single recording's do.
+        no known SKUs, follow one another as a single recording's do, or most of them.
     """
     found = _proven(vectors, orders, skus)
-    if found is not None and skus is not None and found.count <= len(set(skus)):
-        return None
-    return found
+    if found is None or skus is not None:
+        return found if found and found.count > len(set(skus or ())) else None
+    # Without most photos nothing is learnt that those left out could be compared with.
+    most = np.bincount(found.of).max() > len(found.of) / 2
+    return Visits(np.zeros_like(found.of), found.by) if most else found
 
 
 def _proven(vectors: Doubles, orders: Iterable[Order], skus: Sequence[str] | None) -> Visits | None:

@@ -131,6 +131,13 @@ def test_a_film_of_one_thing_is_one_recording() -> None:
     assert "one recording" in found.sentence
 
 
+def test_a_visit_that_is_most_of_the_photos_is_not_left_out() -> None:
+    taken = ([0] * 60, [0] * 40 + [1 + i // 4 for i in range(20)])
+    found = grouped(photos_of(taken, 13), running(60))
+    assert (found.by, found.count) == ("none", 60)
+    assert "one recording" in found.sentence
+
+
 def test_films_of_one_thing_each_are_visits() -> None:
     steps = np.random.default_rng(8).normal(0, 1, (4, 30, WIDTH)).cumsum(axis=1)
     paths = [path for day in "abcd" for path in running(30, f"good/{day}")]
