@@ -7,12 +7,13 @@ will: alarms come more seldom. So visits are what calibration leaves out, where 
 
     an order in which photos were taken (`taken.py`), if photos that follow one another look alike
         ─► a visit ends where the next photo is no more alike than strangers are
-    no such order, but the photos of a SKU come in clumps
-        ─► a visit is a clump, whose photos are more alike than photos of different SKUs are
+    no such order, but the photos (of a SKU, where SKUs are known) come in clumps
+        ─► a visit is a clump, whose photos are more alike than strangers are
 
-Strangers are photos that cannot be of one visit: far apart in the order, or of different SKUs. Two
-photos are alike if they are nearer than 19 of 20 pairs of strangers. Nothing here is decided by
-the names' form, nor by a number that fits one kind of goods.
+Strangers are photos that cannot be of one visit: far apart in the order, or of different SKUs;
+where neither is known, all pairs of photos, for few pairs are of one visit. Two photos are alike if
+they are nearer than 19 of 20 pairs of strangers. Nothing here is decided by the names' form, nor by
+a number that fits one kind of goods.
 
 The two faults are not of equal weight. A visit that is cut in two breaks the promise; two visits
 taken for one make alarms a little more seldom, at the price of a little recall. So what is in doubt
@@ -38,6 +39,8 @@ from .taken import Order
 _NEARER = (0.05, 0.25, 0.5)
 _BEYOND = 2  # a blurred or covered photo ends no visit: so many after it are asked, too
 _STRANGERS = 2_000  # photos, evenly taken, that stand for all where all pairs would be too many
+
+_CLUSTERED = 10_000  # photos of one SKU; the distances of more would take a gigabyte
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,12 @@ def _proven(vectors: Doubles, orders: Iterable[Order], skus: Sequence[str] | Non
     for order in orders:
         if neighbours_alike(vectors, order.sequences):
             return _in_turn(vectors, order, whole=skus is None)
-    if skus is None or len(set(skus)) < 2 or not in_clumps(vectors, skus):
+    labels = np.asarray(skus or [""] * len(vectors))
+    if np.unique(labels, return_counts=True)[1].max() > _CLUSTERED:
         return None
-    return Visits(_numbered(_clumps(vectors, np.asarray(skus))), "their likeness alone")
+    if not in_clumps(vectors, labels.tolist()):
+        return None
+    return Visits(_numbered(_clumps(vectors, labels)), "their likeness alone")
 
 
 def _in_turn(vectors: Doubles, order: Order, *, whole: bool) -> Visits | None:
@@ -146,8 +152,10 @@ def _go_on(vectors: Doubles, visits: Sequence[Sequence[Indices]], begins: frozen
 def _clumps(vectors: Doubles, skus: np.ndarray) -> Indices:
     """By average linkage within each SKU, up to the distance of strangers."""
     chosen = np.arange(0, len(skus), max(1, -(-len(skus) // _STRANGERS)))
-    different = skus[chosen][:, None] != skus[chosen][None, :]
-    near = np.quantile(cdist(vectors[chosen], vectors[chosen])[different], _NEARER[0])
+    strangers = skus[chosen][:, None] != skus[chosen][None, :]
+    if not strangers.any():
+        strangers = ~np.eye(len(chosen), dtype=np.bool_)
+    near = np.quantile(cdist(vectors[chosen], vectors[chosen])[strangers], _NEARER[0])
     of = np.empty(len(skus), dtype=np.int64)
     for sku in np.unique(skus):
         photos = np.flatnonzero(skus == sku)

@@ -114,4 +114,5 @@ def test_times_that_likeness_does_not_confirm_are_not_used(tmp_path: Path) -> No
     times = np.random.default_rng(3).permutation(60)
     paths = scattered(tmp_path, [DAY + timedelta(seconds=int(t)) for t in times])
     found = group(paths, "auto", samples(photos_of(([0] * 60, VISITS), 2)))
-    assert found.by == "none"
+    assert "the times" not in found.sentence
+    assert "their likeness alone" in found.sentence

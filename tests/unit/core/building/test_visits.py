@@ -102,6 +102,16 @@ def test_visits_whose_numbers_are_shuffled_are_found_by_likeness_alone() -> None
     assert none_is_cut(taken[1], found, least=0.4)
 
 
+def test_visits_are_found_where_names_say_nothing_at_all() -> None:
+    skus, visits = in_visits()
+    names = np.random.default_rng(14).permutation(len(skus))
+    paths = [Path(f"good/{name * 7919 % 100003:x}.jpg") for name in names]
+    found = grouped(photos_of((skus, visits), 14), paths)
+    assert found.by == "visit"
+    assert "their likeness alone" in found.sentence
+    assert none_is_cut(visits, found, least=0.4)
+
+
 def test_where_no_visit_is_proven_the_sku_stays() -> None:
     taken = one_by_one(SKUS, 15)
     found = grouped(photos_of(taken, 4), by_sku(taken))
