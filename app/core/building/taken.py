@@ -95,9 +95,11 @@ def _tell(times: Sequence[float | None]) -> bool:
 def _camera_time(path: Path) -> float | None:
     """Seconds, by the camera's clock; None where the file does not say."""
     try:
-        # These formats alone, of which the header alone is read.
+        # These formats alone, and the header alone: `getexif` would decode all of a PNG.
         with Image.open(path, formats=("JPEG", "TIFF", "PNG", "WEBP")) as image:
-            exif = image.getexif()
+            exif = image.getexif() if image.format == "TIFF" else Image.Exif()
+            if data := image.info.get("exif"):
+                exif.load(data)
             text = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CREATED)
         return datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except Exception:  # whatever is wrong with metadata, the photo itself can be used
