@@ -118,6 +118,7 @@ class Bench:
                 "grouping": grouping.sentence,
                 "promised_for": grouping.promised_for,
                 "false_alarms": [false_alarms(left_out[unit], good, a) for a in ALPHAS],
+                "above": _who_is_above(left_out[unit], grouping),
                 "rate_on_left_out": {
                     other: [_above(scores, left_out[unit], alpha) for alpha in ALPHAS]
                     for other, scores in left_out.items()
@@ -130,6 +131,16 @@ class Bench:
         folds = grouping.count if grouping.by == "sku" else plan.folds
         lesson = Lesson(samples, grouping.names, scorer.scoring)
         return hold_out(scorer.method, lesson, folds=folds, seed=plan.seed).scores
+
+
+def _who_is_above(scores: Floats, grouping: Grouping) -> list[dict[str, int]]:
+    """At each rate how many training photos lie above the threshold, and of how many groups."""
+    found = []
+    for alpha in ALPHAS:
+        above = scores > Alpha(alpha=alpha).value(scores)
+        names = {name for name, is_above in zip(grouping.names, above, strict=True) if is_above}
+        found.append({"photos": int(above.sum()), "groups": len(names)})
+    return found
 
 
 def _above(scores: Floats, calibration: Floats, alpha: float) -> float:
@@ -251,10 +262,12 @@ def _why_outside(row: Row) -> str:
                 f"{seen}, rarer than promised. The threshold is that of SKUs never seen; the test "
                 f"shows known SKUs, on new visits, of which it exceeds {rates['auto']:.1%}."
             )
+        above = row["above"][0]
         return (
-            f"{seen}, rarer than promised. The threshold is that of new visits, told by likeness "
-            f"to each other; the test shows photos nearer to those learnt. On photos left out one "
-            f"by one it would give {rates['none']:.1%}."
+            f"{seen}, rarer than promised. {above['photos']} training photos lie above the "
+            f"threshold, of {above['groups']} of {row['groups']} groups: where few visits are "
+            f"unlike all others, it is visits that chance deals to the test, and not photos. On "
+            f"photos left out one by one the threshold gives {rates['none']:.1%}."
         )
     if by == "none" and rates["auto"] > _MORE * found["alpha"]:
         return (

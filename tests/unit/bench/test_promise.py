@@ -22,6 +22,7 @@ def row(by: str, good: float, on_visits: float) -> dict[str, Any]:
         "groups": 7,
         "grouping": "7 groups of 30 photos by visit",
         "false_alarms": [false_alarms(calibration, scores, alpha) for alpha in (0.05, 0.01)],
+        "above": [{"photos": 9, "groups": 2}, {"photos": 1, "groups": 1}],
         "rate_on_left_out": {"auto": [on_visits, 0.0], "none": [0.004, 0.0], "sku": [0.21, 0.0]},
     }
 
@@ -32,7 +33,7 @@ def row(by: str, good: float, on_visits: float) -> dict[str, Any]:
         ("sku", 0.0, 0.0, "rarer than promised. The threshold is that of SKUs never seen"),
         ("none", 0.5, 0.55, "of photos left out by visit, 55.0% exceed the threshold"),
         ("none", 0.2, 0.05, "20 of 100 photos (chance"),
-        ("visit", 0.0, 0.05, "On photos left out one by one it would give 0.4%"),
+        ("visit", 0.0, 0.05, "9 training photos lie above the threshold, of 2 of 7 groups"),
     ],
 )
 def test_each_row_outside_is_explained(by: str, good: float, on_visits: float, why: str) -> None:
