@@ -260,7 +260,8 @@ def _why_outside(row: Row) -> str:
         if by == "sku":
             return (
                 f"{seen}, rarer than promised. The threshold is that of SKUs never seen; the test "
-                f"shows known SKUs, on new visits, of which it exceeds {rates['auto']:.1%}."
+                f"shows known SKUs, on new visits. Of training photos left out by visit, "
+                f"{rates['auto']:.1%} exceed it."
             )
         above = row["above"][0]
         return (
