@@ -263,12 +263,17 @@ def _why_outside(row: Row) -> str:
                 f"shows known SKUs, on new visits. Of training photos left out by visit, "
                 f"{rates['auto']:.1%} exceed it."
             )
+        text = (
+            f"{seen}, rarer than promised. The threshold is that of new visits, which the test may "
+            f"not show: on photos left out one by one it gives {rates['none']:.1%}."
+        )
+        if "above" not in row:
+            return text
         above = row["above"][0]
         return (
-            f"{seen}, rarer than promised. {above['photos']} training photos lie above the "
-            f"threshold, of {above['groups']} of {row['groups']} groups: where few visits are "
-            f"unlike all others, it is visits that chance deals to the test, and not photos. On "
-            f"photos left out one by one the threshold gives {rates['none']:.1%}."
+            f"{text} {above['photos']} training photos lie above it, of {above['groups']} of "
+            f"{row['groups']} groups: where few visits are unlike all others, it is visits that "
+            "chance deals to the test, and not photos."
         )
     if by == "none" and rates["auto"] > _MORE * found["alpha"]:
         return (

@@ -33,7 +33,7 @@ def row(by: str, good: float, on_visits: float) -> dict[str, Any]:
         ("sku", 0.0, 0.0, "rarer than promised. The threshold is that of SKUs never seen"),
         ("none", 0.5, 0.55, "of photos left out by visit, 55.0% exceed the threshold"),
         ("none", 0.2, 0.05, "20 of 100 photos (chance"),
-        ("visit", 0.0, 0.05, "9 training photos lie above the threshold, of 2 of 7 groups"),
+        ("visit", 0.0, 0.05, "9 training photos lie above it, of 2 of 7 groups"),
     ],
 )
 def test_each_row_outside_is_explained(by: str, good: float, on_visits: float, why: str) -> None:
