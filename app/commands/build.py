@@ -37,6 +37,7 @@ from ..core.files import shown
 
 if TYPE_CHECKING:
     from ..core.building.build import Build
+    from ..core.building.groups import Grouping
     from ..core.building.preset import Preset
     from ..core.photo.dataset import Category
 
@@ -70,8 +71,9 @@ def main(
     groups: Annotated[
         str,
         typer.Option(
-            help="Which photos calibration keeps together: auto (SKUs where names show them), "
-            "sku (six digits, the first three), none, or a CSV FILE of file name and group."
+            help="Which photos calibration keeps together: auto (visits where likeness shows "
+            "them, else SKUs where names do), sku (six digits, the first three: a promise for "
+            "SKUs never seen), none, or a CSV FILE of file name and group."
         ),
     ] = "auto",
     look: Annotated[
@@ -161,8 +163,10 @@ def main(
         for text in texts:
             warn(f"{name}: {text}")
     for build in built:
-        text = f"{build.artifact.manifest.category}: {shown(build.grouping.sentence)}"
-        errors.print(text, highlight=False, soft_wrap=True, markup=False)
+        made = build.artifact.manifest
+        for said in (build.grouping.sentence, _promise(made.threshold.alpha, build.grouping)):
+            text = f"{made.category}: {shown(said)}"
+            errors.print(text, highlight=False, soft_wrap=True, markup=False)
     for build in built:
         if (trial := build.artifact.manifest.look_trial) is not None:
             show(look_trial_table(build.artifact.manifest.category, trial))
@@ -197,6 +201,10 @@ def _maker(
         return partial(build_with_best_look, given=given), preset
     changes = {} if given is None else {"look": given}
     return build_bank, preset.model_copy(update=changes)
+
+
+def _promise(alpha: float, grouping: Grouping) -> str:
+    return f"promised: {100 * alpha:.3g} % false alarms on {grouping.promised_for}"
 
 
 def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: int) -> None:

@@ -7,7 +7,9 @@ promise.py     how many photos the false-alarm rate asks for, and what is refuse
 seen.py        the photos as they are read
 copies.py      which of them show what another shows: found by sketches.py, confirmed by
                likeness.py once registration.py has laid one over the other
-groups.py      which belong together: by numbering.py of their names, or by groups_file.py
+groups.py      which belong together: by visits.py, by SKUs that numbering.py finds in their names,
+               or by groups_file.py
+visits.py      photos of one visit: proposed by taken.py, proven by evidence.py
 looking.py     `[look]`: which part of the photos is judged; prior.py where the goods are in them
 augment.py     `[augment]`: turned and mirrored copies that teach, too
 selection.py   which of the features' dimensions are kept

@@ -1,9 +1,21 @@
 """Which photos belong together, so that calibration leaves them out together.
 
-Photos of one SKU, one visit or one crate are more alike than photos to come will be. Where that is
-known, each group is scored by what learnt without it. It is known from the file that the user
-gives, or from names whose numbers show it; never from the look of a name alone. A photo that was
-there several times has several names: any of them may tell its group.
+The promised rate of false alarms holds for photos to come that are to the bank what a photo left
+out was to the others. So what is left out together says what is promised:
+
+    a visit   new visits to the goods seen here; the rule where visits are found (`visits.py`)
+    a SKU     goods never seen; on those seen here alarms are rarer than promised
+    a photo   photos as these, taken one by one; of visits, alarms are more frequent than promised
+
+`auto` takes the visit where likeness proves one: tomorrow brings new visits, mostly to goods that
+the bank knows. Where the names show SKUs and no visit is proven, the SKU stays: that photos of a
+SKU were taken one by one cannot be proven, two or three long visits to each look the same, and to
+leave out too much keeps the promise, while too little breaks it. Whoever knows better says so by
+`--groups none`. Without SKUs there is no larger group to fall back on, and each photo stands alone.
+
+Photos' visits and SKUs are known from the file that the user gives, or shown by numbers, times and
+likeness together; never by the look of a name alone. A photo that was there several times has
+several names: any of them may tell its group.
 """
 
 from __future__ import annotations
@@ -14,19 +26,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-import numpy as np
-
-from ..arrays import Floats
+from ..arrays import Doubles
 from ..errors import DatasetError
 from ..features.sample import Samples
+from .evidence import look_alike, vectors_of
 from .groups_file import GroupsFile
 from .numbering import Numbering, read_numbering
+from .taken import orders
+from .visits import Visits, find_visits
 
 GroupRule = Literal["auto", "sku", "none"] | GroupsFile
 
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
-_TRIALS, _CHANCE = 999, 0.01
-_COMPARED = 2_000  # photos, evenly taken, whose nearest ones are looked for
 
 
 def group_rule(text: str) -> GroupRule:
@@ -45,13 +56,15 @@ class Grouping:
     """A group's name for each photo, and how that was decided.
 
     Attributes:
-        by: `sku`, `file`, or `none`: each photo is a group of its own.
+        by: `visit`, `sku`, `file`, or `none`: each photo is a group of its own.
         why: half a sentence for whoever builds.
+        of_skus: whether the photos' SKUs are known.
     """
 
     names: tuple[str, ...]
-    by: Literal["sku", "file", "none"]
+    by: Literal["visit", "sku", "file", "none"]
     why: str
+    of_skus: bool = False
 
     @property
     def count(self) -> int:
@@ -59,8 +72,24 @@ class Grouping:
 
     @property
     def sentence(self) -> str:
-        what = {"sku": " by SKU, a name's first three digits", "file": " by file", "none": ""}
+        what = {
+            "visit": " by visit",
+            "sku": " by SKU, a name's first three digits",
+            "file": " by file",
+            "none": "",
+        }
         return f"{self.count} groups of {len(self.names)} photos{what[self.by]}: {self.why}"
+
+    @property
+    def promised_for(self) -> str:
+        """Which photos to come the rate of false alarms is promised for."""
+        here = "the SKUs seen here" if self.of_skus else "the goods seen here"
+        return {
+            "visit": f"new photos of {here}, of visits to come",
+            "sku": "new photos of SKUs never seen; of the SKUs seen here, fewer",
+            "file": "new photos of groups never seen",
+            "none": f"new photos of {here}, taken one by one as these were",
+        }[self.by]
 
 
 def group(
@@ -73,7 +102,7 @@ def group(
     """Group photos by a rule; `auto` decides by what names, and in doubt features, show.
 
     Args:
-        samples: the photos' features; without them a doubt means no groups.
+        samples: the photos' features; without them a doubt means no groups, and no visit is found.
         shown_by: for each photo all files that show it, itself first; itself alone by default.
 
     Raises:
@@ -84,11 +113,12 @@ def group(
         names, why = rule.groups_of(files)
         return Grouping(tuple(names), "file", why)
     if rule == "none":
-        return _alone(paths, "asked for by --groups none")
+        known = skus([numbered(names) for names in files]) is not None
+        return _alone(paths, "asked for by --groups none", of_skus=known)
     if rule == "sku":
         named = [numbered(names) for names in files]
-        return Grouping(tuple(_forced_skus(named)), "sku", "asked for by --groups sku")
-    return _by_evidence(paths, [numbered(names) for names in files], samples)
+        return Grouping(tuple(_forced_skus(named)), "sku", "asked for by --groups sku", True)
+    return _by_evidence(paths, files, samples)
 
 
 def numbered(files: Sequence[Path]) -> Path:
@@ -113,44 +143,44 @@ def skus(paths: Sequence[Path]) -> list[str] | None:
     return found if shown else None
 
 
-def _by_evidence(paths: Sequence[Path], named: Sequence[Path], samples: Samples | None) -> Grouping:
-    found = prefixes(named)
-    if found is None:
-        return _alone(paths, f"the names show none{_folders(paths)}")
-    numbering = read_numbering([int(path.stem) for path in named])
-    of = f"{len(set(found))} prefixes of three digits"
-    if numbering is Numbering.SKU:
-        return Grouping(tuple(found), "sku", f"of {of} the {numbering.value}")
-    if numbering is Numbering.RUNNING:
-        return _alone(paths, f"of {of} the {numbering.value}, as of frames of a film")
-    if samples is not None and look_alike(samples, found):
-        why = f"of {of} the {numbering.value}, but photos of one look alike"
-        return Grouping(tuple(found), "sku", why)
-    why = f"of {of} the {numbering.value}, nor do photos of one look alike; --groups sku takes them"
+def _by_evidence(
+    paths: Sequence[Path], files: Sequence[Sequence[Path]], samples: Samples | None
+) -> Grouping:
+    named = [numbered(names) for names in files]
+    vectors = None if samples is None else vectors_of(samples)
+    found, why = _shown_skus(named, vectors)
+    if vectors is not None:
+        told = [[name, *names] for name, names in zip(named, files, strict=True)]
+        visits = find_visits(vectors, orders(told, found or [""] * len(paths)), found)
+        if visits is not None and visits.count > 1:
+            return _by_visit(visits, found)
+        if visits is not None:
+            why = "most look like one recording, of which no visits can be told apart"
+    if found is not None:
+        return Grouping(tuple(found), "sku", f"{why}, and no visits were proven", True)
     return _alone(paths, why)
 
 
-def look_alike(samples: Samples, labels: Sequence[str]) -> bool:
-    """Whether photos of one label lie nearer to each other than chance would have it: how often a
-    photo's nearest one has its label, against labels that are dealt anew (permutation test)."""
-    chosen = range(0, len(labels), max(1, -(-len(labels) // _COMPARED)))
-    _, label_of = np.unique([labels[i] for i in chosen], return_inverse=True)
-    if len(label_of) < 3:  # of two photos each is the other's nearest
-        return False
-    nearest = _nearest(np.stack([samples[i].patches.mean(axis=0) for i in chosen]))
-    seen = (label_of[nearest] == label_of).mean()
-    draw = np.random.default_rng(0)
-    dealt = [draw.permutation(label_of) for _ in range(_TRIALS)]
-    as_good = sum((d[nearest] == d).mean() >= seen for d in dealt)
-    return bool((1 + as_good) / (1 + _TRIALS) <= _CHANCE)
+def _shown_skus(named: Sequence[Path], vectors: Doubles | None) -> tuple[list[str] | None, str]:
+    """The photos' SKUs, where names show them or, in doubt, likeness does; and half a sentence."""
+    found = prefixes(named)
+    if found is None:
+        return None, f"the names show none{_folders(named)}"
+    numbering = read_numbering([int(path.stem) for path in named])
+    of = f"of {len(set(found))} prefixes of three digits the {numbering.value}"
+    if numbering is Numbering.SKU:
+        return found, of
+    if numbering is Numbering.RUNNING:
+        return None, f"{of}, as of frames of a film"
+    if vectors is not None and look_alike(vectors, found):
+        return found, f"{of}, but photos of one look alike"
+    return None, f"{of}, nor do photos of one look alike; --groups sku takes them"
 
 
-def _nearest(vectors: Floats) -> np.ndarray:
-    """(n,) the index of each vector's nearest other one."""
-    squares = np.square(vectors).sum(axis=1)
-    apart = squares[:, None] + squares[None, :] - 2 * (vectors @ vectors.T)
-    np.fill_diagonal(apart, np.inf)
-    return np.asarray(apart.argmin(axis=1))
+def _by_visit(visits: Visits, skus: Sequence[str] | None) -> Grouping:
+    of = "" if skus is None else f", of {len(set(skus))} SKUs"
+    names = tuple(f"visit {visit + 1}" for visit in visits.of.tolist())
+    return Grouping(names, "visit", f"told by {visits.by}{of}", skus is not None)
 
 
 def _forced_skus(paths: Sequence[Path]) -> list[str]:
@@ -176,6 +206,6 @@ def _folders(paths: Sequence[Path]) -> str:
     )
 
 
-def _alone(paths: Sequence[Path], why: str) -> Grouping:
+def _alone(paths: Sequence[Path], why: str, *, of_skus: bool = False) -> Grouping:
     # By path, since two folders may hold one name; without the folders that all share.
-    return Grouping(tuple(path.as_posix() for path in paths), "none", why)
+    return Grouping(tuple(path.as_posix() for path in paths), "none", why, of_skus)

@@ -60,7 +60,7 @@ class Counts(_Frozen):
 
     Attributes:
         copies: photos set aside, since one that is used shows the same picture.
-        groups: of photos that belong together (a SKU, say), which calibration kept together; null:
+        groups: of photos that belong together (a visit), which calibration kept together; null:
             an older build did not say.
         turned: turned and mirrored copies of the images, which taught the bank, too.
     """
@@ -75,7 +75,7 @@ class Counts(_Frozen):
 
 
 class GroupingRecord(_Frozen):
-    """By what photos were grouped (`sku`, `file`, or `none`: each by itself), and why."""
+    """By what photos were grouped (`visit`, `sku`, `file`, or `none`: each by itself), and why."""
 
     by: str
     why: str

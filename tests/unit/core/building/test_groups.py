@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.building.groups import group, group_rule, look_alike, skus
+from app.core.building.groups import group, group_rule, skus
 from app.core.building.groups_file import GroupsFile
 from app.core.errors import DatasetError
 from app.core.features.sample import Sample
@@ -40,11 +40,6 @@ def test_where_numbers_leave_a_doubt_the_features_decide(apart: float, by: str) 
     found = group(UNCLEAR, "auto", samples([p.stem[:3] for p in UNCLEAR], apart))
     assert found.by == by
     assert group(UNCLEAR, "auto").by == "none"
-
-
-def test_labels_by_chance_do_not_look_alike() -> None:
-    drawn = samples(["a"] * 60, 0.0)
-    assert not look_alike(drawn, ["ab"[i % 2] for i in range(60)])
 
 
 @pytest.mark.parametrize("odd_one", ["abc", "0010012", "00100a"])
