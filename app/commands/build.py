@@ -72,8 +72,9 @@ def main(
         str,
         typer.Option(
             help="Which photos calibration keeps together: auto (visits where likeness shows "
-            "them, else SKUs where names do), sku (six digits, the first three: a promise for "
-            "SKUs never seen), none, or a CSV FILE of file name and group."
+            "them and they are enough, else SKUs where names do), visit, sku (six digits, the "
+            "first three: a promise for SKUs never seen), none, or a CSV FILE of file name and "
+            "group."
         ),
     ] = "auto",
     look: Annotated[

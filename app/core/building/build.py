@@ -20,7 +20,13 @@ from ..errors import CalibrationError, DatasetError, PresetError
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
-from ..judging.calibration import Calibration, Rule, alpha_to_ask_for, smallest_alpha
+from ..judging.calibration import (
+    Calibration,
+    Rule,
+    alpha_to_ask_for,
+    rate_meant,
+    smallest_alpha,
+)
 from ..judging.golden import BOUND, COUNT, Golden
 from ..judging.held_out import HeldOut, hold_out
 from ..methods.method import Lesson, Method, Scorer
@@ -117,7 +123,13 @@ def build_bank(
         different = Chosen(spool, seen.places(kept))
         wanted = groups if preset.calibration.keep_groups or groups != "auto" else "none"
         sets = [[seen.paths[photo] for photo in members] for members in copies.sets()]
-        grouping = group([files[0] for files in sets], wanted, different, shown_by=sets)
+        grouping = group(
+            [files[0] for files in sets],
+            wanted,
+            different,
+            shown_by=sets,
+            rate=rate_meant(rule),
+        )
         looked, extractor = looking.through(preset.look, different, extractor)
         samples, extractor = narrowed(looked, preset.selection, extractor)
         beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)

@@ -7,11 +7,14 @@ out was to the others. So what is left out together says what is promised:
     a SKU     goods never seen; on those seen here alarms are rarer than promised
     a photo   photos as these, taken one by one; of visits, alarms are more frequent than promised
 
-`auto` takes the visit where likeness proves one: tomorrow brings new visits, mostly to goods that
-the bank knows. Where the names show SKUs and no visit is proven, the SKU stays: that photos of a
-SKU were taken one by one cannot be proven, two or three long visits to each look the same, and to
-leave out too much keeps the promise, while too little breaks it. Whoever knows better says so by
-`--groups none`. Without SKUs there is no larger group to fall back on, and each photo stands alone.
+`auto` takes the visit where likeness proves visits, and so many that they carry the rate: tomorrow
+brings new visits, mostly to goods that the bank knows. Of 16 visits one in a hundred cannot be
+known; the threshold would be the oddest visit's, and what it promises would hang on that one.
+
+Else, where the names show SKUs, the SKU stays: that photos of a SKU were taken one by one cannot be
+proven, two or three long visits to each look the same, and to leave out too much keeps the promise,
+while too little breaks it. Whoever knows better says so by `--groups none`. Without SKUs each photo
+stands alone, and the build says so where there are visits.
 
 Photos' visits and SKUs are known from the file that the user gives, or shown by numbers, times and
 likeness together; never by the look of a name alone. A photo that was there several times has
@@ -20,6 +23,7 @@ several names: any of them may tell its group.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +39,7 @@ from .numbering import Numbering, read_numbering
 from .taken import orders
 from .visits import Visits, find_visits
 
-GroupRule = Literal["auto", "sku", "none"] | GroupsFile
+GroupRule = Literal["auto", "visit", "sku", "none"] | GroupsFile
 
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
 
@@ -46,7 +50,7 @@ def group_rule(text: str) -> GroupRule:
     Raises:
         DatasetError: a file that cannot be read or makes no sense.
     """
-    if text in ("auto", "sku", "none"):
+    if text in ("auto", "visit", "sku", "none"):
         return cast("GroupRule", text)
     return GroupsFile.read(Path(text))
 
@@ -98,12 +102,14 @@ def group(
     samples: Samples | None = None,
     *,
     shown_by: Sequence[Sequence[Path]] = (),
+    rate: float = 1.0,
 ) -> Grouping:
     """Group photos by a rule; `auto` decides by what names, and in doubt features, show.
 
     Args:
         samples: the photos' features; without them a doubt means no groups, and no visit is found.
         shown_by: for each photo all files that show it, itself first; itself alone by default.
+        rate: of false alarms that is promised; `auto` takes visits where they are enough for it.
 
     Raises:
         DatasetError: the rule does not fit the photos.
@@ -118,7 +124,7 @@ def group(
     if rule == "sku":
         named = [numbered(names) for names in files]
         return Grouping(tuple(_forced_skus(named)), "sku", "asked for by --groups sku", True)
-    return _by_evidence(paths, files, samples)
+    return _by_evidence(paths, files, samples, 1.0 if rule == "visit" else rate, rule)
 
 
 def numbered(files: Sequence[Path]) -> Path:
@@ -144,7 +150,11 @@ def skus(paths: Sequence[Path]) -> list[str] | None:
 
 
 def _by_evidence(
-    paths: Sequence[Path], files: Sequence[Sequence[Path]], samples: Samples | None
+    paths: Sequence[Path],
+    files: Sequence[Sequence[Path]],
+    samples: Samples | None,
+    rate: float,
+    rule: Literal["auto", "visit"],
 ) -> Grouping:
     named = [numbered(names) for names in files]
     vectors = None if samples is None else vectors_of(samples)
@@ -153,9 +163,23 @@ def _by_evidence(
         told = [[name, *names] for name, names in zip(named, files, strict=True)]
         visits = find_visits(vectors, orders(told, found or [""] * len(paths)), found)
         if visits is not None and visits.count > 1:
-            return _by_visit(visits, found)
+            needed = math.ceil(1 / rate - 1 - 1e-9)
+            if visits.count >= needed:
+                return _by_visit(visits, found)
+            why = (
+                f"{visits.count} visits are told by {visits.by}, and a rate of {rate:.2g} for "
+                f"visits to come needs {needed}; --groups visit leaves them out all the same"
+            )
+            if found is not None:
+                return Grouping(tuple(found), "sku", why, True)
+            return _alone(paths, why)
         if visits is not None:
             why = "most look like one recording, of which no visits can be told apart"
+    if rule == "visit":
+        raise DatasetError(
+            f"--groups visit: no visits are proven: {why}. Give --groups FILE, a CSV of file name "
+            "and group."
+        )
     if found is not None:
         return Grouping(tuple(found), "sku", f"{why}, and no visits were proven", True)
     return _alone(paths, why)

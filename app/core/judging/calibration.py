@@ -118,6 +118,13 @@ Rule = MeanStd | Quantile | Alpha | Fixed
 ThresholdRule = Annotated[Rule, Field(discriminator="rule")]
 
 
+def rate_meant(rule: Rule) -> float:
+    """The share of good photos that a rule leaves above the threshold by counting them; 1: none."""
+    if isinstance(rule, Alpha):
+        return rule.alpha
+    return 1.0 - rule.q if isinstance(rule, Quantile) else 1.0
+
+
 def smallest_alpha(n: int) -> float:
     """The smallest false-alarm rate that n scores can promise: 1/(n + 1), rounded up."""
     return math.ceil(1e6 / (n + 1)) / 1e6

@@ -16,14 +16,14 @@ def row(by: str, good: float, on_visits: float) -> dict[str, Any]:
     return {
         "set": "can",
         "look": "whole",
-        "unit": "auto" if by == "visit" else by,
+        "unit": by,
         "by": by,
-        "auto_by": "visit",
+        "visit_by": "visit",
         "groups": 7,
         "grouping": "7 groups of 30 photos by visit",
         "false_alarms": [false_alarms(calibration, scores, alpha) for alpha in (0.05, 0.01)],
         "above": [{"photos": 9, "groups": 2}, {"photos": 1, "groups": 1}],
-        "rate_on_left_out": {"auto": [on_visits, 0.0], "none": [0.004, 0.0], "sku": [0.21, 0.0]},
+        "rate_on_left_out": {"visit": [on_visits, 0.0], "none": [0.004, 0.0], "sku": [0.21, 0.0]},
     }
 
 

@@ -144,3 +144,35 @@ def test_a_file_that_is_not_there_or_fits_nothing_is_refused(tmp_path: Path) -> 
     other = GroupsFile.read(written(tmp_path, "x.png,1\n"))
     with pytest.raises(DatasetError, match="names none of the 32 photos"):
         group(SKUS, other)
+
+
+BURSTS = [Path(f"good/{n:04}.jpg") for n in range(1, 81)]  # 20 visits of four photos
+OF_BURSTS = samples([f"{n // 4:02}" for n in range(80)], 8.0)
+
+
+def test_visits_are_taken_where_they_are_enough_for_the_rate() -> None:
+    visits = group(BURSTS, "auto", OF_BURSTS).count
+    assert 15 <= visits <= 20
+    enough = group(BURSTS, "auto", OF_BURSTS, rate=1 / (visits + 1))
+    assert (enough.by, enough.count) == ("visit", visits)
+    few = group(BURSTS, "auto", OF_BURSTS, rate=1 / (visits + 2))
+    assert (few.by, few.count) == ("none", 80)
+    assert f"{visits} visits are told by" in few.why
+    assert f"needs {visits + 1}; --groups visit" in few.why
+
+
+def test_visits_can_be_asked_for() -> None:
+    assert group_rule("visit") == "visit"
+    assert group(BURSTS, "visit", OF_BURSTS, rate=0.001).by == "visit"
+    one_by_one = samples([str(n) for n in range(80)], 0.0)
+    with pytest.raises(DatasetError, match="--groups visit: no visits are proven"):
+        group(BURSTS, "visit", one_by_one)
+
+
+def test_of_too_few_visits_to_skus_the_skus_stay() -> None:
+    paths = [Path(f"good/{n // 20:03}{n % 20 + 1:03}.jpg") for n in range(80)]
+    visits = group(paths, "auto", OF_BURSTS)
+    assert visits.by == "visit"
+    found = group(paths, "auto", OF_BURSTS, rate=0.01)
+    assert (found.by, found.count) == ("sku", 4)
+    assert f"{visits.count} visits" in found.sentence
