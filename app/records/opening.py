@@ -1,0 +1,175 @@
+"""Open the records: the right database, its tables up to date, and the folder of photos."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from ..core.files import shown
+from .errors import DriverMissing, NewerDatabase, RecordsUnavailable, WrongDatabase
+from .photos import PhotoFiles
+from .transactions import PATIENCE_S, prepare_sqlite, told, writing
+
+FILE = "goodsguard.db"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_CONNECT_S = 10
+# Alembic keeps what it is doing in variables of its module.
+_migrating = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records that are open. Any thread may use them; the functions of this room take them.
+
+    Attributes:
+        where: the database's URL without its password.
+    """
+
+    engine: Engine
+    photos: PhotoFiles
+    where: str
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_records(folder: Path, url: str | None = None) -> Records:
+    """Open the records, made where there are none; an older database is brought up to date.
+
+    Several processes may do so at once.
+
+    Args:
+        folder: photos lie below it, and the database, where no URL says another place.
+        url: `sqlite:///PATH` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.
+
+    Raises:
+        WrongDatabase: the URL is wrong, or what it leads to is no database of ours.
+        DriverMissing: the URL needs a package that is not installed.
+        NewerDatabase: a newer program has written it.
+        RecordsUnavailable: it does not answer, or cannot be written.
+    """
+    address = _address(url) if url else URL.create("sqlite", database=str(folder / FILE))
+    engine = _engine(address)
+    try:
+        _bring_up_to_date(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    where = address.render_as_string(hide_password=True)
+    return Records(engine, PhotoFiles(folder / "photos"), where)
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        # The text may hold a password: it is not repeated, and neither is the cause's.
+        raise WrongDatabase(
+            "the database URL cannot be read: it must be sqlite:///PATH or"
+            " postgresql+psycopg://USER:PASSWORD@HOST/NAME (a password's special characters"
+            " written as %XX)"
+        ) from None
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise WrongDatabase(
+            f"databases of the kind {address.drivername!r} are not used: take sqlite or"
+            " postgresql+psycopg"
+        )
+    if address.drivername == "sqlite" and address.database in (None, "", ":memory:"):
+        raise WrongDatabase("the database URL names no file: write sqlite:///PATH")
+    return address
+
+
+def _engine(address: URL) -> Engine:
+    if address.drivername == "sqlite":
+        return _sqlite(address)
+    try:
+        return create_engine(
+            address,
+            hide_parameters=True,  # what people wrote does not belong into logs
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _CONNECT_S} | dict(address.query),
+        )
+    except (ModuleNotFoundError, ImportError, NoSuchModuleError) as exc:
+        raise DriverMissing(
+            "PostgreSQL needs a package that is not installed: pip install 'goodsguard[postgres]'"
+        ) from exc
+
+
+def _sqlite(address: URL) -> Engine:
+    file = Path(str(address.database))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RecordsUnavailable(
+            f"the folder {shown(file.parent)} of the records cannot be made: {exc.strerror}"
+        ) from exc
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": PATIENCE_S})
+    prepare_sqlite(engine)
+    with told(engine):
+        _into_wal(engine)
+    return engine
+
+
+def _into_wal(engine: Engine) -> None:
+    """Readers and the writer beside each other; the file remembers it.
+
+    Where two processes do so at once, one of them is refused without waiting.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            connection = engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+            return
+        except (sqlite3.OperationalError, OperationalError) as exc:
+            if "locked" not in str(exc) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    # In one transaction: of two processes the second waits, then finds nothing left to do; one
+    # that dies leaves the database as it was.
+    with _migrating, writing(engine) as connection:
+        known = {script.revision for script in scripts.walk_revisions()}
+        found = MigrationContext.configure(connection).get_current_heads()
+        if strange := set(found) - known:
+            raise NewerDatabase(
+                f"{engine.url.render_as_string(hide_password=True)} was written by a newer"
+                f" GoodsGuard (its tables are of revision {', '.join(sorted(strange))}): update"
+                " this one, or go back to the copy from before the update"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
