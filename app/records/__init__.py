@@ -4,6 +4,7 @@ In reading order; whoever uses the room takes dataclasses in and gets dataclasse
 
 verdicts.py      Draft (a verdict to write), Verdict (one that is stored), Review, DrawnBox
 errors.py        what may be wrong, in sentences for the user
+rows.py          dataclasses <-> rows
 opening.py       open_records() -> Records: the database, by migrations/ up to date, and the photos
 writing.py       Recorder: put() and go on; one thread writes (batch.py), losses.py counts
 keeping.py       which photos are kept

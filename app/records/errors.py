@@ -6,6 +6,7 @@ RecordsError                    base: the records cannot be used as asked
 │   ├── RecordsFull             its disk has no space left
 │   ├── DriverMissing           the package that speaks to it is not installed
 │   └── NewerDatabase           written by a newer program
+├── RecordRefused               a value that the database does not take
 ├── UnknownVerdict              no verdict of that id is stored
 ├── InvalidReview               a review with a value that cannot be
 ├── ReviewConflict              another review was stored under that id
@@ -44,6 +45,10 @@ class DriverMissing(RecordsUnavailable):
 
 class NewerDatabase(RecordsUnavailable):
     """Written by a newer program, whose tables this one does not know."""
+
+
+class RecordRefused(RecordsError):
+    """A value that the database does not take, now or ever."""
 
 
 class UnknownVerdict(RecordsError):

@@ -44,12 +44,12 @@ class PhotoPolicy:
         return NEAR if said.verdict == "normal" and self._is_near(said) else REST
 
     def _is_near(self, said: Said) -> bool:
-        if said.p_value is not None and said.alpha is not None:
-            if said.p_value <= self.near_alphas * said.alpha:
-                return True
-        if said.score is None or said.threshold is None:
+        p_value, alpha, score, threshold = said.p_value, said.alpha, said.score, said.threshold
+        if p_value is not None and alpha is not None and p_value <= self.near_alphas * alpha:
+            return True
+        if score is None or threshold is None:
             return False
-        return said.score > said.threshold - self.near_share * abs(said.threshold)
+        return score > threshold - self.near_share * abs(threshold)
 
 
 def _place(sha256: str) -> float:

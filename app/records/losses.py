@@ -15,9 +15,10 @@ from .verdicts import now
 
 log = structlog.get_logger()
 
-# queue_full: the writer does not keep up. disk_full, database: it cannot write now. refused: the
-# database takes this one never. closed: the recorder takes nothing any more, or had no time left.
-Reason = Literal["queue_full", "disk_full", "database", "refused", "closed"]
+# queue_full: the writer does not keep up. disk_full, database, folder: they cannot be written now.
+# refused: the database will never take this one. closed: the recorder takes nothing any more, or
+# had no time left.
+Reason = Literal["queue_full", "disk_full", "database", "folder", "refused", "closed"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class RecorderState:
         waiting, waiting_bytes: verdicts that are not written yet, and their photos' bytes.
         written, photos_kept: since the start.
         lost, photos_lost: verdicts, and photos that should have been kept, by reason.
-        trouble: why it cannot write at the moment; None: it can.
+        trouble: why something cannot be written at the moment; None: all is.
         since: when that began.
     """
 
@@ -43,53 +44,52 @@ class RecorderState:
 
 
 class Losses:
-    """Counts what is lost. Any thread may tell it."""
+    """Counts what is lost of one kind. An episode begins with a trouble and ends with a success.
 
-    def __init__(self) -> None:
+    Any thread may tell it.
+
+    Attributes:
+        trouble: what the episode is about; None: there is none. since: when it began.
+    """
+
+    def __init__(self, what: str) -> None:
+        """Takes the plural of what may be lost, for the log."""
+        self._what = what
         self._lock = threading.Lock()
         self._lost: Counter[str] = Counter()
-        self._photos: Counter[str] = Counter()
-        self._episodes: dict[str, int] = {}
+        self._in_episode: Counter[str] = Counter()
+        self._told: set[str] = set()
         self.trouble: str | None = None
         self.since: datetime | None = None
 
-    def verdict(self, reason: Reason, why: str, number: int = 1) -> None:
-        """So many verdicts are lost."""
-        self._count(self._lost, "verdicts", reason, why, number)
-
-    def photo(self, reason: Reason, why: str) -> None:
-        """A photo is lost; its verdict is not."""
-        self._count(self._photos, "photos", reason, why, 1)
-
-    def _count(self, counter: Counter[str], what: str, reason: Reason, why: str, n: int) -> None:
+    def lost(self, reason: Reason, why: str, number: int = 1) -> None:
+        """So many are lost."""
         with self._lock:
-            counter[reason] += n
-            episode = f"{what} {reason}"
-            is_new = episode not in self._episodes
-            self._episodes[episode] = self._episodes.get(episode, 0) + n
-        if is_new:
-            log.error(f"{what} are not recorded: {why}", reason=reason)
+            self._lost[reason] += number
+            self._in_episode[reason] += number
+        self.stuck(reason, why)
 
-    def stuck(self, why: str) -> None:
-        """Nothing can be written now."""
+    def stuck(self, reason: Reason, why: str) -> None:
+        """There is a trouble; nothing is lost by it yet."""
         with self._lock:
-            is_new = self.trouble is None
-            if is_new:
-                self.since = now()
-            self.trouble = why
+            self.trouble, self.since = why, self.since or now()
+            is_new = reason not in self._told
+            self._told.add(reason)
         if is_new:
-            log.error(f"the records cannot be written; they wait: {why}")
+            log.error(f"{self._what} cannot be recorded: {why}", reason=reason)
 
     def recovered(self) -> None:
-        """All is written that waited: what was lost until now was one episode."""
+        """One is written: the episode is over, where there was one."""
+        if self.trouble is None:  # as nearly always
+            return
         with self._lock:
-            if self.trouble is None and not self._episodes:
-                return
-            lost, self._episodes = self._episodes, {}
+            lost = dict(self._in_episode)
+            self._in_episode.clear()
+            self._told.clear()
             self.trouble = self.since = None
-        log.warning("records are written again", lost=lost)
+        log.warning(f"{self._what} are recorded again", lost=lost)
 
-    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Verdicts and photos lost since the start, by reason."""
+    def counts(self) -> dict[str, int]:
+        """Those lost since the start, by reason."""
         with self._lock:
-            return dict(self._lost), dict(self._photos)
+            return dict(self._lost)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from alembic import command
 from alembic.config import Config
@@ -25,6 +27,10 @@ from .transactions import PATIENCE_S, prepare_sqlite, told, writing
 FILE = "goodsguard.db"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECT_S = 10
+_COMMON: dict[str, Any] = {
+    "hide_parameters": True,  # what people wrote does not belong into logs
+    "json_serializer": partial(json.dumps, allow_nan=False),  # NaN is no JSON: PostgreSQL refuses
+}
 # Alembic keeps what it is doing in variables of its module.
 _migrating = threading.Lock()
 
@@ -111,7 +117,7 @@ def _engine(address: URL) -> Engine:
     try:
         return create_engine(
             address,
-            hide_parameters=True,  # what people wrote does not belong into logs
+            **_COMMON,
             pool_pre_ping=True,
             connect_args={"connect_timeout": _CONNECT_S} | dict(address.query),
         )
@@ -129,7 +135,7 @@ def _sqlite(address: URL) -> Engine:
         raise RecordsUnavailable(
             f"the folder {shown(file.parent)} of the records cannot be made: {exc.strerror}"
         ) from exc
-    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": PATIENCE_S})
+    engine = create_engine(address, **_COMMON, connect_args={"timeout": PATIENCE_S})
     prepare_sqlite(engine)
     with told(engine):
         _into_wal(engine)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from .errors import RecordsFull, RecordsUnavailable, WrongDatabase
+from .errors import RecordRefused, RecordsError, RecordsFull, RecordsUnavailable, WrongDatabase
 
 # How long a writer waits for the others before it gives up.
 PATIENCE_S = 30
@@ -81,7 +81,7 @@ def told(engine: Engine) -> Iterator[None]:
     """Turn a database's errors into sentences.
 
     Raises:
-        RecordsUnavailable: in their place.
+        RecordsUnavailable: in their place. RecordRefused: where it is the value that is wrong.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def told(engine: Engine) -> Iterator[None]:
         raise in_words(exc, engine) from exc
 
 
-def in_words(exc: SQLAlchemyError | sqlite3.Error, engine: Engine) -> RecordsUnavailable:
+def in_words(exc: SQLAlchemyError | sqlite3.Error, engine: Engine) -> RecordsError:
     """What a database's error means, and what to do; without the password."""
     where = engine.url.render_as_string(hide_password=True)
     if isinstance(exc, NoConnectionFree):
@@ -100,6 +100,8 @@ def in_words(exc: SQLAlchemyError | sqlite3.Error, engine: Engine) -> RecordsUna
         reason = reason.replace(str(password), "***")
     if is_full(original):
         return RecordsFull(f"the disk of {where} is full: make space, or keep fewer photos")
+    if isinstance(exc, IntegrityError | DataError) or type(exc) is StatementError:
+        return RecordRefused(f"the database {where} does not take this: {reason}")
     if isinstance(original, sqlite3.Error):
         return _of_sqlite(original, where, reason)
     return RecordsUnavailable(f"the database {where} cannot be used: {reason}")

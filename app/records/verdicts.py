@@ -67,6 +67,10 @@ class Draft(Said):
 
     photo: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is None:
+            raise ValueError("a verdict's time must have its zone")
+
 
 @dataclass(frozen=True)
 class DrawnBox:
