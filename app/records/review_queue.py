@@ -87,9 +87,16 @@ def remaining(records: Records, category: str | None = None, limit: int = COUNTE
 def _held(
     connection: Connection, who: str, category: str | None, skip: Collection[UUID]
 ) -> int | None:
-    query = select(V.number).join(LeaseRow, LeaseRow.verdict_number == V.number)
-    query = query.where(LeaseRow.who == who, *_unreviewed(category, skip))
-    return connection.scalar(query.order_by(*_ORDER).limit(1))
+    # Few verdicts, so they are looked at one by one; a database might go through all others first.
+    theirs = connection.scalars(select(LeaseRow.verdict_number).where(LeaseRow.who == who)).all()
+    if not theirs:
+        return None
+    query = select(V.number, V.id, V.category, V.decision).where(V.number.in_(theirs))
+    for row in connection.execute(query.order_by(*_ORDER)):
+        fits = row.decision is None and category in (None, row.category)
+        if fits and row.id not in skip:
+            return int(row.number)
+    return None
 
 
 def _free(connection: Connection, category: str | None, skip: Collection[UUID]) -> int | None:

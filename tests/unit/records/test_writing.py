@@ -9,7 +9,7 @@ from app.records.ids import uuid7
 from app.records.opening import Records
 from app.records.reading import page, thumbnail_of, verdict
 
-from .made import draft, photo, recording, store
+from .made import draft, photo, store
 
 
 def test_a_verdict_comes_back_as_it_was_put(records: Records) -> None:

@@ -38,11 +38,26 @@ def upgrade() -> None:
         sa.Column("regions", sa.JSON, nullable=False),
         sa.Column("timings_ms", sa.JSON, nullable=False),
     )
-    for first in ("time", "category", "camera", "verdict", "decision"):
-        rest = [c for c in ("category", "camera", "verdict", "decision") if c != first]
+    filtered = ("category", "camera", "verdict", "decision")
+    for first in ("time", *filtered):
         start = ["time", "number"] if first == "time" else [first, "time", "number"]
+        rest = [column for column in filtered if column != first]
         more = ["bank_version"] if first == "category" else []
-        op.create_index(f"verdicts_by_{first}", "verdicts", [*start, *rest, "score", *more])
+        some = sa.text("decision IS NOT NULL") if first == "decision" else None
+        op.create_index(
+            f"verdicts_by_{first}",
+            "verdicts",
+            [*start, *rest, "score", *more],
+            sqlite_where=some,
+            postgresql_where=some,
+        )
+    op.create_index(
+        "verdicts_reviewed",
+        "verdicts",
+        ["time", "number", *filtered, "score"],
+        sqlite_where=sa.text("decision IS NOT NULL"),
+        postgresql_where=sa.text("decision IS NOT NULL"),
+    )
     op.create_index("verdicts_by_photo", "verdicts", ["sha256"])
     op.create_table(
         "reviews",
