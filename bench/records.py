@@ -51,7 +51,7 @@ _END = datetime(2026, 11, 1, tzinfo=UTC)
 _SECONDS_APART = 10
 _RARE = 100
 _AT_ONCE = 20_000
-_VERDICTS = (("normal", 0.975), ("anomalous", 0.02), ("unusable", 0.005))
+_VERDICTS = {"normal": 0.975, "anomalous": 0.02, "unusable": 0.005}
 _DECISIONS = ("good", "defective", "unsure")
 
 Ask = Callable[[Records, np.random.Generator], object]
@@ -99,8 +99,7 @@ def fill(records: Records, number: int) -> list[UUID]:
 def _rows(
     numbers: range, total: int, rng: np.random.Generator, ids: Ids
 ) -> Iterator[dict[str, Any]]:
-    names, shares = zip(*_VERDICTS, strict=True)
-    verdicts = rng.choice(names, len(numbers), p=shares)
+    verdicts = rng.choice(list(_VERDICTS), len(numbers), p=list(_VERDICTS.values()))
     # Few have many: shares of 1, 1/2, 1/3, …
     categories, cameras = (rng.zipf(1.5, len(numbers)) % size for size in (10, 20))
     scores, reviewed = rng.gamma(4.0, 1.0, len(numbers)), rng.random(len(numbers))

@@ -76,6 +76,7 @@ class VerdictRow(Base):
             "verdicts_by_verdict",
             "verdict", "time", "number", "category", "camera", "decision", "score",
         ),
+        Index("verdicts_by_score", "score"),
         Index("verdicts_by_photo", "sha256"),
     )  # fmt: skip
 

@@ -154,9 +154,8 @@ def test_sqlite_is_the_default_with_readers_beside_the_writer(tmp_path: Path) ->
 
 
 def test_a_newer_database_is_refused(url: str, tmp_path: Path) -> None:
-    with open_records(tmp_path / "records", url) as records:
-        with writing(records.engine) as connection:
-            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with open_records(tmp_path / "records", url) as records, writing(records.engine) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(NewerDatabase, match=r"newer GoodsGuard \(.*9999.*update this one") as found:
         open_records(tmp_path / "records", url)
     assert postgres.PASSWORD not in str(found.value)
@@ -194,7 +193,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_a_database_that_is_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "goodsguard.db").mkdir()
-    with pytest.raises(RecordsUnavailable, match="cannot be written .*give the service's user"):
+    with pytest.raises(RecordsUnavailable, match=r"cannot be written .*give the service's user"):
         open_records(tmp_path)
 
 

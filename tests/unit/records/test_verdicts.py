@@ -13,7 +13,8 @@ from .made import draft
 
 
 def review(**changes: Any) -> Review:
-    return Review(**{"verdict_id": uuid7(), "who": "anna", "decision": "good"} | changes)
+    values: dict[str, Any] = {"verdict_id": uuid7(), "who": "anna", "decision": "good"}
+    return Review(**values | changes)
 
 
 @pytest.mark.parametrize(

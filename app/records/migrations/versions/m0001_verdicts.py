@@ -58,6 +58,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("decision IS NOT NULL"),
         postgresql_where=sa.text("decision IS NOT NULL"),
     )
+    op.create_index("verdicts_by_score", "verdicts", ["score"])
     op.create_index("verdicts_by_photo", "verdicts", ["sha256"])
     op.create_table(
         "reviews",
