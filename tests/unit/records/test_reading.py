@@ -154,7 +154,11 @@ def test_equal_times_are_ordered_by_what_came_first(records: Records) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "é", "MS4y.", "MQ", "MS4yLjM", "YS5i", "A" * 5000, "OTk5OTk5OTk5OTk5OTk5OTk5OTkuMQ"],
+    "cursor",
+    [
+        "", "x", "é", "MS4y.", "MQ", "MS4yLjM", "YS5i", "A" * 5000,
+        "OTk5OTk5OTk5OTk5OTk5OTk5OTkuMQ",  # more than 64 bits
+    ],
 )  # fmt: skip
 def test_a_cursor_that_no_page_gave_is_refused(tmp_path: Path, cursor: str) -> None:
     with open_records(tmp_path) as records, pytest.raises(InvalidCursor, match="not a cursor"):
