@@ -172,6 +172,19 @@ def filters(total: int) -> dict[str, Callable[[np.random.Generator], Filter]]:
         "normal, scores of none": lambda _: Filter(verdict="normal", lowest=1000.0),
         "not reviewed, scores of none": lambda _: Filter(reviewed=False, lowest=1000.0),
         "category and camera": lambda rng: Filter(category=category(rng), camera=camera(rng)),
+        "normal": lambda _: Filter(verdict="normal"),
+        "normal, rare camera": lambda _: Filter(verdict="normal", camera="rare"),
+        "not reviewed, unknown camera": lambda _: Filter(reviewed=False, camera="nowhere"),
+        "anomalous, category, unknown camera": lambda rng: Filter(
+            verdict="anomalous", category=category(rng), camera="nowhere"
+        ),
+        "unusable, scores of a third": lambda _: Filter(verdict="unusable", lowest=4.5),
+        "defective, half of the time": lambda rng: Filter(
+            decision="defective", **span(rng, 0.5),  # type: ignore[arg-type]
+        ),
+        "frequent category, scores of a third, rare camera": lambda _: Filter(
+            category="category-1", camera="rare", lowest=4.5
+        ),
         "frequent category, rare camera": lambda _: Filter(category="category-1", camera="rare"),
         "category, camera, anomalous, a tenth of the time": lambda rng: Filter(
             category=category(rng), camera=camera(rng), verdict="anomalous",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, literal_column, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from .schema import VerdictRow as V
@@ -50,6 +50,8 @@ class Filter:
         found: list[Clause] = [
             of[name] == value for name, value in asked.items() if value is not None
         ]
+        if self.verdict not in (None, "normal"):
+            found.append(of.verdict != literal_column("'normal'"))  # as its index says
         if self.reviewed is not None:
             found.append(of.decision.is_not(None) if self.reviewed else of.decision.is_(None))
         if self.since is not None:

@@ -1,18 +1,20 @@
-"""Verdicts and photos for the tests of the records."""
+"""Verdicts and photos for the tests of the records; nothing that loads torch, for processes."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from PIL import Image
+
 from app.records.keeping import PhotoPolicy
 from app.records.opening import Records
 from app.records.verdicts import Draft
 from app.records.writing import Recorder
-from tests.support import encode, plain
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = PhotoPolicy(keep="all")
@@ -21,7 +23,10 @@ ALL = PhotoPolicy(keep="all")
 @cache
 def photo(number: int) -> bytes:
     """A photo of 40 x 30 pixels, another one for each number below 16 million."""
-    return encode(plain((number >> 16 & 255, number >> 8 & 255, number & 255)))
+    colour = (number >> 16 & 255, number >> 8 & 255, number & 255)
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def draft(number: int = 0, **changes: Any) -> Draft:

@@ -43,7 +43,8 @@ def upgrade() -> None:
         start = ["time", "number"] if first == "time" else [first, "time", "number"]
         rest = [column for column in filtered if column != first]
         more = ["bank_version"] if first == "category" else []
-        some = sa.text("decision IS NOT NULL") if first == "decision" else None
+        condition = {"verdict": "verdict != 'normal'", "decision": "decision IS NOT NULL"}
+        some = sa.text(condition[first]) if first in condition else None
         op.create_index(
             f"verdicts_by_{first}",
             "verdicts",
