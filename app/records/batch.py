@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +45,27 @@ class Entry:
     keeps: bool
 
 
-def entry(draft: Draft, policy: PhotoPolicy, draw: Draw | None) -> Entry:
-    """Work out a photo's hash, its thumbnail (`draw`) and whether it is kept."""
-    sha256 = hashlib.sha256(draft.photo).hexdigest()
-    urgency = policy.urgency(draft)
-    return Entry(draft, sha256, urgency, _drawn(draft, draw), policy.keeps(draft, sha256))
+def entries(drafts: Iterable[Draft], policy: PhotoPolicy, draw: Draw | None) -> list[Entry]:
+    """Work out each photo's hash, its thumbnail (`draw`) and whether it is kept.
+
+    Verdicts of several categories or places hold the same bytes: once is enough for those.
+    """
+    known: dict[int, tuple[str, bytes | None]] = {}
+    found = []
+    for draft in drafts:
+        # Without a size it was not decoded: nobody knows what it would cost to try.
+        drawing = draw if draft.width is not None else None
+        if id(draft.photo) not in known:
+            sha256 = hashlib.sha256(draft.photo).hexdigest()
+            known[id(draft.photo)] = sha256, _drawn(draft, drawing)
+        sha256, webp = known[id(draft.photo)]
+        keeps = policy.keeps(draft, sha256)
+        found.append(Entry(draft, sha256, policy.urgency(draft), webp, keeps))
+    return found
 
 
 def _drawn(draft: Draft, draw: Draw | None) -> bytes | None:
-    # Without a size it was not decoded: nobody knows what it would cost to try.
-    if draw is None or draft.width is None:
+    if draw is None:
         return None
     try:
         return draw(draft.photo)

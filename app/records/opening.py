@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -25,6 +27,10 @@ from .photos import PhotoFiles
 from .transactions import PATIENCE_S, prepare_sqlite, told, writing
 
 FILE = "goodsguard.db"
+log = structlog.get_logger()
+# It tells at each start what kind of database it found.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECT_S = 10
 _COMMON: dict[str, Any] = {
@@ -177,5 +183,8 @@ def _bring_up_to_date(engine: Engine) -> None:
                 f" GoodsGuard (its tables are of revision {', '.join(sorted(strange))}): update"
                 " this one, or go back to the copy from before the update"
             )
+        if set(found) == set(scripts.get_heads()):
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    log.info("the records' database is brought up to date", before=found, now=scripts.get_heads())

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import structlog
 
 from ..core.crew import joined
-from .batch import Draw, Entry, entry, write
+from .batch import Draw, Entry, entries, write
 from .errors import RecordsFull, RecordsUnavailable
 from .keeping import PhotoPolicy
 from .losses import Losses, Reason, RecorderState
@@ -48,7 +48,8 @@ class Recorder:
         """Start the thread.
 
         Args:
-            max_waiting, max_bytes: verdicts that wait at most, and bytes of their photos.
+            max_waiting, max_bytes: verdicts that wait at most, and bytes of their photos; a photo
+                counts with each of its verdicts.
             min_free: bytes of the photos' disk that no photo takes.
             draw: a photo's bytes -> its thumbnail; None: there are none.
         """
@@ -131,7 +132,7 @@ class Recorder:
     def _work(self) -> None:
         while batch := self._next():
             try:
-                self._write([entry(draft, self._policy, self._draw) for draft in batch])
+                self._write(entries(batch, self._policy, self._draw))
             except Exception as exc:  # a fault of ours must not end the recording
                 log.exception("verdicts could not be written")
                 self._verdicts.lost("refused", repr(exc), len(batch))

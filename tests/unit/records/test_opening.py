@@ -94,6 +94,25 @@ def test_a_filled_older_database_is_brought_up_to_date(url: str, tmp_path: Path)
         assert first.verdict == "anomalous"
 
 
+def test_a_step_that_fails_leaves_the_older_database_as_it_was(url: str, tmp_path: Path) -> None:
+    upgrade_to(url, "0001")
+    engine = opening._engine(opening._address(url))
+    with writing(engine) as connection:
+        connection.execute(sa.text("CREATE TABLE leases (somebody_else_s integer)"))
+    with pytest.raises(RecordsUnavailable, match=r"leases.* already exists"):
+        open_records(tmp_path / "records", url)
+    assert "urgency" not in {
+        column["name"] for column in sa.inspect(engine).get_columns("verdicts")
+    }
+    with writing(engine) as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0001"
+        connection.execute(sa.text("DROP TABLE leases"))
+    engine.dispose()
+    with open_records(tmp_path / "records", url) as records:
+        store(records, [draft()])
+        assert next_unreviewed(records, "anna")
+
+
 def test_opening_once_more_changes_nothing(url: str, tmp_path: Path) -> None:
     for _ in range(2):
         with open_records(tmp_path / "records", url) as records:
@@ -195,6 +214,13 @@ def test_a_database_that_is_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "goodsguard.db").mkdir()
     with pytest.raises(RecordsUnavailable, match=r"cannot be written .*give the service's user"):
         open_records(tmp_path)
+
+
+def test_a_disk_that_is_only_read_is_told(small_disk: Path) -> None:
+    open_records(small_disk).close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(RecordsUnavailable, match=r"cannot be written .*give the service's user"):
+        open_records(small_disk)
 
 
 def test_a_wrong_password_is_told_but_not_shown(postgres_url: str, tmp_path: Path) -> None:

@@ -17,13 +17,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from app.records import opening
+from app.records import opening, transactions
 from app.records.keeping import PhotoPolicy
 from app.records.mending import mend
 from app.records.opening import Records, open_records
 from app.records.reading import count, page, thumbnail_of, verdict
+from app.records.verdicts import Verdict
 from app.records.writing import Recorder
 from tests.support import ROOT
 
@@ -143,6 +145,46 @@ def test_numpy_s_numbers_are_numbers(records: Records) -> None:
     assert found.regions == [{"peak": 0.5, "area": 3}]
 
 
+def test_a_photo_of_several_verdicts_is_drawn_once(records: Records) -> None:
+    drawn = []
+
+    def draw(data: bytes) -> bytes:
+        drawn.append(data)
+        return b"webp"
+
+    one = photo(1)
+    unusable = draft(9, verdict="unusable", width=None, photo=b"x")
+    store(records, [*(draft(n, photo=one) for n in range(3)), unusable], draw=draw)
+    assert drawn == [one]
+
+
+def test_a_connection_that_was_cut_is_made_again(postgres_url: str, tmp_path: Path) -> None:
+    with open_records(tmp_path, postgres_url) as records, recording(records) as recorder:
+        assert recorder.put(draft(0))
+        assert recorder.flush(20)
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
+        admin = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with admin.connect() as connection:
+            assert connection.execute(sa.text(f"{cut} AND datname = current_database()")).all()
+        assert recorder.put(draft(1))
+        assert recorder.flush(20)
+        assert recorder.state.lost == {}
+        assert count(records).number == 2
+
+
+def test_another_writer_that_takes_long_is_waited_for(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "PATIENCE_S", 0.1)
+    with open_records(tmp_path, postgres_url) as records, recording(records) as recorder:
+        with transactions.writing(records.engine):
+            assert recorder.put(draft(0))
+            until(lambda: recorder.state.trouble)
+            assert "lock timeout" in str(recorder.state.trouble)
+        assert recorder.flush(20)
+        assert recorder.state.trouble is None
+
+
 def test_a_photo_that_cannot_be_drawn_has_no_thumbnail(records: Records) -> None:
     one = draft(photo=b"no photo")
     store(records, [one])
@@ -231,22 +273,6 @@ def test_several_processes_write_beside_each_other(url: str, tmp_path: Path) -> 
         assert all(one.photo_kept for one in page(records, size=1000).verdicts)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no `mount` here")
-    if done.returncode:
-        pytest.skip(f"mounting a small disk is not allowed here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def fill(disk: Path) -> Path:
     """Take what space there is."""
     ballast = disk / "ballast"
@@ -292,8 +318,8 @@ def test_a_limit_of_files_is_waited_for(tmp_path: Path) -> None:
     """A disk's end as any user can have it: no file may grow beyond some bytes."""
     program = """
 import resource, time
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
-for n in range(2000):
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+for n in range(500):
     recorder.put(draft(n))
 end = time.monotonic() + 30
 while recorder.state.trouble is None and time.monotonic() < end:
@@ -308,7 +334,7 @@ print(json.dumps([stuck.trouble, flushed, state.trouble, state.written, sum(stat
     out, err = process.communicate(timeout=120)
     stuck, flushed, trouble, written, lost = json.loads(out.splitlines()[-1])
     assert stuck, err
-    assert (flushed, trouble, written + lost) == (True, None, 2000)
+    assert (flushed, trouble, written + lost) == (True, None, 500)
     with open_records(tmp_path) as records:
         assert count(records).number == written
 
@@ -358,7 +384,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_written(url: str, tmp_path:
                 assert hashlib.sha256(found).hexdigest() == sha256  # no half photo
     assert len(committed) > rounds
     with open_records(folder, url) as records:
-        stored = {}
+        stored: dict[UUID, Verdict] = {}
         cursor = None
         while True:
             some = page(records, cursor=cursor, size=1000)

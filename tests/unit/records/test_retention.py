@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.records import retention
+from app.records.deleting import Deleted
 from app.records.opening import Records, open_records
 from app.records.reading import page, thumbnail_of
 from app.records.retention import Limits, retain
@@ -80,7 +81,7 @@ def test_what_is_left_is_within_the_limits_and_nothing_goes_before_its_turn(
             patched.setattr(retention, "CHUNK", chunk)
             deleted = retain(records, limits, NOW)
         kept = left(records)
-        assert retain(records, limits, NOW) == retention.Deleted()
+        assert retain(records, limits, NOW) == Deleted()
         assert len(page(records, size=1000).verdicts) == len(photos)  # verdicts outlive photos
     gone = [known[sha256] for sha256 in known.keys() - kept]
     assert deleted.photos == len(gone)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from app.records.opening import Records
 from app.records.reading import Count
 from app.records.review_queue import Remaining, next_unreviewed, release, remaining
 from app.records.reviews import append
-from app.records.verdicts import Draft, Review
+from app.records.verdicts import Draft, Review, now
 
 from .made import draft, photo, store
 
@@ -79,16 +80,24 @@ def test_what_is_given_back_others_get(records: Records) -> None:
     assert next_unreviewed(records, "carl") == first
 
 
-def test_a_lease_ends(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_ends(records: Records) -> None:
     store(records, shuffled(), draw=None)
     first = next_unreviewed(records, "anna", lease_s=0.2)
     assert next_unreviewed(records, "bert") != first
     until = time.monotonic() + 10
     while next_unreviewed(records, "carl", lease_s=0) != first:
         assert time.monotonic() < until
-    late = review_queue.now()
-    monkeypatch.setattr(review_queue, "now", lambda: late)
-    assert next_unreviewed(records, "dora") == first
+
+
+def test_a_lease_has_its_length(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(records, shuffled(), draw=None)
+    at = now()
+    monkeypatch.setattr(review_queue, "now", lambda: at)
+    first = next_unreviewed(records, "anna", lease_s=60)
+    at += timedelta(seconds=59)
+    assert next_unreviewed(records, "bert", lease_s=60) != first
+    at += timedelta(seconds=1)
+    assert next_unreviewed(records, "carl", lease_s=60) == first
 
 
 def test_two_verdicts_of_one_photo_go_to_one_person(records: Records) -> None:
