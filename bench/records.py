@@ -11,17 +11,19 @@ time; the file lies in the memory's cache, as it does while a service runs.
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import numpy as np
 import typer
+from PIL import Image
 from sqlalchemy import insert, select, text
 
 from app.cli import console, stop
@@ -29,7 +31,7 @@ from app.core.errors import GoodsGuardError
 from app.records import review_queue
 from app.records.filters import EVERYTHING, Filter
 from app.records.ids import Ids
-from app.records.keeping import ANOMALOUS, NEAR, REST
+from app.records.keeping import ANOMALOUS, NEAR, REST, Keep, PhotoPolicy
 from app.records.opening import Records, open_records
 from app.records.reading import (
     count,
@@ -41,8 +43,9 @@ from app.records.reading import (
 )
 from app.records.reviews import append, defect_types
 from app.records.schema import ReviewRow, VerdictRow
-from app.records.transactions import writing
-from app.records.verdicts import Review
+from app.records.transactions import writing as transaction
+from app.records.verdicts import Draft, Review
+from app.records.writing import Recorder
 from bench import tables
 from bench.machine import Figures, OutOption, QuickOption, Run
 
@@ -72,12 +75,12 @@ def fill(records: Records, number: int) -> list[UUID]:
         numbers = range(first, min(first + _AT_ONCE, number))
         rows = list(_rows(numbers, number, rng, ids))
         some += [row["id"] for row in rows[::1000]]
-        with writing(records.engine) as connection:
+        with transaction(records.engine) as connection:
             connection.execute(insert(VerdictRow), rows)
     reviewed = select(VerdictRow.number, VerdictRow.decision).where(
         VerdictRow.decision.is_not(None)
     )
-    with writing(records.engine) as connection:
+    with transaction(records.engine) as connection:
         found = connection.execute(reviewed).all()
         connection.execute(
             insert(ReviewRow),
@@ -91,7 +94,7 @@ def fill(records: Records, number: int) -> list[UUID]:
             ],
         )  # fmt: skip
     if records.engine.dialect.name == "postgresql":
-        with writing(records.engine) as connection:
+        with transaction(records.engine) as connection:
             connection.execute(text("ANALYZE"))  # its own upkeep would have done so
     return some
 
@@ -267,6 +270,46 @@ def measure(records: Records, question: Question, times: int) -> Figures:
     }
 
 
+def measure_writing(records: Records, number: int) -> list[Figures]:
+    """Verdicts of photos of 1200 x 900 pixels through the recorder: what a `put` takes, and how
+    many are written in a second, hashed and drawn small."""
+    rng, found = np.random.default_rng(2), []
+    tile = Image.fromarray(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    tile.resize((1200, 900)).save(buffer, "JPEG", quality=90)
+    photo = buffer.getvalue()
+    for keep in get_args(Keep):
+        recorder = Recorder(records, PhotoPolicy(keep), max_waiting=number, max_bytes=1 << 40)
+        drafts = [_draft(i, photo + f"{keep} {i}".encode()) for i in range(number)]
+        taken, start = [], time.perf_counter()
+        for draft in drafts:
+            before = time.perf_counter()
+            recorder.put(draft)
+            taken.append(1e6 * (time.perf_counter() - before))
+        recorder.close(600)
+        seconds, state = time.perf_counter() - start, recorder.state
+        assert state.written == number
+        found.append(
+            {
+                "photos_kept": keep,
+                "photo_bytes": len(photo),
+                "put_us": round(float(np.median(taken)), 1),
+                "put_p99_us": round(float(np.percentile(taken, 99)), 1),
+                "written_per_second": round(number / seconds, 1),
+            }
+        )
+    return found
+
+
+def _draft(number: int, photo: bytes) -> Draft:
+    return Draft(
+        category="can", camera="shelf", verdict="anomalous" if number % 50 == 0 else "normal",
+        bank_version="20260101T000000Z-000000", engine="openvino int8", score=1.0, threshold=2.0,
+        p_value=0.5, alpha=0.01, width=1200, height=900, photo=photo,
+        timings_ms={"decode": 21.0, "wait": 0.2, "embed": 9.8, "search": 4.1},
+    )  # fmt: skip
+
+
 def markdown(figures: Figures) -> list[str]:
     """The table of records.json."""
     return tables.table(
@@ -278,7 +321,12 @@ def markdown(figures: Figures) -> list[str]:
             ]
             for row in figures["rows"]
         ],
-    )
+    ) + [
+        f"Photos kept: {row['photos_kept']}. {tables.number(row['written_per_second'])} verdicts"
+        f" written a second; a put takes {tables.number(row['put_us'])} µs (p99"
+        f" {tables.number(row['put_p99_us'])})."
+        for row in figures["writing"]
+    ]
 
 
 def main(
@@ -302,6 +350,7 @@ def main(
             some = fill(records, rows)
             filled = time.perf_counter() - start
             found = [measure(records, one, times) for one in questions(records, rows, some)]
+            writing = measure_writing(records, max(50, rows // 2000))
             size = sum(path.stat().st_size for path in Path(folder).glob("*.db*"))
     figures: Figures = {
         "database": kind,
@@ -310,6 +359,7 @@ def main(
         "seconds_to_fill": round(filled, 1),
         "bytes": size or None,
         "over_200_ms": [row["question"] for row in found if row["p95_ms"] > LIMIT_MS],
+        "writing": writing,
         "rows": found,
     }
     run.write(figures)

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import IO, Any
 
 from .errors import ExtraMissing
@@ -23,11 +24,11 @@ COLUMNS = (
 )  # fmt: skip
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# What is neither text nor one of these is a time.
-_TIMES = ("time", "reviewed_at")
+# What is not text.
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("score", "threshold", "p_value", "alpha"), float),
     **dict.fromkeys(("width", "height", "photo_bytes"), int),
+    **dict.fromkeys(("time", "reviewed_at"), datetime),
     "photo_kept": bool,
 }
 _ROWS_OF_A_GROUP = 10_000
@@ -78,12 +79,9 @@ def write_parquet(records: Records, file: IO[bytes], asked: Filter = EVERYTHING)
         raise ExtraMissing(
             "Parquet needs a package that is not installed: pip install 'goodsguard[parquet]'"
         ) from exc
-    kinds = {float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
-    time = pa.timestamp("us", tz="UTC")
-    schema = pa.schema(
-        [(name, time if name in _TIMES else kinds[_KINDS.get(name, str)] if name in _KINDS
-          else pa.string()) for name in COLUMNS]
-    )  # fmt: skip
+    kinds = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
+    kinds[datetime] = pa.timestamp("us", tz="UTC")
+    schema = pa.schema([(name, kinds[_KINDS.get(name, str)]) for name in COLUMNS])
     number, group = 0, []
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for verdict in rows(records, asked):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -14,6 +16,9 @@ import structlog
 from .verdicts import now
 
 log = structlog.get_logger()
+
+# The same reason is told no more often than this.
+_QUIET_S = 60.0
 
 # queue_full: the writer does not keep up. disk_full, database, folder: they cannot be written now.
 # refused: the database will never take this one. closed: the recorder takes nothing any more, or
@@ -52,13 +57,14 @@ class Losses:
         trouble: what the episode is about; None: there is none. since: when it began.
     """
 
-    def __init__(self, what: str) -> None:
-        """Takes the plural of what may be lost, for the log."""
-        self._what = what
+    def __init__(self, what: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Takes the plural of what may be lost, for the log, and a monotonic clock in seconds."""
+        self._what, self._clock = what, clock
         self._lock = threading.Lock()
         self._lost: Counter[str] = Counter()
         self._in_episode: Counter[str] = Counter()
-        self._told: set[str] = set()
+        self._told_at: dict[str, float] = {}
+        self._is_told = False
         self.trouble: str | None = None
         self.since: datetime | None = None
 
@@ -72,21 +78,27 @@ class Losses:
     def stuck(self, reason: Reason, why: str) -> None:
         """There is a trouble; nothing is lost by it yet."""
         with self._lock:
+            is_new = self.trouble is None or reason not in self._told_at
             self.trouble, self.since = why, self.since or now()
-            is_new = reason not in self._told
-            self._told.add(reason)
-        if is_new:
-            log.error(f"{self._what} cannot be recorded: {why}", reason=reason)
+            # A disk that is full now and then would fill the log, too.
+            quiet_until = self._told_at.get(reason, -math.inf) + _QUIET_S
+            if not is_new or self._clock() < quiet_until:
+                return
+            self._told_at[reason] = self._clock()
+            self._is_told = True
+        log.error(f"{self._what} cannot be recorded: {why}", reason=reason)
 
     def recovered(self) -> None:
         """One is written: the episode is over, where there was one."""
         if self.trouble is None:  # as nearly always
             return
         with self._lock:
+            self.trouble = self.since = None
+            if not self._is_told:
+                return
+            self._is_told = False
             lost = dict(self._in_episode)
             self._in_episode.clear()
-            self._told.clear()
-            self.trouble = self.since = None
         log.warning(f"{self._what} are recorded again", lost=lost)
 
     def counts(self) -> dict[str, int]:

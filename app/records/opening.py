@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from ..core.files import shown
 from .errors import DriverMissing, NewerDatabase, RecordsUnavailable, WrongDatabase
 from .photos import PhotoFiles
-from .transactions import PATIENCE_S, prepare_sqlite, told, writing
+from .transactions import PATIENCE_S, prepare_sqlite, shown_url, told, writing
 
 FILE = "goodsguard.db"
 log = structlog.get_logger()
@@ -91,8 +91,7 @@ def open_records(folder: Path, url: str | None = None) -> Records:
     except BaseException:
         engine.dispose()
         raise
-    where = address.render_as_string(hide_password=True)
-    return Records(engine, PhotoFiles(folder / "photos"), where)
+    return Records(engine, PhotoFiles(folder / "photos"), shown_url(address))
 
 
 def _address(url: str) -> URL:
@@ -120,12 +119,13 @@ def _address(url: str) -> URL:
 def _engine(address: URL) -> Engine:
     if address.drivername == "sqlite":
         return _sqlite(address)
+    if "connect_timeout" not in address.query:
+        address = address.update_query_dict({"connect_timeout": str(_CONNECT_S)})
     try:
         return create_engine(
             address,
             **_COMMON,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": _CONNECT_S} | dict(address.query),
         )
     except (ModuleNotFoundError, ImportError, NoSuchModuleError) as exc:
         raise DriverMissing(
@@ -179,7 +179,7 @@ def _bring_up_to_date(engine: Engine) -> None:
         found = MigrationContext.configure(connection).get_current_heads()
         if strange := set(found) - known:
             raise NewerDatabase(
-                f"{engine.url.render_as_string(hide_password=True)} was written by a newer"
+                f"{shown_url(engine.url)} was written by a newer"
                 f" GoodsGuard (its tables are of revision {', '.join(sorted(strange))}): update"
                 " this one, or go back to the copy from before the update"
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -91,13 +91,13 @@ def told(engine: Engine) -> Iterator[None]:
 
 def in_words(exc: SQLAlchemyError | sqlite3.Error, engine: Engine) -> RecordsError:
     """What a database's error means, and what to do; without the password."""
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown_url(engine.url)
     if isinstance(exc, NoConnectionFree):
         return RecordsUnavailable(f"all connections to {where} are in use: too many ask at once")
     original = exc.orig if isinstance(exc, DBAPIError) else exc
     reason = " ".join(str(original).split())
-    if password := engine.url.password:
-        reason = reason.replace(str(password), "***")
+    for secret in _secrets(engine.url):
+        reason = reason.replace(secret, "***")
     if is_full(original):
         return RecordsFull(f"the disk of {where} is full: make space, or keep fewer photos")
     if isinstance(exc, IntegrityError | DataError) or type(exc) is StatementError:
@@ -105,6 +105,16 @@ def in_words(exc: SQLAlchemyError | sqlite3.Error, engine: Engine) -> RecordsErr
     if isinstance(original, sqlite3.Error):
         return _of_sqlite(original, where, reason)
     return RecordsUnavailable(f"the database {where} cannot be used: {reason}")
+
+
+def shown_url(url: URL) -> str:
+    """A database's URL as people may see it: without the password, which may be an option, too."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _secrets(url: URL) -> Iterator[str]:
+    options = (value for name, value in url.query.items() if "password" in name)
+    yield from (str(secret) for secret in (url.password, *options) if secret)
 
 
 def is_full(exc: BaseException | None) -> bool:

@@ -231,6 +231,14 @@ def test_a_wrong_password_is_told_but_not_shown(postgres_url: str, tmp_path: Pat
         assert hidden not in str(found.value).replace("password", "")
 
 
+def test_a_password_among_the_options_is_not_shown(postgres_url: str, tmp_path: Path) -> None:
+    start, _, rest = postgres_url.rpartition("@")
+    url = f"{start.rpartition(':')[0]}@{rest}?password=geheim&application_name=goodsguard"
+    with pytest.raises(RecordsUnavailable, match="password authentication failed") as found:
+        open_records(tmp_path, url)
+    assert "geheim" not in str(found.value)
+
+
 def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(RecordsUnavailable, match=r"cannot be used: .*[Cc]onnection") as found:
