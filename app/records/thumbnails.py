@@ -19,7 +19,9 @@ def thumbnail(photo: bytes, side: int = SIDE) -> bytes:
         Exception: what Pillow raises where it cannot read the photo, which is a lot.
     """
     with Image.open(io.BytesIO(photo)) as image:
-        image.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded small: an eighth of the time
+        shrink = side / max(image.size)
+        # A JPEG is decoded at a half, a quarter or an eighth, whichever is no smaller than that.
+        image.draft("RGB", (int(shrink * image.width), int(shrink * image.height)))
         image.load()
         turned = ImageOps.exif_transpose(image)
     small = _eight_bits(turned)
