@@ -19,9 +19,10 @@ def thumbnail(photo: bytes, side: int = SIDE) -> bytes:
         Exception: what Pillow raises where it cannot read the photo, which is a lot.
     """
     with Image.open(io.BytesIO(photo)) as image:
-        shrink = side / max(image.size)
+        shrink = min(1.0, side / max(image.size))
+        width, height = (max(1, int(shrink * length)) for length in image.size)
         # A JPEG is decoded at a half, a quarter or an eighth, whichever is no smaller than that.
-        image.draft("RGB", (int(shrink * image.width), int(shrink * image.height)))
+        image.draft("RGB", (width, height))
         image.load()
         turned = ImageOps.exif_transpose(image)
     small = _eight_bits(turned)

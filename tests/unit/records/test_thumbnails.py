@@ -24,6 +24,12 @@ def test_a_small_photo_is_not_enlarged() -> None:
     assert opened(thumbnail(encode(textured(40, 30)))).size == (40, 30)
 
 
+@pytest.mark.parametrize(("width", "height"), [(3000, 2), (2, 3000), (257, 256), (1, 1)])
+def test_any_shape_is_drawn(width: int, height: int) -> None:
+    small = opened(thumbnail(encode(textured(width, height), "JPEG")))
+    assert max(small.size) == min(256, max(width, height))
+
+
 def test_it_stands_upright() -> None:
     photo = plain((255, 0, 0), (600, 300))
     photo.paste((0, 0, 255), (0, 0, 300, 300))  # blue on the left
