@@ -33,6 +33,8 @@ class RecorderState:
     Attributes:
         waiting, waiting_bytes: verdicts that are not written yet, and their photos' bytes.
         written, photos_kept: since the start.
+        not_drawn: verdicts without a thumbnail, since drawing takes longer than all else and the
+            queue was more than half full.
         lost, photos_lost: verdicts, and photos that should have been kept, by reason.
         trouble: why something cannot be written at the moment; None: all is.
         since: when that began.
@@ -42,6 +44,7 @@ class RecorderState:
     waiting_bytes: int = 0
     written: int = 0
     photos_kept: int = 0
+    not_drawn: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
     photos_lost: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None

@@ -59,7 +59,7 @@ class Recorder:
         self._waiting: deque[Draft] = deque()
         # Of all that is put and not written yet, the batch at work included.
         self._number = self._bytes = 0
-        self._written = self._photos_kept = 0
+        self._written = self._photos_kept = self._not_drawn = 0
         self._verdicts, self._photos = Losses("verdicts"), Losses("photos")
         self._closing = False
         self._out_of_time = threading.Event()
@@ -97,6 +97,7 @@ class Recorder:
                 waiting_bytes=self._bytes,
                 written=self._written,
                 photos_kept=self._photos_kept,
+                not_drawn=self._not_drawn,
                 lost=self._verdicts.counts(),
                 photos_lost=self._photos.counts(),
                 trouble=troubled.trouble if troubled else None,
@@ -129,10 +130,23 @@ class Recorder:
     def _has_room(self, size: int) -> bool:
         return self._number < self._max_waiting and self._bytes + size <= self._max_bytes
 
+    def _is_crowded(self, at_work: int) -> bool:
+        """Whether the queue behind the batch at work is more than half full."""
+        number = self._number - at_work
+        return number > 0 and (2 * number > self._max_waiting or 2 * self._bytes > self._max_bytes)
+
+    def _draw_now(self, at_work: int) -> Draw | None:
+        """What draws the thumbnails of a batch: nothing, where verdicts might be lost for them."""
+        with self._changed:
+            if self._draw is None or not self._is_crowded(at_work):
+                return self._draw
+            self._not_drawn += at_work
+        return None
+
     def _work(self) -> None:
         while batch := self._next():
             try:
-                self._write(entries(batch, self._policy, self._draw))
+                self._write(entries(batch, self._policy, self._draw_now(len(batch))))
             except Exception as exc:  # a fault of ours must not end the recording
                 log.exception("verdicts could not be written")
                 self._verdicts.lost("refused", repr(exc), len(batch))
@@ -178,8 +192,6 @@ class Recorder:
         with self._changed:
             self._written += len(batch)
             self._photos_kept += kept
-            # While the queue stays near its end, what is lost next belongs to the same episode.
-            has_air = 2 * (self._number - len(batch)) <= self._max_waiting
-            has_air &= 2 * self._bytes <= self._max_bytes or self._number == len(batch)
-        if has_air:
+            is_crowded = self._is_crowded(len(batch))
+        if not is_crowded:  # else what is lost next belongs to the same episode
             self._verdicts.recovered()

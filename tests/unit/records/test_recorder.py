@@ -25,6 +25,7 @@ from app.records.keeping import PhotoPolicy
 from app.records.mending import mend
 from app.records.opening import Records, open_records
 from app.records.reading import count, page, thumbnail_of, verdict
+from app.records.schema import ThumbnailRow
 from app.records.verdicts import Verdict
 from app.records.writing import Recorder
 from tests.support import ROOT
@@ -117,6 +118,25 @@ def test_what_finds_the_queue_full_is_lost_and_counted(
     assert sum("too many wait" in log["event"] for log in logs) == 1
     assert recorder.state.lost == {"queue_full": 7}
     assert count(impatient).number == 6
+
+
+def test_where_many_wait_none_is_drawn(impatient: Records, tmp_path: Path) -> None:
+    """Drawing takes longest: verdicts are not lost for their thumbnails."""
+    with recording(impatient, max_waiting=400) as recorder:
+        with held(tmp_path):
+            for number in range(400):
+                assert recorder.put(draft(number))
+            until(lambda: recorder.state.trouble)
+        assert recorder.flush(30)
+        state = recorder.state
+        assert 64 <= state.not_drawn <= 256
+        for number in range(400, 420):
+            assert recorder.put(draft(number))
+        assert recorder.flush(30)
+        assert recorder.state.not_drawn == state.not_drawn
+    with impatient.engine.connect() as connection:
+        drawn = connection.scalar(sa.select(sa.func.count()).select_from(ThumbnailRow))
+    assert drawn == 420 - state.not_drawn
 
 
 def test_one_that_the_database_does_not_take_spoils_no_other(records: Records) -> None:
