@@ -87,6 +87,9 @@ def open_records(folder: Path, url: str | None = None) -> Records:
     address = _address(url) if url else URL.create("sqlite", database=str(folder / FILE))
     engine = _engine(address)
     try:
+        if engine.dialect.name == "sqlite":
+            with told(engine):
+                _into_wal(engine)
         _bring_up_to_date(engine)
     except BaseException:
         engine.dispose()
@@ -122,11 +125,7 @@ def _engine(address: URL) -> Engine:
     if "connect_timeout" not in address.query:
         address = address.update_query_dict({"connect_timeout": str(_CONNECT_S)})
     try:
-        return create_engine(
-            address,
-            **_COMMON,
-            pool_pre_ping=True,
-        )
+        return create_engine(address, **_COMMON, pool_pre_ping=True)
     except (ModuleNotFoundError, ImportError, NoSuchModuleError) as exc:
         raise DriverMissing(
             "PostgreSQL needs a package that is not installed: pip install 'goodsguard[postgres]'"
@@ -143,8 +142,6 @@ def _sqlite(address: URL) -> Engine:
         ) from exc
     engine = create_engine(address, **_COMMON, connect_args={"timeout": PATIENCE_S})
     prepare_sqlite(engine)
-    with told(engine):
-        _into_wal(engine)
     return engine
 
 
@@ -158,9 +155,12 @@ def _into_wal(engine: Engine) -> None:
         try:
             connection = engine.raw_connection()
             try:
-                connection.cursor().execute("PRAGMA journal_mode = WAL")
+                (mode,) = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()
             finally:
                 connection.close()
+            if mode != "wal":
+                log.warning("readers and writers of the records wait for each other: the file"
+                            " system lacks what SQLite's WAL needs", mode=mode)  # fmt: skip
             return
         except (sqlite3.OperationalError, OperationalError) as exc:
             if "locked" not in str(exc) or time.monotonic() > until:

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from app.core.files import PARTIAL
+from app.records.deleting import delete_photos
 from app.records.mending import Mended, mend
 from app.records.opening import Records
 from app.records.photos import PhotoFiles
 from app.records.reading import page
 from app.records.retention import Limits
+from app.records.transactions import writing
 from app.records.upkeep import RecordsUpkeep
 
-from .made import draft, photo, store
+from .made import draft, photo, recording, store
 
 
 def age(path: Path, seconds: float = 7200) -> None:
@@ -97,3 +99,23 @@ def test_upkeep_does_both_by_itself(records: Records) -> None:
             time.sleep(0.02)
     finally:
         assert upkeep.close(10)
+
+
+def test_a_photo_that_goes_while_it_comes_is_written_once_more(records: Records) -> None:
+    """The recorder has written the file and waits for its turn; retention removes the photo."""
+    store(records, [draft(0)])
+    (sha256,) = records.photos.all()
+    with recording(records) as recorder:
+        with writing(records.engine) as connection:
+            records.photos.remove(sha256)
+            assert recorder.put(draft(1, photo=photo(0)))
+            until = time.monotonic() + 20
+            while not records.photos.holds(sha256, len(photo(0))):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            assert delete_photos(records, connection, [sha256]).photos == 1
+            assert records.photos.read(sha256) is None
+        assert recorder.flush(20)
+    assert records.photos.read(sha256) == photo(0)
+    assert [one.photo_kept for one in page(records).verdicts] == [True, True]
+    assert mend(records, older_than_s=-1) == Mended()
