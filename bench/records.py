@@ -22,6 +22,7 @@ from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import numpy as np
+import sqlalchemy
 import typer
 from PIL import Image
 from sqlalchemy import insert, select, text
@@ -351,9 +352,12 @@ def main(
             filled = time.perf_counter() - start
             found = [measure(records, one, times) for one in questions(records, rows, some)]
             writing = measure_writing(records, max(50, rows // 2000))
+            with records.engine.connect() as connection:
+                server = connection.dialect.server_version_info
             size = sum(path.stat().st_size for path in Path(folder).glob("*.db*"))
     figures: Figures = {
-        "database": kind,
+        "database": f"{kind} {'.'.join(map(str, server or ()))}",
+        "sqlalchemy": sqlalchemy.__version__,
         "verdicts": rows,
         "asked": times,
         "seconds_to_fill": round(filled, 1),
