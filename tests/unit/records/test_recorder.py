@@ -386,7 +386,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_written(url: str, tmp_path:
         if number % 4 == 3:
             time.sleep(chance.uniform(0.2, 1.2))  # somewhere in its start, or after it
         else:
-            assert process.stdout.readline() == "open\n", process.communicate()[1]
+            assert "open\n" in iter(process.stdout.readline, "")  # behind what it logs
             time.sleep(chance.uniform(0, 0.4))
         process.kill()
         out, err = process.communicate(timeout=30)
