@@ -2,7 +2,7 @@
 # with what stands behind their ##.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-slow lint format bench torture openapi container clean
-.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy batch page)
+.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy looks promise records batch page)
 # Benches must not run side by side.
 .NOTPARALLEL:
 
@@ -50,7 +50,7 @@ format: $(STAMP) ## mend what of the style can be mended
 # BOTTLE, WEIGHTS (a ResNet18's) and CARTONS name what is at hand; ELPV is installed by the set-up.
 # QUICK=1 tries everything in minutes and writes to reports/bench. SKIP="accuracy service" leaves
 # some out; `make bench-latency` runs one alone.
-BENCHES := latency precision banks service build coreset memory accuracy
+BENCHES := latency precision banks service build coreset memory accuracy looks promise records
 WITH_WEIGHTS = $(if $(WEIGHTS),--weights $(WEIGHTS))
 WITH_ELPV = --data data/elpv --category elpv_mono
 TRIAL = $(if $(QUICK),--quick)
@@ -83,8 +83,21 @@ bench-memory: $(STAMP)
 
 # Rows that are there are kept; a first run takes hours, most of them anomalib's. No trial of it.
 bench-accuracy: bench-data
-	$(if $(QUICK),@true,$(BIN)/python -m bench.accuracy --elpv data/elpv \
-		$(if $(BOTTLE),--bottle $(BOTTLE)) $(if $(CARTONS),--cartons $(CARTONS)) $(WITH_WEIGHTS))
+	$(if $(QUICK),@true,$(BIN)/python -m bench.accuracy $(SETS) $(WITH_WEIGHTS))
+
+# What drawn damage says of looks, and what a promise is worth: on the presets with ResNet18.
+SETS = --elpv data/elpv $(if $(BOTTLE),--bottle $(BOTTLE)) $(if $(CARTONS),--cartons $(CARTONS))
+
+bench-looks: bench-data
+	$(if $(QUICK),@true,$(BIN)/python -m bench.looks $(SETS) $(WITH_WEIGHTS) \
+		$(if $(WEIGHTS),,--preset embedded-patch))
+
+bench-promise: bench-data
+	$(if $(WEIGHTS),$(BIN)/python -m bench.promise $(SETS) $(WITH_WEIGHTS) $(TRIAL),\
+		@echo "bench-promise is left out: it needs WEIGHTS")
+
+bench-records: $(STAMP)
+	$(BIN)/python -m bench.records $(TRIAL)
 
 bench-page: $(STAMP)
 	$(BIN)/python -m bench.page $(if $(QUICK),--results $(TRIALS) --page $(TRIALS)/README.md)
