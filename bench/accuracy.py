@@ -8,6 +8,10 @@ GB; see `peer_anomalib.py` for what it does). It resizes to the `patch` preset's
 that preset's backbone, layers and weights; its scores and maps are measured by the same
 `evaluate()` as ours. `embedded-patch` is measured too, on weights of its own and without a peer.
 
+On cartons, which are held before shelves, `patch` is measured with each look, too: `learned`, and
+a box in the middle. `--crops FOLDER` writes copies of their photos cropped to that box there and
+measures `patch` and the peer on them, so that both have the same region of interest.
+
 A row that is there is measured again only if what it was made from has changed: the preset or, for
 the peer, input size, layers, weights and coreset ratio; the images; or if `--again` says so. The
 code is not among them: after a change of the pipeline, `--again --no-peer` renews our rows and
@@ -44,6 +48,7 @@ from scipy.stats import betabinom
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console, stop
 from app.core.arrays import Floats
 from app.core.building.build import build_bank
+from app.core.building.looking import LookBox, LookChoice, LookLearned
 from app.core.building.preset import Preset, load_preset
 from app.core.detector import Detector
 from app.core.errors import CalibrationError, GoodsGuardError
@@ -59,6 +64,7 @@ from app.core.photo.dataset import Category, evenly, list_categories, read_test_
 from app.core.photo.images import decode
 from app.core.store.artifact import training_files_sha256
 from app.core.threads import set_threads
+from bench.crops import SUFFIX, cropped
 from bench.stock import knn_of, shape_of
 
 HERE = Path(__file__).parent
@@ -68,6 +74,9 @@ ENVIRONMENT = HERE.parent / ".venv-anomalib"
 OURS = ("patch", "embedded-patch")
 COMPARED = "patch"  # the preset that lends the peer its backbone, layers, weights and input size
 ALPHAS = (0.05, 0.01)
+# Where the goods are in most photos of cartons, as a person would draw it.
+BOX = LookBox(kind="box", box=(0.3125, 0.1875, 0.6875, 0.8125))
+LOOKS: tuple[LookChoice, ...] = (LookLearned(kind="learned"), BOX)
 SEED = 0
 # The torch that runs ours runs the peer, so that neither has the faster kernels.
 REQUIREMENTS = (
@@ -297,6 +306,9 @@ def main(
     threads: ThreadsOption = 0,
     peer: Annotated[bool, typer.Option(help="Measure anomalib's rows, or leave them.")] = True,
     peer_on_cartons: Annotated[bool, typer.Option(help="On the cartons as well.")] = False,
+    crops: Annotated[
+        Path | None, typer.Option(help="Cropped copies of the cartons go here and are measured.")
+    ] = None,
     peer_ratio: Annotated[
         float, typer.Option(min=1e-5, max=1, help="Coreset ratio of anomalib's bank.")
     ] = 0.01,
@@ -326,9 +338,23 @@ def main(
                 measure_ours(bench, results, category, load_preset(name))
             if peer and (peer_on_cartons or not is_carton):
                 measure_peer(bench, results, category, load_preset(COMPARED), rival)
+            if not is_carton:
+                continue
+            for look in LOOKS:
+                measure_ours(bench, results, category, looking(load_preset(COMPARED), look))
+            if crops is not None:
+                copy = cropped(category, BOX.box, crops)
+                measure_ours(bench, results, copy, load_preset(COMPARED))
+                if peer:
+                    measure_peer(bench, results, copy, load_preset(COMPARED), rival)
     except (GoodsGuardError, subprocess.CalledProcessError) as exc:
         raise stop(str(exc)) from exc
     console.print(rich_table(results.rows))
+
+
+def looking(preset: Preset, look: LookChoice) -> Preset:
+    """The preset with another look, under a name that says so."""
+    return preset.model_copy(update={"name": f"{preset.name}, {look.kind}", "look": look})
 
 
 def measure_ours(bench: Bench, results: Results, category: Category, preset: Preset) -> None:
@@ -372,7 +398,8 @@ def read_sets(
     """The test sets that are wanted, and whether each is one of the cartons."""
     places = [(bottle, "bottle", False), (elpv, "elpv_mono", False), (elpv, "elpv_poly", False)]
     if cartons is not None:
-        places += [(cartons, name, True) for name in list_categories(cartons)]
+        names = [name for name in list_categories(cartons) if not name.endswith(SUFFIX)]
+        places += [(cartons, name, True) for name in names]
     for root, name, is_carton in places:
         if root is not None and only in name:
             category = read_test_split(root, name)

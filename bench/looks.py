@@ -27,7 +27,6 @@ from scipy.stats import spearmanr
 
 from app.cli import DeviceOption, ThreadsOption, WeightsOption, console, stop
 from app.core.building.build import build_bank
-from app.core.building.looking import LookBox
 from app.core.building.preset import Preset, load_preset
 from app.core.building.reading import read_batches
 from app.core.choosing.candidates import Candidate, cropping
@@ -38,11 +37,8 @@ from app.core.features.extractor import FeatureExtractor
 from app.core.features.runtimes import choose_device
 from app.core.photo.dataset import Category
 from app.core.threads import set_threads
-from bench.accuracy import OURS, RESULTS, Bench, files_sha256, read_sets
+from bench.accuracy import BOX, OURS, RESULTS, Bench, files_sha256, read_sets
 from bench.tables import table
-
-# Where the goods are in most photos of cartons, as a person would draw it.
-BOX = LookBox(kind="box", box=(0.3125, 0.1875, 0.6875, 0.8125))
 
 Row = dict[str, Any]
 
