@@ -58,7 +58,10 @@ def main(
     ] = None,
     alpha: AlphaOption = None,
 ) -> None:
-    """Build or take a bank for each preset and category, evaluate all on the same split."""
+    """Build or take a bank for each preset and category, evaluate all on the same split.
+
+    A category without labelled defective photos: on damage that is drawn on held-out good ones.
+    """
     from ..core.errors import GoodsGuardError
     from ..core.photo.dataset import read_category
     from ..core.threads import set_threads
@@ -106,9 +109,11 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
     from ..reports.comparison_table import cells, columns
 
     for comparison in (one.comparison for one in done):
-        if comparison.copies_remark:
-            warn(f"{comparison.category}: {comparison.copies_remark}")
-        table = Table(title=comparison.category)
+        for remark in (*comparison.remarks, comparison.copies_remark):
+            if remark:
+                warn(f"{comparison.category}: {remark}")
+        on = " (drawn damage)" if comparison.drawn else ""
+        table = Table(title=f"{comparison.category}{on}")
         for column in columns(comparison):
             first = column == "preset"
             table.add_column(column, justify="left" if first else "right", no_wrap=first)

@@ -12,9 +12,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..core.evaluating.outcome import Outcome
+from ..core.evaluating.outcome import Outcome, by_label
 from ..core.photo.images import decode
-from .plots import by_label, draw_histogram, draw_roc, frame_roc
+from .plots import draw_histogram, draw_roc, frame_roc
 from .style import DASHES, INK, SERIES, canvas, styled
 
 SIDE = 320  # pixels of a small photo's longer side

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
-from ..core.evaluating.evaluation import ScoredImage
 from .style import DEFECTIVE, GOOD, GREY, INK
 
 Scores = npt.NDArray[np.float64]
-
-
-def by_label(scored: Sequence[ScoredImage]) -> tuple[Scores, Scores]:
-    """Scores of the good and of the defective photos."""
-    good = np.array([s.score for s in scored if not s.image.is_defective], dtype=np.float64)
-    return good, np.array([s.score for s in scored if s.image.is_defective], dtype=np.float64)
 
 
 def draw_histogram(
