@@ -37,8 +37,9 @@ def compare_category(
 
     Args:
         rule: a threshold rule in place of the presets'.
-        models: banks lie in `<models>/<preset>/<category>`; those of some of the photos, which are
-            tried on drawn damage, in `<models>/<preset>+drawn/<category>`.
+        models: banks lie in `<models>/<preset>/<category>`, those of another look than the preset's
+            in `<models>/<preset>+<look>/<category>`; where some of the photos are held out, to be
+            drawn on, the folder's name ends with `+drawn`.
     """
 
     def drawing(step: str, done: int, total: int) -> None:
@@ -59,7 +60,7 @@ def _compared(
     outcomes: list[Outcome] = []
     detectors: dict[str, Detector] = {}
     for contender in contenders:
-        name = contender.preset.name
+        name = contender.label
 
         def show(step: str, done: int, total: int, name: str = name) -> None:
             progress(f"{category.name}: {name}: {step}", done, total)
@@ -68,12 +69,13 @@ def _compared(
         try:
             if contender.extractor is not None:
                 detector, taken = take_or_build(
-                    models / f"{name}{trial.beside}",
+                    models / f"{contender.folder}{trial.beside}",
                     category,
                     contender.preset,
                     contender.extractor,
                     trial.rule(contender.preset, rule),
                     show,
+                    contender.asked,
                 )
                 outcome = replace(outcome, bank=bank_facts(detector, taken=taken))
                 outcome = tried(category, detector, outcome, show)
@@ -132,17 +134,17 @@ def most_disputed(detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
     for index in disagreements(scores, SHOWN):
         image = images[index]
         with suppress(Exception):  # gone since, or too little memory: the figures are worth more
-            views = [tile(detectors[n], image, float(places[n][index])) for n in scores]
+            views = [tile(n, detectors[n], image, float(places[n][index])) for n in scores]
             shown.append(Shown(image, thumbnail(image.path.read_bytes()), tuple(views)))
     return shown
 
 
-def tile(detector: Detector, image: LabelledImage, rank: float) -> Tile:
+def tile(name: str, detector: Detector, image: LabelledImage, rank: float) -> Tile:
     """One preset's view of one photo."""
     photo = image.path.read_bytes()
     inspection, overlay = detector.inspect_and_draw(photo)
     return Tile(
-        detector.manifest.preset,
+        name,
         rank,
         inspection.score,
         inspection.threshold,
@@ -155,6 +157,7 @@ def bank_facts(detector: Detector, *, taken: bool) -> BankFacts:
     manifest = detector.manifest
     return BankFacts(
         version=manifest.bank_version,
+        look=manifest.look.kind,
         engine=detector.engine,
         images=manifest.counts.images,
         copies=manifest.counts.copies,

@@ -59,13 +59,13 @@ def trial_of(
     category: Category, contenders: Sequence[Contender], progress: BuildProgress
 ) -> Iterator[Trial]:
     """The stored test split, or one that is drawn for as long as it is needed."""
-    extractors = [one.extractor for one in contenders if one.extractor is not None]
-    if not extractors or any(image.is_defective for image in category.test):
+    views = [view for one in contenders if (view := one.view) is not None]
+    if not views or any(image.is_defective for image in category.test):
         yield _stored(category)
         return
     with tempfile.TemporaryDirectory(prefix="goodsguard-") as folder:
         try:
-            drawn = draw_split(category, extractors, Path(folder), progress=progress)
+            drawn = draw_split(category, views, Path(folder), progress=progress)
         except DatasetError as exc:
             trial = _stored(category, str(exc))
         else:

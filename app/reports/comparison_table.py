@@ -25,6 +25,8 @@ def cells(row: Row, comparison: Comparison) -> list[str]:
 def _cells(comparison: Comparison) -> dict[str, Cell]:
     rows = comparison.rows
     found: dict[str, Cell] = {}
+    if any(row.bank and row.bank.look != "whole" for row in rows):
+        found["looks at"] = lambda row: row.bank.look if row.bank else NONE
     if any(row.evaluation for row in rows):
         on = " on drawn damage" if comparison.drawn else ""
         found[f"AUROC{on} (95 %)"] = _auroc

@@ -130,6 +130,29 @@ def test_without_labelled_defects_presets_are_compared_on_drawn_damage(root: Pat
     assert "AUROC on drawn damage" in text
 
 
+def test_a_preset_is_compared_with_several_looks(root: Path) -> None:
+    """On stored defects; the rows say where each looks."""
+    result = call(
+        main, "--data", root / "data", "--category", "can", "--report", root / "looks",
+        "--device", "cpu", "--preset", root / "small.toml",
+        "--look", "whole", "--look", "learned", "--look", "auto", "--box", "0.1,0.1,0.9,0.9",
+    )  # fmt: skip
+    assert result.exit_code == 0, messages(result)
+    (found,) = json.loads((root / "looks" / "compare.json").read_text())
+    assert found["drawn"] is None
+    names = ["small-patch", "small-patch, learned", "small-patch, auto", "small-patch, box"]
+    assert [row["preset"] for row in found["rows"]] == names
+    looks = [row["bank"]["look"] for row in found["rows"]]
+    assert looks == ["whole", "learned", "whole", "box"]  # 8 photos are too few for a trial
+    assert all(row["evaluation"]["n_defective"] == 4 for row in found["rows"])
+    assert (root / "looks/banks/small-patch+learned/can").is_dir()
+    page = (root / "looks" / "compare.html").read_text(encoding="utf-8")
+    text = " ".join("".join(ElementTree.fromstring(page).itertext()).split())
+    assert "small-patch, auto" in text
+    assert "look: the look chosen by trial" in text
+    assert "looks at" in text
+
+
 def test_a_preset_without_weights_has_a_line_and_the_others_their_figures(root: Path) -> None:
     torn = root / "resnet18_torn.pth"
     torn.write_bytes(b"no weights")
@@ -153,6 +176,8 @@ def test_a_preset_without_weights_has_a_line_and_the_others_their_figures(root: 
     [
         (("--preset", "best-knn"), "unknown preset 'best-knn'"),
         (("--preset", "embedded-knn"), "embedded-knn is given more than once"),
+        (("--look", "box"), "a box look needs --box"),
+        (("--mask", "gone.png"), "the mask gone.png cannot be read"),
         (("--category", "bottle"), "no category bottle"),
         (("--alpha", "0"), "lies between 0 and 1"),
     ],

@@ -28,6 +28,7 @@ from ..features.extractor import FeatureExtractor
 from ..features.spool import Spool
 from ..photo.dataset import GOOD, Category, LabelledImage, evenly
 from ..photo.images import MAX_PIXELS, DecodedImage
+from ..photo.look import WHOLE
 from .candidates import can_weigh
 from .choose import FEWEST_PHOTOS, MOST_PHOTOS
 from .placing import Placed, embed_photos, find_goods
@@ -56,7 +57,7 @@ class DrawnSplit:
 
 def draw_split(
     category: Category,
-    extractors: Sequence[FeatureExtractor],
+    views: Sequence[FeatureExtractor],
     folder: Path,
     *,
     max_pixels: int = MAX_PIXELS,
@@ -66,8 +67,8 @@ def draw_split(
     """Hold photos out, and draw on them.
 
     Args:
-        extractors: of the presets that are to be tried, of whole photos. The first whose features
-            have places tells where the goods are; without one, damage is drawn anywhere.
+        views: of the presets that are to be tried: of whole photos or of crops. The first whose
+            features have places tells where the goods are; without one, damage is drawn anywhere.
         folder: for the drawn photos; they are not small.
 
     Raises:
@@ -77,11 +78,12 @@ def draw_split(
     level = levels.measure(category.train, max_pixels)
     progress("read", 0, len(category.train))
     learnt, different, held_out = _held_out(category, level.white, seed)
-    finder = next((level.applied_to(one) for one in extractors if can_weigh(one)), None)
+    finder = next((one.looking(WHOLE) for one in views if can_weigh(one)), None)
     placed = Placed([Goods.everywhere()] * len(held_out))
     if finder is not None:
+        finder = level.applied_to(finder)
         placed = _place(different, held_out, finder, max_pixels, progress)
-    side = max(drawing_side(one) for one in extractors)
+    side = max(drawing_side(one) for one in views)
     images = (_large_enough(read_to_draw(p, side, level.white, max_pixels), p) for p in held_out)
     trials = with_damage(images, placed.goods, np.random.default_rng(seed))
     test: list[LabelledImage] = []

@@ -34,7 +34,7 @@ class FalseAlarms(_Frozen):
 class Row(_Frozen):
     """One preset on one category; what could not be had is `null`, and `fault` says why."""
 
-    preset: str
+    preset: str = Field(description="and the look, where it is not the preset's own")
     fault: str | None = None
     bank: BankFacts | None = None
     evaluation: Evaluation | None = Field(None, description="where both labels are there")

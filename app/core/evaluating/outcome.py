@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import rankdata
 
 from ..photo.dataset import LabelledImage
+from ..photo.look import LookKind
 from .evaluation import Evaluation, ScoredImage
 from .pairing import Difference, auroc_difference
 from .photos import photos_difference
@@ -24,6 +25,7 @@ class BankFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: str
+    look: LookKind = Field(default="whole", description="where it looks; `auto` has chosen it")
     engine: str = Field(description="runtime and precision that scored")
     images: int = Field(description="different ones, learnt from")
     copies: int = Field(default=0, description="training photos that count no more than once")
