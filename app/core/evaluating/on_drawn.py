@@ -1,7 +1,8 @@
 """Figures on damage that was drawn on held-out good photos: what they are, and what they are not.
 
-Each damaged photo is a copy of a good one that is scored, too: a photo with its copies is one
-observation in every interval (`photos.py`).
+Each damaged photo is a copy of a good one that is scored, too. In the interval of a difference a
+photo with its copies is one observation (`photos.py`). In that of an AUROC the copies of a photo
+are one, beside the photo itself: what disturbs in both makes it wider than it need be.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class DrawnDamage(BaseModel):
 def on_drawn(
     evaluation: Evaluation, scored: Sequence[ScoredImage], drawn: DrawnDamage
 ) -> Evaluation:
-    """An evaluation whose interval knows of the copies, and which says what it was measured on."""
+    """An evaluation whose interval takes copies of a photo for one, and which says what it is."""
     low, high = auroc_interval(*by_label(scored), each=drawn.each)
     said = (drawn.sentence, *evaluation.remarks)
     return evaluation.model_copy(update={"auroc_ci95": (low, high), "remarks": said})

@@ -158,6 +158,8 @@ def test_drawn_damage_is_said_to_be_drawn_wherever_figures_stand() -> None:
     text = words(page(found))
     assert "Drawn damage: " + DRAWN.sentence in text
     assert "a note." in text
+    assert "drawn damage (8)" in text  # the histograms' legends
+    assert "defective (8)" not in text
     assert "held out: 4 good photos, and 8 damages drawn on them" in text
     assert "scar (drawn) 003_b.png" in text
     assert found.comparison.finding.sentence in text
