@@ -57,26 +57,47 @@ def main(
         typer.Option(min=2, help="Use that many training photos and test photos of each label."),
     ] = None,
     alpha: AlphaOption = None,
+    look: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compare each preset with this look: whole, box, mask, learned or auto (chosen "
+            "by trial); repeat it for each. Default: the preset's own."
+        ),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help="A box to look at: left,top,right,bottom, in shares of the photo."),
+    ] = None,
+    zoom: Annotated[bool, typer.Option("--zoom", help="Crop photos to the box.")] = False,
+    mask: Annotated[
+        Path | None, typer.Option(help="A mask to look at: an image, white where to look.")
+    ] = None,
 ) -> None:
-    """Build or take a bank for each preset and category, evaluate all on the same split."""
+    """Build or take a bank for each preset and category, evaluate all on the same split.
+
+    A category without labelled defective photos: on damage that is drawn on held-out good ones.
+    """
     from ..core.errors import GoodsGuardError
     from ..core.photo.dataset import read_category
     from ..core.threads import set_threads
     from .comparing import compare_category, limited
-    from .contenders import load_contender, load_presets
+    from .contenders import load_contender, load_presets, with_looks
     from .data_folder import chosen
+    from .looks_to_compare import asked_looks
 
     rule = alpha_rule(alpha)
     set_threads(threads)
     try:
-        presets = load_presets(preset)
+        looks = asked_looks(look or [], box, mask, zoom=zoom)
+        presets = load_presets(preset, len(looks))
         names, failed = chosen(data, category)
         report.mkdir(parents=True, exist_ok=True)  # told now, not after an hour of building
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
     except OSError as exc:
         raise stop(f"cannot write to {report}: {exc.strerror}") from exc
-    contenders = [load_contender(p, device, runtime, precision, weights) for p in presets]
+    loaded = [load_contender(p, device, runtime, precision, weights) for p in presets]
+    contenders = with_looks(loaded, looks)
     done: list[Compared] = []
     with progress_bar() as bar:
         for name in names:
@@ -92,7 +113,7 @@ def main(
                 complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
     _tell(done, failed)
-    _write(done, {p.name: p.description for p in presets}, report, json_file, limit)
+    _write(done, {one.label: one.description for one in contenders}, report, json_file, limit)
     if failed:
         raise stop(f"not compared: {', '.join(failed)}")
 
@@ -106,9 +127,11 @@ def _tell(done: list[Compared], failed: list[str]) -> None:
     from ..reports.comparison_table import cells, columns
 
     for comparison in (one.comparison for one in done):
-        if comparison.copies_remark:
-            warn(f"{comparison.category}: {comparison.copies_remark}")
-        table = Table(title=comparison.category)
+        for remark in (*comparison.remarks, comparison.copies_remark):
+            if remark:
+                warn(f"{comparison.category}: {remark}")
+        on = " (drawn damage)" if comparison.drawn else ""
+        table = Table(title=f"{comparison.category}{on}")
         for column in columns(comparison):
             first = column == "preset"
             table.add_column(column, justify="left" if first else "right", no_wrap=first)

@@ -12,6 +12,7 @@ from ..core.building.build import BuildProgress
 from ..core.detector import Detector
 from ..core.evaluating.comparison import compare
 from ..core.evaluating.evaluation import evaluate, score_split
+from ..core.evaluating.on_drawn import on_drawn
 from ..core.evaluating.outcome import BankFacts, Outcome, aligned, disagreements, ranks
 from ..core.evaluating.timing import TIMED, milliseconds
 from ..core.judging.calibration import Rule
@@ -20,6 +21,7 @@ from ..reports.comparison_page import Compared, Shown, Tile
 from ..reports.comparison_pictures import thumbnail
 from .banks_to_compare import take_or_build
 from .contenders import Contender
+from .drawn_to_compare import Trial, trial_of
 
 SHOWN = 6  # photos of a category on which the presets disagree most
 
@@ -35,12 +37,30 @@ def compare_category(
 
     Args:
         rule: a threshold rule in place of the presets'.
-        models: banks lie in `<models>/<preset>/<category>`.
+        models: banks lie in `<models>/<preset>/<category>`, those of another look than the preset's
+            in `<models>/<preset>+<look>/<category>`; where some of the photos are held out, to be
+            drawn on, the folder's name ends with `+drawn`.
     """
+
+    def drawing(step: str, done: int, total: int) -> None:
+        progress(f"{category.name}: {step}", done, total)
+
+    with trial_of(category, contenders, drawing) as trial:
+        return _compared(trial, contenders, rule, models, progress)
+
+
+def _compared(
+    trial: Trial,
+    contenders: Sequence[Contender],
+    rule: Rule | None,
+    models: Path,
+    progress: BuildProgress,
+) -> Compared:
+    category = trial.photos
     outcomes: list[Outcome] = []
     detectors: dict[str, Detector] = {}
     for contender in contenders:
-        name = contender.preset.name
+        name = contender.label
 
         def show(step: str, done: int, total: int, name: str = name) -> None:
             progress(f"{category.name}: {name}: {step}", done, total)
@@ -49,17 +69,27 @@ def compare_category(
         try:
             if contender.extractor is not None:
                 detector, taken = take_or_build(
-                    models / name, category, contender.preset, contender.extractor, rule, show
+                    models / f"{contender.folder}{trial.beside}",
+                    category,
+                    contender.preset,
+                    contender.extractor,
+                    trial.rule(contender.preset, rule),
+                    show,
+                    contender.asked,
                 )
                 outcome = replace(outcome, bank=bank_facts(detector, taken=taken))
                 outcome = tried(category, detector, outcome, show)
+                if trial.drawn is not None and outcome.evaluation is not None:
+                    told = on_drawn(outcome.evaluation, outcome.scored, trial.drawn)
+                    outcome = replace(outcome, evaluation=told)
                 detectors[name] = detector
         except Exception as exc:  # whatever it is, the others can be compared
             outcome = replace(outcome, fault=fault_of(exc))
         outcomes.append(outcome)
-    outcomes = timed(category, detectors, outcomes)
+    outcomes = timed(trial.timed, detectors, outcomes)
     shown = most_disputed(detectors, [o for o in outcomes if o.preset in detectors])
-    return Compared(compare(category, outcomes), tuple(outcomes), tuple(shown))
+    figures = compare(category, outcomes, trial.drawn, trial.remarks)
+    return Compared(figures, tuple(outcomes), tuple(shown))
 
 
 def tried(
@@ -85,10 +115,9 @@ def tried(
 
 
 def timed(
-    category: Category, detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
+    photos: Sequence[Path], detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
 ) -> list[Outcome]:
-    """The outcomes with each preset's milliseconds a photo: of the test split, else of train."""
-    photos = [image.path for image in category.test] or list(category.train)
+    """The outcomes with each preset's milliseconds a photo."""
     inspectors: dict[str, Callable[[bytes], object]] = {n: d.inspect for n, d in detectors.items()}
     try:
         found = milliseconds(inspectors, evenly(photos, TIMED))
@@ -105,17 +134,17 @@ def most_disputed(detectors: Mapping[str, Detector], outcomes: Sequence[Outcome]
     for index in disagreements(scores, SHOWN):
         image = images[index]
         with suppress(Exception):  # gone since, or too little memory: the figures are worth more
-            views = [tile(detectors[n], image, float(places[n][index])) for n in scores]
+            views = [tile(n, detectors[n], image, float(places[n][index])) for n in scores]
             shown.append(Shown(image, thumbnail(image.path.read_bytes()), tuple(views)))
     return shown
 
 
-def tile(detector: Detector, image: LabelledImage, rank: float) -> Tile:
+def tile(name: str, detector: Detector, image: LabelledImage, rank: float) -> Tile:
     """One preset's view of one photo."""
     photo = image.path.read_bytes()
     inspection, overlay = detector.inspect_and_draw(photo)
     return Tile(
-        detector.manifest.preset,
+        name,
         rank,
         inspection.score,
         inspection.threshold,
@@ -128,6 +157,7 @@ def bank_facts(detector: Detector, *, taken: bool) -> BankFacts:
     manifest = detector.manifest
     return BankFacts(
         version=manifest.bank_version,
+        look=manifest.look.kind,
         engine=detector.engine,
         images=manifest.counts.images,
         copies=manifest.counts.copies,

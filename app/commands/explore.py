@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,9 +34,14 @@ def main(
     data: Annotated[Path, typer.Option(help="ROOT of ROOT/<category>/train/good/*.")],
     report: Annotated[Path, typer.Option(help="Write pictures and explore.md here.")],
     category: CategoryOption = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Show what the banks in this folder look at, too, where there are any."),
+    ] = None,
 ) -> None:
     """Show what a data folder holds, before a bank is built from it."""
     from ..core.photo.dataset import read_category
+    from ..core.store.whereabouts import why_no_bank
     from ..reports.exploration import explore, warnings, write_page
     from ..reports.exploration_pictures import write_pictures
     from .data_folder import chosen
@@ -44,6 +50,8 @@ def main(
         names, failed = chosen(data, category)
     except GoodsGuardError as exc:
         raise stop(str(exc)) from exc
+    if models is not None and (reason := why_no_bank(models)) is not None:
+        warn(reason)
     found: list[Exploration] = []
     undrawn: list[str] = []
     unwritten: OSError | None = None
@@ -57,6 +65,11 @@ def main(
                 complain(f"{name}: {fault_of(exc)}")
                 failed.append(name)
                 continue
+            try:
+                if models is not None:
+                    found[-1] = _with_bank(found[-1], models)
+            except GoodsGuardError as exc:
+                undrawn.append(f"{name}: what its bank looks at is not shown: {exc}")
             try:
                 if unwritten is None:
                     write_pictures(report, found[-1], undrawn.append)
@@ -80,6 +93,18 @@ def main(
         raise stop(f"not explored: {', '.join(failed)}")
     if undrawn or unwritten is not None:
         raise typer.Exit(1)
+
+
+def _with_bank(found: Exploration, models: Path) -> Exploration:
+    """The same, with what the bank of the category looks at, if there is one.
+
+    Raises:
+        GoodsGuardError: the bank cannot be used.
+    """
+    from ..reports.exploration_look import look_of_bank
+
+    good = [p.image.path for p in found.photos if p.split == "train" and p.size is not None]
+    return replace(found, bank=look_of_bank(models, found.category, good))
 
 
 def _unusable(exc: OSError, report: Path) -> str:

@@ -107,6 +107,7 @@ def _part(one: Compared) -> dict[str, object]:
     c = one.comparison
     drawn = [o for o in one.outcomes if o.scored and o.bank is not None]
     evaluated = [o for o in drawn if o.evaluation is not None]
+    bad = "drawn damage" if c.drawn else "defective"
     roc = f"ROC curves of the presets on {c.category}"
     panels = {o.preset: f"scores of {o.preset} on {c.category}" for o in drawn}
     return {
@@ -116,7 +117,7 @@ def _part(one: Compared) -> dict[str, object]:
         "engines": sorted({row.bank.engine for row in c.rows if row.bank}),
         # Drawn by us, with every name escaped by the drawing library.
         "roc": Markup(roc_svg(evaluated, roc)) if evaluated else "",  # noqa: S704
-        "histograms": [Markup(histogram_svg(o, panels[o.preset])) for o in drawn],  # noqa: S704
+        "histograms": [Markup(histogram_svg(o, panels[o.preset], bad)) for o in drawn],  # noqa: S704
         "shown": one.shown,
     }
 

@@ -12,9 +12,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..core.evaluating.outcome import Outcome
+from ..core.evaluating.outcome import Outcome, by_label
 from ..core.photo.images import decode
-from .plots import by_label, draw_histogram, draw_roc, frame_roc
+from .plots import draw_histogram, draw_roc, frame_roc
 from .style import DASHES, INK, SERIES, canvas, styled
 
 SIDE = 320  # pixels of a small photo's longer side
@@ -44,11 +44,16 @@ def roc_svg(outcomes: Sequence[Outcome], name: str) -> str:
 
 
 @styled
-def histogram_svg(outcome: Outcome, name: str) -> str:
-    """One preset's scores by label, on an axis of its own, with its threshold."""
+def histogram_svg(outcome: Outcome, name: str, others: str = "defective") -> str:
+    """One preset's scores by label, on an axis of its own, with its threshold.
+
+    Args:
+        others: what the legend calls photos that are not good.
+    """
     assert outcome.bank is not None
     figure, axes = canvas(3.5, 2.7)
-    draw_histogram(axes, *by_label(outcome.scored), outcome.bank.threshold, bins=30)
+    good, bad = by_label(outcome.scored)
+    draw_histogram(axes, good, bad, outcome.bank.threshold, bins=30, others=others)
     axes.set_title(outcome.preset, color=INK)
     axes.set_xlabel("its own score; dashed: its threshold")
     axes.legend(fontsize=8, handlelength=1.2)

@@ -25,13 +25,16 @@ def cells(row: Row, comparison: Comparison) -> list[str]:
 def _cells(comparison: Comparison) -> dict[str, Cell]:
     rows = comparison.rows
     found: dict[str, Cell] = {}
+    if any(row.bank and row.bank.look != "whole" for row in rows):
+        found["looks at"] = lambda row: row.bank.look if row.bank else NONE
     if any(row.evaluation for row in rows):
-        found["AUROC (95 %)"] = _auroc
+        on = " on drawn damage" if comparison.drawn else ""
+        found[f"AUROC{on} (95 %)"] = _auroc
         found[f"difference to {comparison.reference} (95 %)"] = _difference
         if any(row.evaluation and row.evaluation.pixel_auroc is not None for row in rows):
-            found["pixel AUROC"] = _pixel_auroc
-            found["AUPRO"] = _aupro
-        found["recall at threshold"] = _recall
+            found[f"pixel AUROC{on}"] = _pixel_auroc
+            found[f"AUPRO{on}"] = _aupro
+        found["drawn damage found" if on else "recall at threshold"] = _recall
     else:
         found["threshold"] = lambda row: f"{row.bank.threshold:.4g}" if row.bank else NONE
     found["false alarms promised"] = lambda row: f"{row.bank.alpha:.2%}" if row.bank else NONE

@@ -19,6 +19,7 @@ from ..core.judging.calibration import alpha_to_ask_for
 from ..core.photo.dataset import GOOD, Category, LabelledImage, evenly, read_as
 from ..core.photo.listing import few
 from ..core.photo.pixel_types import FULL_WHITE
+from .exploration_look import BankLook
 from .markdown import cell, code, sentence
 from .seen_photo import SeenPhoto, look
 
@@ -42,6 +43,7 @@ class Exploration:
         folder: that of the category, as it can be shown.
         remarks: how it was read.
         n_copies: training photos that show what another shows; `copies` is a sentence on them.
+        bank: what is looked at, where a bank is stored.
     """
 
     category: str
@@ -52,6 +54,7 @@ class Exploration:
     folder: str = ""
     remarks: tuple[str, ...] = ()
     white_level: int = FULL_WHITE  # of 16-bit photos
+    bank: BankLook | None = None
 
     @property
     def title(self) -> str:
@@ -248,7 +251,11 @@ def _section(found: Exploration) -> list[str]:
     for photos in found.duplicates():
         leak = "train and test share " if photos in found.leaks() else ""
         lines.append(f"- {leak}the same file: {', '.join(code(p.name) for p in photos)}")
-    names = (f"{found.category}_{kind}" for kind in ("explore", "stats"))
+    kinds = ["explore", "stats"]
+    if found.bank is not None:
+        lines.append(f"- what is judged, by {sentence(found.bank.sentence)}")
+        kinds.append("look")
+    names = (f"{found.category}_{kind}" for kind in kinds)
     return [*lines, *(f"\n![{name}]({name}.png)" for name in names)]
 
 

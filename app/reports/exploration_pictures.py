@@ -16,6 +16,7 @@ from ..core.photo.dataset import evenly
 from ..core.photo.images import decode
 from ..core.photo.masks import read_mask
 from .exploration import GROUPS, Exploration, by_area
+from .look_pictures import look_sheet
 from .seen_photo import SeenPhoto
 from .style import (
     BLUE,
@@ -37,12 +38,14 @@ _PER_FOLDER, _SHOWN = 6, 384  # photos of a folder on the sheet, and how large t
 
 
 def write_pictures(folder: Path, found: Exploration, tell: Tell = silent) -> list[Path]:
-    """Write `<category>_explore.png` and `<category>_stats.png`.
+    """Write `<category>_explore.png`, `<category>_stats.png` and, of a bank, `<category>_look.png`.
 
     Args:
         tell: called with a sentence where one of them cannot be drawn.
     """
     draw = {"explore": lambda: sheet(found), "stats": lambda: stats(found)}
+    if (bank := found.bank) is not None:
+        draw["look"] = lambda: look_sheet(bank.seen)
     return save_each(
         {folder / f"{found.category}_{kind}.png": figure for kind, figure in draw.items()}, tell
     )

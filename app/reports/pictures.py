@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from ..core.evaluating.evaluation import Evaluation, EvaluationRun, ScoredImage
+from ..core.evaluating.outcome import by_label
 from ..core.photo.dataset import GOOD, evenly
 from ..core.photo.images import decode
-from .plots import by_label, draw_histogram, draw_roc, frame_roc
+from .plots import draw_histogram, draw_roc, frame_roc
 from .style import DEFECTIVE, DEFECTS, GREY, INK, bare, canvas, literal, styled
 from .style import GOOD as GREEN
 

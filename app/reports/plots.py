@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,24 +9,25 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
-from ..core.evaluating.evaluation import ScoredImage
 from .style import DEFECTIVE, GOOD, GREY, INK
 
 Scores = npt.NDArray[np.float64]
 
 
-def by_label(scored: Sequence[ScoredImage]) -> tuple[Scores, Scores]:
-    """Scores of the good and of the defective photos."""
-    good = np.array([s.score for s in scored if not s.image.is_defective], dtype=np.float64)
-    return good, np.array([s.score for s in scored if s.image.is_defective], dtype=np.float64)
-
-
 def draw_histogram(
-    axes: Axes, good: Scores, defective: Scores, threshold: float, bins: int = 40
+    axes: Axes,
+    good: Scores,
+    defective: Scores,
+    threshold: float,
+    bins: int = 40,
+    others: str = "defective",
 ) -> None:
     """Scores of good and defective photos, with the threshold.
 
     Only the good ones are filled: two fills would mix to a third colour where they overlap.
+
+    Args:
+        others: what the legend calls those that are not good.
     """
     edges = np.histogram_bin_edges(np.concatenate([good, defective, [threshold]]), bins)
     counts = np.histogram(good, edges)[0]
@@ -35,7 +35,7 @@ def draw_histogram(
     axes.stairs(counts, edges, color=GOOD, linewidth=1.8, label=f"good ({len(good)})")
     if len(defective):
         counts = np.histogram(defective, edges)[0]
-        label = f"defective ({len(defective)})"
+        label = f"{others} ({len(defective)})"
         axes.stairs(counts, edges, color=DEFECTIVE, linewidth=1.8, label=label)
     axes.axvline(threshold, color=INK, linestyle="--", linewidth=1.3)
     axes.set_ylim(bottom=0)

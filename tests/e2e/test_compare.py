@@ -10,6 +10,7 @@ import pytest
 from app.commands.compare import main
 from app.core.building.preset import load_preset
 from app.core.evaluating.comparison import Comparison
+from app.core.evaluating.damage.drawn import KINDS
 from scripts.draw_example import draw_can
 from tests.e2e.process import run_script
 from tests.e2e.test_scripts import call, messages
@@ -103,6 +104,55 @@ def test_two_presets_are_compared_and_taken_the_second_time(root: Path) -> None:
     assert aurocs == [row.evaluation.auroc for row in can.rows if row.evaluation]
 
 
+def test_without_labelled_defects_presets_are_compared_on_drawn_damage(root: Path) -> None:
+    folder = root / "good only" / "can" / "train" / "good"
+    folder.mkdir(parents=True)
+    for seed in range(18):
+        draw_can(seed).resize((180, 240)).save(folder / f"{seed}.png")
+    code, out, err = compare(root, "drawn", "--data", root / "good only")
+    assert code == 0, err
+    (found,) = json.loads((root / "drawn" / "compare.json").read_text())
+    assert found["drawn"]["damaged"] == 18
+    assert (found["n_train"], found["n_good"], found["n_defective"]) == (12, 6, 18)
+    for row in found["rows"]:
+        assert row["fault"] is None
+        assert 0 < row["evaluation"]["auroc_ci95"][0] < row["evaluation"]["auroc"]
+        assert set(row["evaluation"]["per_defect"]) <= set(KINDS)
+        assert (root / f"drawn/banks/{row['preset']}+drawn/can").is_dir()
+    assert found["rows"][1]["evaluation"]["pixel_auroc"] > 0.5
+    said = " ".join(err.split())
+    assert "all figures are on drawn damage: 18 damages" in said
+    assert "can (drawn damage)" in out
+    assert "Drawn damage cannot say how real damage is found." in " ".join(out.split())
+    page = (root / "drawn" / "compare.html").read_text(encoding="utf-8")
+    text = " ".join("".join(ElementTree.fromstring(page).itertext()).split())
+    assert "Drawn damage: no labelled defective photos are stored" in text
+    assert "AUROC on drawn damage" in text
+
+
+def test_a_preset_is_compared_with_several_looks(root: Path) -> None:
+    """On stored defects; the rows say where each looks."""
+    result = call(
+        main, "--data", root / "data", "--category", "can", "--report", root / "looks",
+        "--device", "cpu", "--preset", root / "small.toml",
+        "--look", "whole", "--look", "learned", "--look", "auto", "--box", "0.1,0.1,0.9,0.9",
+    )  # fmt: skip
+    assert result.exit_code == 0, messages(result)
+    (found,) = json.loads((root / "looks" / "compare.json").read_text())
+    assert found["drawn"] is None
+    names = ["small-patch", "small-patch, learned", "small-patch, auto", "small-patch, box"]
+    assert [row["preset"] for row in found["rows"]] == names
+    looks = [row["bank"]["look"] for row in found["rows"]]
+    assert looks == ["whole", "learned", "whole", "box"]  # 8 photos are too few for a trial
+    assert all(row["evaluation"]["n_defective"] == 4 for row in found["rows"])
+    assert (root / "looks/banks/small-patch+learned/can").is_dir()
+    page = (root / "looks" / "compare.html").read_text(encoding="utf-8")
+    text = " ".join("".join(ElementTree.fromstring(page).itertext()).split())
+    assert "small-patch, auto" in text
+    assert "look: the look chosen by trial" in text
+    assert "looks at" in text
+
+
 def test_a_preset_without_weights_has_a_line_and_the_others_their_figures(root: Path) -> None:
     torn = root / "resnet18_torn.pth"
     torn.write_bytes(b"no weights")
@@ -126,6 +176,8 @@ def test_a_preset_without_weights_has_a_line_and_the_others_their_figures(root: 
     [
         (("--preset", "best-knn"), "unknown preset 'best-knn'"),
         (("--preset", "embedded-knn"), "embedded-knn is given more than once"),
+        (("--look", "box"), "a box look needs --box"),
+        (("--mask", "gone.png"), "the mask gone.png cannot be read"),
         (("--category", "bottle"), "no category bottle"),
         (("--alpha", "0"), "lies between 0 and 1"),
     ],

@@ -107,7 +107,7 @@ def build_bank(
         raise DatasetError(f"no images in {category.name}/train/good")
     promise = Promise(category.name, rule, len(paths), max_unreadable)
     level = levels.measure(paths, max_pixels)
-    extractor = level.applied_to(extractor).looking(preset.look.seen())
+    extractor = looking.seen_by(preset.look, level.applied_to(extractor))
     count = partial(survey, paths, extractor, promise, max_pixels, partial(progress, "read"))
     if promise.is_close:
         count()

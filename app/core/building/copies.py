@@ -178,6 +178,12 @@ def _compare(prints: Sequence[Fingerprint], one: int, other: int) -> Likeness:
 def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> tuple[int, str]:
     """How many are set aside, and `Copies.remark`, of photos that are only looked at; files that
     cannot be read are left out."""
+    read, copies = copies_among(paths, white_level)
+    return copies.set_aside, copies.remark([path.name for path in read])
+
+
+def copies_among(paths: Sequence[Path], white_level: int = FULL_WHITE) -> tuple[list[Path], Copies]:
+    """The files that can be read, and which of these are copies."""
 
     def read(path: Path) -> Fingerprint | None:
         try:
@@ -188,5 +194,5 @@ def copies_of_files(paths: Sequence[Path], white_level: int = FULL_WHITE) -> tup
 
     with ThreadPoolExecutor(thread_budget()) as pool:
         found = [(path, one) for path, one in zip(paths, pool.map(read, paths), strict=True) if one]
-    copies = find_copies([one for _, one in found], names=[path.stem for path, _ in found])
-    return copies.set_aside, copies.remark([path.name for path, _ in found])
+    files = [path for path, _ in found]
+    return files, find_copies([one for _, one in found], names=[path.stem for path in files])

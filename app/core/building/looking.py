@@ -166,6 +166,17 @@ class Looked(Samples):
         return self.samples[index].seen_by(self.look)
 
 
+def seen_by(choice: LookChoice, extractor: FeatureExtractor) -> FeatureExtractor:
+    """The extractor as it sees photos by what is known of the look before one is read.
+
+    Raises:
+        PresetError: a look that these features cannot have; told now, not when all is embedded.
+    """
+    if isinstance(choice, LookLearned):
+        extractor.looking(Look(LookRecord(kind="learned", box=choice.box)))
+    return extractor.looking(choice.seen())
+
+
 def through(
     choice: LookChoice, samples: Samples, extractor: FeatureExtractor
 ) -> tuple[Samples, FeatureExtractor]:

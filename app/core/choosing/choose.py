@@ -11,29 +11,25 @@ and how much the surroundings disturb, not how well real damage is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from ..building import levels
 from ..building.copies import find_copies
 from ..building.groups import GroupRule, group
 from ..building.looking import LookChoice, LookWhole
 from ..building.preset import Preset
-from ..building.reading import read_batches
-from ..evaluating.damage.goods import Goods
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
 from ..photo.dataset import Category, evenly
-from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS
 from ..photo.look import Shares
 from ..store.look_trial import LookTrial
-from .candidates import Candidate, can_weigh, crop_of, cropping, fit, looks_to_try, varies
-from .following import LEAST_FOLLOWS, learn_finder
+from .candidates import Candidate, can_weigh, crop_of, cropping, fit, looks_to_try
+from .placing import embed_photos, find_goods
 from .split import split
 from .trying import try_out
 from .verdict import table, taken
@@ -88,7 +84,7 @@ def choose_look(
     choices = looks_to_try(given)
     with ExitStack() as spools:
         spool = spools.enter_context(Spool())
-        read, prints = _embed(paths, extractor, spool, max_pixels, partial(progress, "read"))
+        read, prints = embed_photos(paths, extractor, spool, max_pixels, partial(progress, "read"))
         kept = find_copies(prints).kept
         if len(kept) < FEWEST_PHOTOS:
             return _whole(f"{len(kept)} different good photos are too few to try others")
@@ -99,41 +95,33 @@ def choose_look(
         for crop in {crop_of(choice) for choice in choices} - {None}:
             cropped = spools.enter_context(Spool())
             view, own = extractor.looking(cropping(crop)), [read[kept[i]] for i in learnt]
-            _embed(own, view, cropped, max_pixels, partial(progress, "read a crop"))
+            embed_photos(own, view, cropped, max_pixels, partial(progress, "read a crop"))
             samples[crop] = cropped
         progress("learn", 0, len(learnt))
         learnt_names = [names[i] for i in learnt]
         candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
         held_out = [read[kept[i]] for i in out]
-        found, moves = False, None
-        goods = [Goods.everywhere()] * len(out)
-        if varies(prior):
-            progress("find the goods", 0, len(out))
-            own = [read[kept[i]] for i in learnt]
-            finder = learn_finder(own, held_out, extractor, max_pixels)
-            moves = finder.follows
-            found = moves >= LEAST_FOLLOWS
-            if found:
-                seen = Chosen(spool, [kept[i] for i in out])
-                goods = [finder.goods(sample, prior) for sample in seen]
+        progress("find the goods", 0, len(out))
+        own, seen = [read[kept[i]] for i in learnt], Chosen(spool, [kept[i] for i in out])
+        placed = find_goods(prior, own, held_out, seen, extractor, max_pixels)
     tried = try_out(
         held_out,
         candidates,
         extractor,
-        goods,
+        placed.goods,
         seed=seed,
         max_pixels=max_pixels,
         progress=partial(progress, "try looks"),
     )
     rows = table([choice.kind for choice in choices], tried)
-    best, why = taken(rows, surroundings=found)
+    best, why = taken(rows, surroundings=placed.found)
     trial = LookTrial(
         taken=choices[best].kind,
         why=why,
-        goods="found" if found else "everywhere",
+        goods="found" if placed.found else "everywhere",
         apart=round(prior.apart, 4),
         varied=round(prior.varied, 4),
-        follows=None if moves is None else round(moves, 4),
+        follows=None if placed.follows is None else round(placed.follows, 4),
         learnt=len(learnt),
         held_out=len(out),
         damaged=len(tried.drawn),
@@ -145,23 +133,3 @@ def choose_look(
 
 def _whole(why: str) -> LookChosen:
     return LookChosen(LookWhole(), LookTrial(taken="whole", why=f"whole: {why}"))
-
-
-def _embed(
-    paths: Sequence[Path],
-    extractor: FeatureExtractor,
-    spool: Spool,
-    max_pixels: int,
-    progress: Callable[[int, int], None],
-) -> tuple[list[Path], list[Fingerprint]]:
-    """Fill the spool with all that can be read; which those are. The build tells of the others."""
-    read: list[Path] = []
-    prints: list[Fingerprint] = []
-    for photos, _ in read_batches(paths, extractor, max_pixels=max_pixels):
-        batch = extractor.embed([photo.prepared for photo in photos]) if photos else ()
-        for photo, features in zip(photos, batch, strict=True):
-            spool.append(extractor.sample(features, photo.prepared))
-            read.append(photo.path)
-            prints.append(photo.fingerprint)
-        progress(len(read), len(paths))
-    return read, prints

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..evaluating.metrics import auroc, auroc_interval
 from ..evaluating.pairing import Labelled
+from ..evaluating.photos import photos_difference
 from ..photo.look import LookKind
 from ..store.look_trial import LookRow
-from .photos import photos_difference
-from .trying import EACH, Scores, Tried
+from .trials import EACH
+from .trying import Scores, Tried
 
 
 def table(looks: Sequence[LookKind], tried: Tried) -> tuple[LookRow, ...]:

@@ -10,6 +10,7 @@ from ..photo.dataset import Category
 from .evaluation import Evaluation, Interval
 from .finding import Conclusion, find, listed
 from .metrics import binomial_interval
+from .on_drawn import CANNOT_SAY, DrawnDamage
 from .outcome import BankFacts, Outcome, difference
 from .pairing import Difference
 
@@ -33,7 +34,7 @@ class FalseAlarms(_Frozen):
 class Row(_Frozen):
     """One preset on one category; what could not be had is `null`, and `fault` says why."""
 
-    preset: str
+    preset: str = Field(description="and the look, where it is not the preset's own")
     fault: str | None = None
     bank: BankFacts | None = None
     evaluation: Evaluation | None = Field(None, description="where both labels are there")
@@ -47,12 +48,16 @@ class Comparison(_Frozen):
 
     Attributes:
         reference: the preset that differences are taken to; the first that has an AUROC.
+        remarks: what to know before any figure.
+        drawn: all figures are on drawn damage; null: on the stored test split.
     """
 
     category: str
     n_train: int
     n_good: int
     n_defective: int
+    remarks: tuple[str, ...] = ()
+    drawn: DrawnDamage | None = None
     finding: Conclusion
     reference: str | None
     rows: tuple[Row, ...]
@@ -71,8 +76,18 @@ class Comparison(_Frozen):
         return f"copies count once: {self.n_different} different of {self.n_train} training photos"
 
 
-def compare(category: Category, outcomes: Sequence[Outcome]) -> Comparison:
-    """The presets' rows, in their order, and the finding."""
+def compare(
+    category: Category,
+    outcomes: Sequence[Outcome],
+    drawn: DrawnDamage | None = None,
+    remarks: Sequence[str] = (),
+) -> Comparison:
+    """The presets' rows, in their order, and the finding.
+
+    Args:
+        category: with the photos that were scored. drawn: on what they were drawn, if they were.
+        remarks: more to know.
+    """
     reference = next((o for o in outcomes if o.evaluation is not None), None)
     n_defective = sum(image.is_defective for image in category.test)
     return Comparison(
@@ -80,25 +95,40 @@ def compare(category: Category, outcomes: Sequence[Outcome]) -> Comparison:
         n_train=len(category.train),
         n_good=len(category.test) - n_defective,
         n_defective=n_defective,
-        finding=find(category, outcomes),
+        remarks=(*([drawn.sentence] if drawn else []), *remarks),
+        drawn=drawn,
+        finding=find(category, outcomes, drawn),
         reference=reference.preset if reference else None,
-        rows=tuple(_row(outcome, reference) for outcome in outcomes),
+        rows=tuple(_row(outcome, reference, drawn) for outcome in outcomes),
     )
 
 
 def overall(comparisons: Sequence[Comparison]) -> str:
-    """The sentence over all categories: the highest mean AUROC, and where that preset is best."""
+    """The sentence over all categories: the highest mean AUROC, and where that preset is best.
+
+    Figures on drawn damage and on stored defects are never in one mean.
+    """
+    stored = [c for c in comparisons if c.drawn is None]
+    drawn = [c for c in comparisons if c.drawn is not None]
+    said = [_over(some) for some in (stored, drawn) if some]
+    return " ".join(said)
+
+
+def _over(comparisons: Sequence[Comparison]) -> str:
+    """The sentence over categories of one sort."""
     if len(comparisons) == 1:
         return comparisons[0].finding.sentence
+    on, cannot = ("drawn damage in ", f" {CANNOT_SAY}") if comparisons[0].drawn else ("", "")
     tried = [c for c in comparisons if c.finding.best]
     means = {name: sum(areas) / len(areas) for name, areas in _complete(tried).items()}
     if not means:
         return "Which preset is best over all categories cannot be said; each one's part says why."
     best = max(means, key=lambda name: means[name])
     proven = [c.category for c in tried if c.finding.best == best and c.finding.is_proven]
+    share = f"{len(proven)} of them ({listed(proven)})" if proven else "none"
     return (
-        f"{best} has the highest mean AUROC over {len(tried)} categories, {means[best]:.3f}; it is "
-        f"proven best in {f'{len(proven)} of them ({listed(proven)})' if proven else 'none'}."
+        f"{best} has the highest mean AUROC over {on}{len(tried)} categories, {means[best]:.3f}; "
+        f"it is proven best in {share}.{cannot}"
     )
 
 
@@ -111,14 +141,15 @@ def _complete(tried: Sequence[Comparison]) -> dict[str, list[float]]:
     return {name: found for name, found in areas.items() if len(found) == len(tried)}
 
 
-def _row(outcome: Outcome, reference: Outcome | None) -> Row:
+def _row(outcome: Outcome, reference: Outcome | None, drawn: DrawnDamage | None) -> Row:
+    each = drawn.each if drawn else None
     paired = reference not in (None, outcome) and outcome.evaluation is not None
     return Row(
         preset=outcome.preset,
         fault=outcome.fault,
         bank=outcome.bank,
         evaluation=outcome.evaluation,
-        difference=difference(outcome, reference) if paired and reference else None,
+        difference=difference(outcome, reference, each) if paired and reference else None,
         false_alarms=_false_alarms(outcome),
         ms_per_photo=outcome.ms_per_photo,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..photo.dataset import Category
+from .on_drawn import CANNOT_SAY, DrawnDamage
 from .outcome import Outcome, difference
 from .pairing import Difference
 
@@ -23,9 +24,17 @@ class Conclusion(BaseModel):
     is_proven: bool = Field(False, description="each of its leads has an interval above 0")
 
 
-def find(category: Category, outcomes: Sequence[Outcome]) -> Conclusion:
-    """The preset of the highest AUROC, and whether it is proven better than each other one."""
-    name = category.name
+def find(
+    category: Category, outcomes: Sequence[Outcome], drawn: DrawnDamage | None = None
+) -> Conclusion:
+    """The preset of the highest AUROC, and whether it is proven better than each other one.
+
+    Args:
+        drawn: the test photos were drawn on.
+    """
+    name, each = category.name, None
+    if drawn is not None:
+        name, each = f"damage drawn on good photos of {name}", drawn.each
     if {image.is_defective for image in category.test} != {False, True}:
         return Conclusion(
             sentence=f"Which preset is best on {name} cannot be said: accuracy needs labelled "
@@ -36,7 +45,7 @@ def find(category: Category, outcomes: Sequence[Outcome]) -> Conclusion:
         text = f"No preset could be evaluated on {name}; the table says why."
         return Conclusion(sentence=text)
     best, *others = sorted(evaluated, key=lambda o: -o.auroc)  # equal ones stay in order
-    leads = [(other.preset, difference(best, other)) for other in others]
+    leads = [(other.preset, difference(best, other, each)) for other in others]
     doubtful = [(other, lead) for other, lead in leads if not lead.is_proven]
     if not leads:
         text = f"Only {best.preset} could be evaluated on {name}: AUROC {best.auroc:.3f}."
@@ -44,6 +53,8 @@ def find(category: Category, outcomes: Sequence[Outcome]) -> Conclusion:
         text = _doubtful(best, name, doubtful)
     else:
         text = _proven(best, name, leads)
+    if drawn is not None:
+        text = f"{text} {CANNOT_SAY}"
     return Conclusion(sentence=text, best=best.preset, is_proven=bool(leads) and not doubtful)
 
 

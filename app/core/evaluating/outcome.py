@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import rankdata
 
 from ..photo.dataset import LabelledImage
+from ..photo.look import LookKind
 from .evaluation import Evaluation, ScoredImage
 from .pairing import Difference, auroc_difference
+from .photos import photos_difference
 
 Scores = npt.NDArray[np.float64]
 
@@ -23,6 +25,7 @@ class BankFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: str
+    look: LookKind = Field(default="whole", description="where it looks; `auto` has chosen it")
     engine: str = Field(description="runtime and precision that scored")
     images: int = Field(description="different ones, learnt from")
     copies: int = Field(default=0, description="training photos that count no more than once")
@@ -67,12 +70,24 @@ def aligned(outcomes: Sequence[Outcome]) -> tuple[list[LabelledImage], dict[str,
     return [found[0][path].image for path in common], scores
 
 
-def difference(method: Outcome, other: Outcome) -> Difference:
-    """Their AUROCs' difference on the photos that both scored."""
+def by_label(scored: Sequence[ScoredImage]) -> tuple[Scores, Scores]:
+    """(n,) scores of the good photos and (m,) of the defective ones, each in their order."""
+    good = np.array([s.score for s in scored if not s.image.is_defective], dtype=np.float64)
+    return good, np.array([s.score for s in scored if s.image.is_defective], dtype=np.float64)
+
+
+def difference(method: Outcome, other: Outcome, each: int | None = None) -> Difference:
+    """Their AUROCs' difference on the photos that both scored.
+
+    Args:
+        each: the defective photos are copies of the good ones, so many of each in a row, in the
+            photos' order; None: they are different photos.
+    """
     images, scores = aligned([method, other])
     bad = np.array([image.is_defective for image in images])
     mine, theirs = scores[method.preset], scores[other.preset]
-    return auroc_difference((mine[~bad], mine[bad]), (theirs[~bad], theirs[bad]))
+    pair = (mine[~bad], mine[bad]), (theirs[~bad], theirs[bad])
+    return auroc_difference(*pair) if each is None else photos_difference(*pair, each)
 
 
 def ranks(scores: Scores) -> Scores:

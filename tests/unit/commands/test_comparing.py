@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from app.commands.banks_to_compare import RECIPE, take_or_build
 from app.commands.compare import _tell
 from app.commands.comparing import compare_category, limited
 from app.commands.contenders import Contender
+from app.commands.drawn_to_compare import DRAWN
 from app.core.building.preset import Preset
 from app.core.judging.calibration import Alpha, MeanStd, Rule
 from app.core.methods.knn import KnnSettings
@@ -18,7 +20,8 @@ from app.core.methods.registry import MethodChoice
 from app.core.photo.dataset import read_category
 from app.core.store import artifact as artifacts
 from app.reports.comparison_page import Compared, render
-from tests.support import METHOD, colour_extractor, encode, plain, write_category
+from scripts.draw_example import draw_can
+from tests.support import METHOD, colour_extractor, encode, plain, write_category, write_photos
 
 # Another method on the same features; it judges by the distance to five good photos.
 FIVE = METHOD.model_copy(
@@ -115,6 +118,73 @@ def test_with_training_photos_alone_banks_and_times_are_left(data: Path) -> None
         assert row.bank
         assert row.ms_per_photo
     assert found.shown == ()
+
+
+@pytest.fixture(scope="module")
+def cans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good photos alone."""
+    folder = tmp_path_factory.mktemp("cans") / "data"
+    write_photos(folder / "can/train/good", [draw_can(n).resize((96, 128)) for n in range(18)])
+    return folder
+
+
+def test_without_defects_presets_are_tried_on_drawn_damage(cans: Path) -> None:
+    found = compared(cans, [contender(METHOD), contender(FIVE)])
+    figures = found.comparison
+    assert figures.drawn
+    assert (figures.drawn.learnt, figures.n_good, figures.n_defective) == (12, 6, 18)
+    assert figures.remarks == (figures.drawn.sentence,)
+    for row in figures.rows:
+        assert row.bank
+        assert row.bank.images == 12
+        assert row.evaluation
+        assert row.evaluation.remarks[0] == figures.drawn.sentence
+        assert row.ms_per_photo
+    assert figures.rows[1].difference
+    first, second = found.outcomes
+    assert [s.image for s in first.scored] == [s.image for s in second.scored]
+    assert found.shown
+    # What was drawn is gone with the work.
+    assert not any(one.image.path.exists() for one in first.scored)
+
+
+def test_banks_of_some_of_the_photos_lie_apart_and_are_taken_again(cans: Path) -> None:
+    compared(cans, [contender(METHOD)])
+    again = compared(cans, [contender(METHOD)]).comparison.rows[0]
+    assert again.bank
+    assert again.bank.taken
+    banks = cans.parent / "banks"
+    assert (banks / f"colour{DRAWN}" / "can" / again.bank.version).is_dir()
+    assert not (banks / "colour").exists()
+
+    write_photos(cans / "can/test/dent", [draw_can(50, damaged=True).resize((96, 128))])
+    write_photos(cans / "can/test/good", [draw_can(51).resize((96, 128))])
+    try:
+        stored = compared(cans, [contender(METHOD)]).comparison
+    finally:
+        shutil.rmtree(cans / "can/test")
+    assert (stored.drawn, stored.remarks, stored.n_train) == (None, (), 18)
+    assert stored.rows[0].bank
+    assert not stored.rows[0].bank.taken
+    assert stored.rows[0].bank.images == 18
+
+
+def test_a_promise_that_fewer_photos_cannot_carry_costs_no_comparison(cans: Path) -> None:
+    row = compared(cans, [contender(GREEDY)]).comparison.rows[0]
+    assert row.fault is None
+    assert row.bank
+    assert row.bank.alpha == pytest.approx(0.077)  # of 12 photos
+    wide = compared(cans, [contender(GREEDY)], Alpha(alpha=0.2)).comparison.rows[0]
+    assert wide.bank
+    assert wide.bank.alpha == 0.2
+
+
+def test_too_few_photos_to_draw_on_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "can" / "test").rename(data / "elsewhere")
+    found = compared(data, [contender(METHOD)])
+    assert found.comparison.drawn is None
+    _tell([found], [])
+    assert "15 different ones or more; here are 10" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_rule_replaces_the_presets(data: Path) -> None:

@@ -15,7 +15,7 @@ from app.reports.comparison_page import Compared, Shown, Tile, render, write_fig
 from app.reports.comparison_pictures import SIDE, thumbnail
 from app.reports.comparison_table import cells, columns, size
 from tests.support import encode, plain, textured
-from tests.unit.core.evaluating.outcomes import outcome, split
+from tests.unit.core.evaluating.outcomes import DRAWN, drawn_split, outcome, split
 
 HOSTILE = "<img src=x onerror=alert('$x_{$')>&"
 SPLIT = split(4, 2, kind=HOSTILE)
@@ -42,6 +42,16 @@ def good_only(n_good: int) -> Compared:
     return Compared(compare(photos, [found]), (found,), ())
 
 
+def on_drawn() -> Compared:
+    """Two presets on drawn damage, and a drawn photo that they dispute."""
+    good = (0.1, 0.2, 0.3, 0.6)
+    scores = {"right": (0.7,) * 8, "wrong": (0.05,) * 8}
+    photos = drawn_split()
+    found = tuple(outcome(n, photos, {False: good, True: s}) for n, s in scores.items())
+    shown = Shown(photos.test[-1], JPEG, (Tile("right", 1.0, 0.7, 0.5, True, JPEG),))
+    return Compared(compare(photos, found, DRAWN, ["a note"]), found, (shown,))
+
+
 def page(*parts: Compared) -> str:
     return render(parts, {"right": "the right one", "wrong": HOSTILE, "faulty": "?"})
 
@@ -55,7 +65,9 @@ def html() -> str:
     return page(compared())
 
 
-@pytest.mark.parametrize("parts", [(compared(),), (compared(), compared("box")), (good_only(3),)])
+@pytest.mark.parametrize(
+    "parts", [(compared(),), (compared(), compared("box")), (good_only(3),), (on_drawn(),)]
+)
 def test_the_page_is_well_formed(parts: tuple[Compared, ...]) -> None:
     root = ElementTree.fromstring(page(*parts))
     assert root.tag == "html"
@@ -139,6 +151,26 @@ def test_without_defects_the_page_says_what_it_can(n_good: int) -> None:
     assert "false alarms promised" in text
     assert ("false alarms observed" in text) is (n_good > 0)
     assert "ROC curves" not in text
+
+
+def test_drawn_damage_is_said_to_be_drawn_wherever_figures_stand() -> None:
+    found = on_drawn()
+    text = words(page(found))
+    assert "Drawn damage: " + DRAWN.sentence in text
+    assert "a note." in text
+    assert "drawn damage (8)" in text  # the histograms' legends
+    assert "defective (8)" not in text
+    assert "held out: 4 good photos, and 8 damages drawn on them" in text
+    assert "scar (drawn) 003_b.png" in text
+    assert found.comparison.finding.sentence in text
+    heads = columns(found.comparison)
+    assert heads[1] == "AUROC on drawn damage (95 %)"
+    assert "drawn damage found" in heads
+    assert "recall at threshold" not in heads
+
+
+def test_defects_that_are_stored_are_not_said_to_be_drawn(html: str) -> None:
+    assert "drawn" not in words(html)
 
 
 def test_columns_are_those_that_can_be_filled() -> None:

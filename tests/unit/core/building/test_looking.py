@@ -7,9 +7,18 @@ import pytest
 from PIL import Image, ImageDraw
 from pydantic import TypeAdapter
 
-from app.core.building.looking import LookBox, LookChoice, LookLearned, LookMask, chosen
+from app.core.building.looking import (
+    LookBox,
+    LookChoice,
+    LookLearned,
+    LookMask,
+    LookWhole,
+    chosen,
+    seen_by,
+)
 from app.core.errors import PresetError
 from app.core.photo.look import WHOLE
+from tests.support import colour_extractor
 from tests.unit.core.building.test_prior import Given, goods
 
 CHOICES: TypeAdapter[LookChoice] = TypeAdapter(LookChoice)
@@ -93,6 +102,12 @@ def test_what_is_no_mask_is_told(tmp_path: Path) -> None:
         LookMask(kind="mask", file=tmp_path / "text.png").seen()
     with pytest.raises(PresetError, match=r"gone\.png cannot be read: No such file"):
         LookMask(kind="mask", file=tmp_path / "gone.png").seen()
+
+
+def test_features_without_places_are_told_before_a_photo_is_read() -> None:
+    with pytest.raises(PresetError, match="a learned look weighs places"):
+        seen_by(LookLearned(kind="learned"), colour_extractor())
+    assert seen_by(LookWhole(), colour_extractor()).look == WHOLE
 
 
 def test_a_learned_look_weighs_the_middle_and_leaves_out_the_rim() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.choosing.trying import EACH, Scores, Tried
+from app.core.choosing.trials import EACH
+from app.core.choosing.trying import Scores, Tried
 from app.core.choosing.verdict import table, taken
 from app.core.evaluating.damage.drawn import KINDS, SIZES
 from app.core.store.look_trial import LookRow

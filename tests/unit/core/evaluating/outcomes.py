@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.core.evaluating.evaluation import ScoredImage, summarise
+from app.core.evaluating.on_drawn import DrawnDamage
 from app.core.evaluating.outcome import BankFacts, Outcome
 from app.core.photo.dataset import GOOD, Category, LabelledImage
 from tests.support import make_artifact
@@ -37,3 +38,13 @@ def outcome(preset: str, category: Category, scores: Mapping[bool, Sequence[floa
         manifest = manifest.model_copy(update={"preset": preset})
         evaluation = summarise(scored, manifest, n_unreadable=0, seconds=1.0)
     return Outcome(preset, None, BANK, scored, evaluation, 10.0)
+
+
+DRAWN = DrawnDamage(learnt=20, held_out=4, damaged=8, each=2, goods="found")
+
+
+def drawn_split(name: str = "can") -> Category:
+    """Four good photos, then two damaged copies of each."""
+    good = [photo(f"{i:03}.png") for i in range(DRAWN.held_out)]
+    bad = [photo(f"{i:03}_{size}.png", "scar") for i in range(DRAWN.held_out) for size in "ab"]
+    return Category(name, (Path("000.png"),), (*good, *bad), 0)

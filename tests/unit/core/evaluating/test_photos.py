@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.choosing.photos import photos_difference
 from app.core.evaluating.pairing import Labelled, auroc_difference
+from app.core.evaluating.photos import photos_difference
 
 EACH = 3
 

@@ -13,8 +13,8 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from ..evaluating.metrics import Floats, auroc, auroc_variance, placements
-from ..evaluating.pairing import Difference, Labelled, auroc_difference
+from .metrics import Floats, auroc, auroc_variance, placements
+from .pairing import Difference, Labelled, auroc_difference
 
 _LEVEL = 0.95
 
