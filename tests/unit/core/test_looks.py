@@ -26,7 +26,8 @@ from tests.unit.core.features.test_patches import (
 )
 
 RIGHT = {"kind": "mask", "polygon": [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}
-CORNER = {"kind": "box", "box": [0.5, 0.5, 1.0, 1.0]}
+CORNER = {"kind": "box", "box": [0.5, 0.5, 1.0, 1.0], "zoom": True}
+WITHIN = {"kind": "box", "box": [0.5, 0.5, 1.0, 1.0]}
 
 
 def built(root: Path, look: dict[str, Any], **changes: Any) -> Build:
@@ -76,6 +77,23 @@ def test_a_box_is_judged_alone_and_regions_lie_in_the_photo_as_sent(tmp_path: Pa
     assert not canvas[:, :80].any()
 
 
+def test_a_box_without_zoom_judges_what_lies_inside_and_learns_from_all(tmp_path: Path) -> None:
+    judge = detector(tmp_path, WITHIN)
+    assert len(bank_of(built(tmp_path / "again", WITHIN).artifact)) == 15 * 8 * 6
+    assert judge.inspect(encode(spotted((10, 10, 50, 50)))).verdict == "normal"
+    inspection = judge.inspect(encode(spotted((100, 70, 150, 110))))
+    assert inspection.verdict == "anomalous"
+    (region,) = judge.regions(inspection)
+    slack = CELL * 160 / INPUT
+    edges = (region.left, region.top, region.right, region.bottom)
+    for found, true in zip(edges, (100, 70, 150, 110), strict=True):
+        assert abs(found - true) <= slack
+    canvas = judge.anomaly_map(inspection, (120, 160))
+    assert canvas is not None
+    assert not canvas[: 60 - int(slack)].any()
+    assert not canvas[:, : 80 - int(slack)].any()
+
+
 def test_an_upright_photo_and_one_held_sideways_are_seen_through_the_same_box(
     tmp_path: Path,
 ) -> None:
@@ -122,7 +140,7 @@ def test_a_learned_look_finds_the_goods_and_passes_over_the_shelf(tmp_path: Path
     assert auroc["learned"] > auroc["whole"] + 0.1
 
 
-@pytest.mark.parametrize("look", [RIGHT, CORNER, {"kind": "learned"}], ids=lambda x: x["kind"])
+@pytest.mark.parametrize("look", [RIGHT, CORNER, WITHIN, {"kind": "learned"}])
 def test_a_stored_bank_looks_where_it_did(look: dict[str, Any], tmp_path: Path) -> None:
     artifact = built(tmp_path, look).artifact
     artifacts.save(tmp_path / "models", artifact)

@@ -54,6 +54,7 @@ def figures(root: Path, look: dict[str, Any], *boxes: Corners) -> Evaluation:
 LOOKS: list[dict[str, Any]] = [
     {"kind": "mask", "polygon": LEFT_HALF},
     {"kind": "box", "box": [0, 0, 0.5, 1]},
+    {"kind": "box", "box": [0, 0, 0.5, 1], "zoom": True},
 ]
 
 
@@ -82,7 +83,7 @@ def test_a_defect_outside_alone_is_found_by_chance(tmp_path: Path, look: dict[st
 def test_the_map_is_of_all_the_photo_and_0_where_nothing_was_looked_at(tmp_path: Path) -> None:
     folder = tmp_path / "can"
     write_photos(folder / "train" / "good", [plain(s, (SIZE, SIZE)) for s in range(100, 124, 4)])
-    look = {"kind": "box", "box": [0.25, 0.5, 0.75, 1]}
+    look = {"kind": "box", "box": [0.25, 0.5, 0.75, 1], "zoom": True}
     built = build_bank(read_category(tmp_path, "can"), method(look=look), extractor())
     detector = Detector(built.artifact, extractor())
     inspection = detector.inspect(encode(plain((255, 0, 0), (SIZE, SIZE))))
