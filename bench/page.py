@@ -26,7 +26,7 @@ from bench import (
     plots,
     precision,
     service,
-    sweep,
+    sweep_page,
     tables,
 )
 from bench.machine import RESULTS, Figures
@@ -144,7 +144,15 @@ SECTIONS = (
         "",
         lambda rows: _of(accuracy.markdown(rows)),
     ),
-    Section("sweep", "How the presets were chosen", "", lambda rows: _of(sweep.markdown(rows))),
+    Section(
+        "sweep",
+        "How the presets were chosen",
+        "",
+        lambda rows: [
+            f"#{line}" if line.startswith("## ") else line
+            for line in _of(sweep_page.markdown(rows))
+        ],
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.core.arrays import Floats, Indices
+from app.core.arrays import Doubles, Floats, Indices
 from app.core.features.sample import Chosen, Sample, Samples
 from app.core.methods.knn import KnnSettings
 from app.core.methods.knn.bank import MemoryBank
@@ -25,7 +25,7 @@ PRIOR = 20
 PLAIN, OVER_MEAN, LESS_MEAN, STANDARDISED = "plain", "over mean", "less mean", "standardised"
 
 # Of one look and one way to take distances: by rule the (n,) scores of n photos.
-ByRule = dict[str, Floats]
+ByRule = dict[str, Doubles]
 
 
 @dataclass(frozen=True)
@@ -48,36 +48,36 @@ class Spread:
         overall: mean and standard deviation over all patches.
     """
 
-    mean: Floats
-    std: Floats
+    mean: Doubles
+    std: Doubles
     overall: tuple[float, float]
 
     @classmethod
     def of(cls, nearest: Indices, distances: Floats, size: int, prior: float = PRIOR) -> Spread:
         """From the (P,) nearest of `size` vectors and the (P,) held-out distances of P patches."""
-        distances = distances.astype(np.float64)
-        overall, variance = float(distances.mean()), float(distances.var())
+        away = distances.astype(np.float64)
+        overall, variance = float(away.mean()), float(away.var())
         count = np.bincount(nearest, minlength=size) + prior
-        total = np.bincount(nearest, weights=distances, minlength=size)
+        total = np.bincount(nearest, weights=away, minlength=size)
         mean = (total + prior * overall) / count
-        squares = np.square(distances - mean[nearest])
+        squares = np.square(away - mean[nearest])
         own = np.bincount(nearest, weights=squares, minlength=size)
         std = np.sqrt((own + prior * variance) / count)
         return cls(mean, np.maximum(std, 1e-9), (overall, variance**0.5))
 
-    def over_mean(self, distances: Floats, nearest: Indices) -> Floats:
+    def over_mean(self, distances: Floats, nearest: Indices) -> Doubles:
         """Each distance by its vector's mean, in units of the bank's."""
-        return distances / np.maximum(self.mean[nearest], 1e-9) * self.overall[0]
+        return np.asarray(distances / np.maximum(self.mean[nearest], 1e-9) * self.overall[0])
 
-    def less_mean(self, distances: Floats, nearest: Indices) -> Floats:
+    def less_mean(self, distances: Floats, nearest: Indices) -> Doubles:
         """Each distance less its vector's mean, with the bank's put back; nothing below 0."""
-        return np.maximum(distances - self.mean[nearest] + self.overall[0], 0)
+        return _from_0(distances - self.mean[nearest] + self.overall[0])
 
-    def standardised(self, distances: Floats, nearest: Indices) -> Floats:
+    def standardised(self, distances: Floats, nearest: Indices) -> Doubles:
         """Each distance less its vector's mean, by its spread; then the bank's own mean and spread
         put back and nothing below 0, so that a look's weights lower every score."""
         away = (distances - self.mean[nearest]) / self.std[nearest]
-        return np.maximum(self.overall[0] + self.overall[1] * away, 0)
+        return _from_0(self.overall[0] + self.overall[1] * away)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def measure(
     """
     bank = bank_of_samples(train, rule)
     found = [_Found.of(sample, bank, rule.k) for sample in test]
-    ways: dict[str, Callable[[_Found], Floats]] = {PLAIN: lambda one: one.distances}
+    ways: dict[str, Callable[[_Found], Floats | Doubles]] = {PLAIN: lambda one: one.distances}
     known: list[_Found] = []
     if held_out:
         known = _held_out(train, rule)
@@ -155,10 +155,14 @@ class _Found:
         place = replace(sample, cells=sample.cells[..., :1].copy())
         return cls(place, distances.mean(axis=1), nearest[:, 0])
 
-    def with_cells(self, values: Floats) -> Sample:
+    def with_cells(self, values: Floats | Doubles) -> Sample:
         """The photo with one value a cell in place of its features."""
         cells = values.astype(np.float32).reshape(*self.place.cells.shape[:2], 1)
         return replace(self.place, cells=cells)
+
+
+def _from_0(values: Doubles) -> Doubles:
+    return np.asarray(np.maximum(values, 0))
 
 
 def _held_out(train: Samples, rule: KnnSettings) -> list[_Found]:
@@ -208,5 +212,5 @@ def together(first: ByRule, second: ByRule, held: tuple[ByRule, ByRule]) -> ByRu
     }
 
 
-def _standard(scores: Floats, good: Floats) -> Floats:
-    return (scores - good.mean()) / max(float(good.std()), 1e-12)
+def _standard(scores: Doubles, good: Doubles) -> Doubles:
+    return np.asarray((scores - good.mean()) / max(float(good.std()), 1e-12))
