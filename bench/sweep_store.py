@@ -54,6 +54,7 @@ class Store:
             row |= {"config": config.record()}
             default = usual.get((look, PLAIN), {}).get(DEFAULT_RULE)
             self._add(row | figures(by_rule, _labels(category), default))
+        self.write()
 
     def put_pair(self, category: Category, one: Config, other: Config) -> None:
         """A row for two backbones together, where the scores of both are there."""
@@ -69,6 +70,7 @@ class Store:
             row |= {"config": one.record(), "with": other.record()}
             default = usual.get(at, {}).get(DEFAULT_RULE)
             self._add(row | figures(by_rule, _labels(category), default))
+        self.write()
 
     def write(self) -> None:
         rows = json.dumps(self.rows, indent=1)
@@ -77,7 +79,6 @@ class Store:
 
     def _add(self, row: Row) -> None:
         self.rows = [other for other in self.rows if key(other) != key(row)] + [row]
-        self.write()
         told = row["set"], row["look"], row["distance"], Config(**row["config"]).name
         also = f" with {row['with']['backbone']}" if "with" in row else ""
         console.print(f"{' '.join(told)}{also}: {row['auroc'][DEFAULT_RULE]}", highlight=False)
