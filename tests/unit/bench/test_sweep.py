@@ -69,11 +69,11 @@ def scores() -> Scores:
 
 
 @pytest.fixture(scope="module")
-def of_box(scores: Scores) -> Scores:
+def of_whole(scores: Scores) -> Scores:
     """Less to make figures of."""
 
     def part(found: dict[tuple[str, str], ByRule]) -> dict[tuple[str, str], ByRule]:
-        return {at: by_rule for at, by_rule in found.items() if at[0] == "box"}
+        return {at: by_rule for at, by_rule in found.items() if at[0] == "whole"}
 
     return Scores(part(scores.test), part(scores.held_out))
 
@@ -193,11 +193,11 @@ CATEGORY = Category(
 )
 
 
-def test_rows_come_back_from_scores(tmp_path: Path, of_box: Scores) -> None:
+def test_rows_come_back_from_scores(tmp_path: Path, of_whole: Scores) -> None:
     store = Store(tmp_path / "out", tmp_path / "scores")
     assert not store.holds("can", DEFAULT)
-    store.put(CATEGORY, DEFAULT, of_box)
-    store.put(CATEGORY, EMBEDDED, of_box)
+    store.put(CATEGORY, DEFAULT, of_whole)
+    store.put(CATEGORY, EMBEDDED, of_whole)
     store.put_pair(CATEGORY, DEFAULT, EMBEDDED)
     assert store.holds("can", DEFAULT)
     (tmp_path / "out" / "sweep.json").unlink()
@@ -208,17 +208,17 @@ def test_rows_come_back_from_scores(tmp_path: Path, of_box: Scores) -> None:
     assert again.rows == store.rows
     assert json.loads((tmp_path / "out" / "sweep.json").read_text()) == store.rows
     pairs = [row for row in store.rows if "with" in row]
-    assert {row["look"] for row in pairs} == {"box"}
+    assert {row["look"] for row in pairs} == {"whole"}
 
 
-def test_a_row_takes_the_place_of_an_older_one(tmp_path: Path, of_box: Scores) -> None:
+def test_a_row_takes_the_place_of_an_older_one(tmp_path: Path, of_whole: Scores) -> None:
     old = {"set": "can", "config": DEFAULT.record(), "auroc": {}, "ci95": {}}
     other = old | {"config": EMBEDDED.record(), "auroc": {"top 1%": 0.5}}
     other["ci95"] = {"top 1%": [0.4, 0.6]}
     (tmp_path / "sweep.json").write_text(json.dumps([old, other]))
     store = Store(tmp_path, tmp_path / "scores")
     assert not store.holds("can", DEFAULT)  # its scores are not there
-    store.put(CATEGORY, DEFAULT, of_box)
+    store.put(CATEGORY, DEFAULT, of_whole)
     assert len([row for row in store.rows if key(row) == key(old)]) == 1
     assert other in store.rows
 
