@@ -23,6 +23,7 @@ SHARES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
 # Patches by which a vector's own mean and spread are pulled to those of the whole bank.
 PRIOR = 20
 PLAIN, OVER_MEAN, LESS_MEAN, STANDARDISED = "plain", "over mean", "less mean", "standardised"
+HALF = "half standardised"
 
 # Of one look and one way to take distances: by rule the (n,) scores of n photos.
 ByRule = dict[str, Doubles]
@@ -76,8 +77,30 @@ class Spread:
     def standardised(self, distances: Floats, nearest: Indices) -> Doubles:
         """Each distance less its vector's mean, by its spread; then the bank's own mean and spread
         put back and nothing below 0, so that a look's weights lower every score."""
-        away = (distances - self.mean[nearest]) / self.std[nearest]
+        return self._by_spread(distances, nearest, 1.0)
+
+    def half_standardised(self, distances: Floats, nearest: Indices) -> Doubles:
+        """The same, less the mean of its vector's mean and the bank's. Where the vector lies in
+        sparse surroundings, a patch of no good photo keeps some of its distance."""
+        return self._by_spread(distances, nearest, 0.5)
+
+    def _by_spread(self, distances: Floats, nearest: Indices, own: float) -> Doubles:
+        usual = own * self.mean[nearest] + (1 - own) * self.overall[0]
+        away = (distances - usual) / self.std[nearest]
         return _from_0(self.overall[0] + self.overall[1] * away)
+
+
+Way = Callable[[Floats, Indices], Floats | Doubles]
+
+
+def ways_by(spread: Spread) -> dict[str, Way]:
+    """By name each way to take (P,) distances, and the vectors nearest, by what is usual there."""
+    return {
+        OVER_MEAN: spread.over_mean,
+        LESS_MEAN: spread.less_mean,
+        STANDARDISED: spread.standardised,
+        HALF: spread.half_standardised,
+    }
 
 
 @dataclass(frozen=True)
@@ -121,19 +144,16 @@ def measure(
     """
     bank = bank_of_samples(train, rule)
     found = [_Found.of(sample, bank, rule.k) for sample in test]
-    ways: dict[str, Callable[[_Found], Floats | Doubles]] = {PLAIN: lambda one: one.distances}
+    ways: dict[str, Way] = {PLAIN: lambda distances, _nearest: distances}
     known: list[_Found] = []
     if held_out:
         known = _held_out(train, rule)
         nearest = np.concatenate([bank.search(sample.patches, 1)[1][:, 0] for sample in train])
-        spread = Spread.of(nearest, np.concatenate([one.distances for one in known]), len(bank))
-        ways[OVER_MEAN] = lambda one: spread.over_mean(one.distances, one.nearest)
-        ways[LESS_MEAN] = lambda one: spread.less_mean(one.distances, one.nearest)
-        ways[STANDARDISED] = lambda one: spread.standardised(one.distances, one.nearest)
+        ways |= ways_by(Spread.of(nearest, np.concatenate([k.distances for k in known]), len(bank)))
     scores = Scores({}, {})
     for name, look in looks.items():
         for distance, way in ways.items():
-            cells = [one.with_cells(way(one)) for one in found]
+            cells = [one.with_cells(way(one.distances, one.nearest)) for one in found]
             scores.test[name, distance] = by_rule([one.seen_by(look) for one in cells])
         if known:
             cells = [one.with_cells(one.distances) for one in known]

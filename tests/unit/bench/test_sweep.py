@@ -23,6 +23,7 @@ from bench.sweep_changes import changes, conclusion, seed_variance
 from bench.sweep_configs import DEFAULT, EMBEDDED, HELD_OUT, Row, configs
 from bench.sweep_page import key, markdown
 from bench.sweep_scores import (
+    HALF,
     LESS_MEAN,
     OVER_MEAN,
     PLAIN,
@@ -35,6 +36,7 @@ from bench.sweep_scores import (
     measure,
     scaled,
     together,
+    ways_by,
 )
 from bench.sweep_store import Store, figures
 
@@ -106,7 +108,7 @@ def test_only_what_was_asked_for_is_held_out() -> None:
 
 
 def test_every_distance_finds_what_is_like_no_good_patch(scores: Scores) -> None:
-    for distance in (PLAIN, OVER_MEAN, LESS_MEAN, STANDARDISED):
+    for distance in (PLAIN, OVER_MEAN, LESS_MEAN, STANDARDISED, HALF):
         found = scores.test["box", distance]["top 1%"]
         assert found[5:].min() > found[:5].max()
 
@@ -139,6 +141,9 @@ def test_many_patches_outweigh_the_prior() -> None:
     # 4 is usual at the second vector's and far at the first's.
     far = spread.standardised(np.array([4.0, 9.25], np.float32), np.array([0, 1]))
     assert far[0] > far[1]
+    # Usual is half of what is so at the vector, half of what is so in the bank: (2 + 5.6) / 2.
+    usual = np.array([spread.mean[0] + spread.overall[0]], np.float32) / 2
+    assert spread.half_standardised(usual, np.array([0])) == pytest.approx([spread.overall[0]])
     less = spread.less_mean(np.array([4.0, 9.25], np.float32), np.array([0, 1]))
     assert less[0] - less[1] == pytest.approx(2, abs=0.1)
 
@@ -153,7 +158,7 @@ def test_no_distance_turns_the_order_at_one_vector(
 ) -> None:
     spread = Spread.of(np.zeros(len(held), np.int64), np.array(held, np.float32), size=1)
     given_ = np.array(sorted([one, other]), np.float32)
-    for way in (spread.over_mean, spread.less_mean, spread.standardised):
+    for way in ways_by(spread).values():
         low, high = way(given_, np.zeros(2, np.int64))
         assert low <= high
 
