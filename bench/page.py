@@ -144,15 +144,7 @@ SECTIONS = (
         "",
         lambda rows: _of(accuracy.markdown(rows)),
     ),
-    Section(
-        "sweep",
-        "How the presets were chosen",
-        "",
-        lambda rows: [
-            f"#{line}" if line.startswith("## ") else line
-            for line in _of(sweep_page.markdown(rows))
-        ],
-    ),
+    Section("sweep", "How the presets were chosen", "", sweep_page.summary),
 )
 
 

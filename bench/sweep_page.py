@@ -44,6 +44,17 @@ def markdown(rows: Sequence[Row]) -> str:
     )
 
 
+def summary(rows: Sequence[Row]) -> list[str]:
+    """Lines for a page of all benches: what may change, and where the rows are."""
+    return [
+        "Image AUROC of one thing changed at a time, made by `bench/sweep.py`. All rows, by set,",
+        "look and rule from patch scores to the image's score, are in",
+        "[results/sweep.md](results/sweep.md).",
+        "",
+        *(f"#{line}" if line.startswith("## ") else line for line in conclusion(rows)),
+    ]
+
+
 def _legend() -> list[str]:
     return [
         "- look: *whole*, or the part judged; all of each good photo teaches the bank. The damage",
@@ -137,5 +148,5 @@ def _order(row: Row) -> tuple[Any, ...]:
         row["set"], ("whole", "learned", "box").index(look_of(row)), config["backbone"],
         "with" in row, -len(config["layers"]), config["layers"],
         config["input_size"] != 256, config["input_size"], config["scaling"], config["k"],
-        distance_of(row), config["vectors"], config["seed"],
+        distance_of(row) != "plain", distance_of(row), config["vectors"], config["seed"],
     )  # fmt: skip

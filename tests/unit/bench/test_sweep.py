@@ -21,7 +21,7 @@ from app.core.photo.labels import LabelledImage
 from app.core.photo.look import WHOLE, Look, LookRecord
 from bench.sweep_changes import changes, conclusion, seed_variance
 from bench.sweep_configs import DEFAULT, EMBEDDED, HELD_OUT, Row, configs
-from bench.sweep_page import key, markdown
+from bench.sweep_page import key, markdown, summary
 from bench.sweep_scores import (
     HALF,
     LESS_MEAN,
@@ -142,7 +142,7 @@ def test_many_patches_outweigh_the_prior() -> None:
     far = spread.standardised(np.array([4.0, 9.25], np.float32), np.array([0, 1]))
     assert far[0] > far[1]
     # Usual is half of what is so at the vector, half of what is so in the bank: (2 + 5.6) / 2.
-    usual = np.array([spread.mean[0] + spread.overall[0]], np.float32) / 2
+    usual = np.array([(spread.mean[0] + spread.overall[0]) / 2], np.float32)
     assert spread.half_standardised(usual, np.array([0])) == pytest.approx([spread.overall[0]])
     less = spread.less_mean(np.array([4.0, 9.25], np.float32), np.array([0, 1]))
     assert less[0] - less[1] == pytest.approx(2, abs=0.1)
@@ -294,4 +294,5 @@ def test_rows_of_an_earlier_release_are_on_the_page() -> None:
     assert "## jar" in page
     assert "| whole | resnet18 | layer2 + layer3 | 256 | 4,000 | none | 1 | plain | 0 " in page
     assert "0.9234" in page
+    assert "0.9234" not in "\n".join(summary([old, row("a", 0.8, 0)]))
     assert page.index("## a") < page.index("## jar") < page.index("## What may change")
