@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,14 +80,17 @@ def is_default(row: Row) -> bool:
 
 def changes(rows: Sequence[Row], preset: str) -> list[Change]:
     """Every change of a preset whose difference to it is known, the best mean first."""
-    own = [row for row in rows if preset_of(row) == preset and "difference" in row]
+    own = [row for row in rows if preset_of(row) == preset]
     found: dict[str, list[tuple[Row, str]]] = defaultdict(list)
     for row in own:
+        if "difference" not in row:
+            continue
         for what, rule in _asked(row):
             found[what].append((row, rule))
-    usual, seeds = _usual(own), seed_variance(own)
+    usual, seeds = _usual(own), pooled_variance(by_seeds(own).values()) or 0.0
     made = [_change(preset, what, of, usual, seeds) for what, of in found.items()]
-    return sorted(made, key=lambda change: -change.mean)
+    # A rule that takes the same patches as the preset's is none.
+    return sorted((one for one in made if any(one.gains.values())), key=lambda one: -one.mean)
 
 
 def _asked(row: Row) -> Iterator[tuple[str, str]]:
@@ -106,9 +109,12 @@ def _asked(row: Row) -> Iterator[tuple[str, str]]:
         yield ", ".join(different), DEFAULT_RULE
         return
     for rule in row["auroc"]:
-        # Shares of what a look in part leaves are no rule for whole photos.
         if rule != DEFAULT_RULE:
             yield f"rule {rule}", rule
+        if look_of(row) == "whole" and rule.startswith("top "):
+            # All of the photo is looked at: each kind of share is the same.
+            yield f"rule {rule.removeprefix('top ')} of looked", rule
+            yield f"rule {rule.removeprefix('top ')} of photo", rule
 
 
 def _change(
@@ -127,10 +133,12 @@ def _change(
         # Looks of one set share its photos: the widest interval of theirs, not their mean's.
         photos[row["set"]].append((high - low) / 2 / 1.96)
         of_seed[row["set"]][row["config"]["seed"]].append(difference)
-    variance = sum(
-        max(photos[name]) ** 2 + _of_banks(list(drawn.values()), seeds)
-        for name, drawn in of_seed.items()
-    )
+    same_bank = all(_reads_the_same_bank(row) for row, _ in of)
+    drawn = {name: [float(np.mean(v)) for v in found.values()] for name, found in of_seed.items()}
+    by_seed = pooled_variance(drawn.values()) if same_bank else None
+    # Another bank is a draw of its own, and the preset's was one.
+    banks = [seeds * 2 if by_seed is None else by_seed / len(means) for means in drawn.values()]
+    variance = sum(max(of_set) ** 2 for of_set in photos.values()) + sum(banks)
     means = {at: float(np.mean(values)) for at, values in gains.items()}
     return Change(preset, what, means, 1.96 * math.sqrt(variance) / len(of_seed))
 
@@ -139,15 +147,6 @@ def _reads_the_same_bank(row: Row) -> bool:
     """Whether its difference is to the preset's own bank of the same seed."""
     config: Row = row["config"] | {"seed": 0}
     return config == PRESETS[preset_of(row)]
-
-
-def _of_banks(drawn: Sequence[Sequence[float]], seeds: float) -> float:
-    """The variance that the coreset's seed leaves in a set's gain: from the gains of several
-    seeds, or else the preset's own `seeds`, of the change's bank and of the mean it is held to."""
-    means = [float(np.mean(gains)) for gains in drawn]
-    if len(means) > 1:
-        return float(np.var(means, ddof=1)) / len(means)
-    return seeds * 4 / 3
 
 
 def _usual(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
@@ -159,19 +158,27 @@ def _usual(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
     return {at: float(np.mean(values)) for at, values in found.items()}
 
 
-def seed_variance(rows: Sequence[Row]) -> float:
-    """Of a preset's AUROC of one set between seeds of the coreset, pooled over sets; looks of one
-    set are averaged first. 0 where there are no seeds to compare."""
+def by_seeds(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """A preset's AUROC by set, one for each seed of the coreset, where there are several. Looks
+    are averaged first."""
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if is_default(row) and "difference" in row:
+        if is_default(row):
             found[row["set"]][row["config"]["seed"]].append(row["auroc"][DEFAULT_RULE])
-    squares, degrees = 0.0, 0
-    for seeds in found.values():
-        means = [float(np.mean(values)) for values in seeds.values()]
-        squares += float(np.var(means)) * len(means)
-        degrees += len(means) - 1
-    return squares / degrees if degrees else 0.0
+    return {
+        name: [float(np.mean(values)) for values in seeds.values()]
+        for name, seeds in sorted(found.items())
+        if len(seeds) > 1
+    }
+
+
+def pooled_variance(groups: Iterable[Sequence[float]]) -> float | None:
+    """The variance within groups; None where no group has two values."""
+    several = [group for group in groups if len(group) > 1]
+    if not several:
+        return None
+    squares = sum(float(np.var(group)) * len(group) for group in several)
+    return squares / sum(len(group) - 1 for group in several)
 
 
 def conclusion(rows: Sequence[Row]) -> list[str]:
@@ -197,7 +204,6 @@ def _of_preset(preset: str, rows: Sequence[Row], sets: set[str]) -> list[str]:
     if not found:
         return []
     names = sorted(sets)
-    deviation = seed_variance([row for row in rows if preset_of(row) == preset]) ** 0.5
     columns = ("change", *names, "mean gain", "noise ±", "worst", "where", "allowed")
     allowed = "; ".join(change.what for change in found if change.allowed(sets))
     verdict = (
@@ -207,14 +213,24 @@ def _of_preset(preset: str, rows: Sequence[Row], sets: set[str]) -> list[str]:
         else f"No change of `{preset}` is allowed by this rule."
     )
     return [
-        f"Changes of `{preset}`. Between seeds of the coreset alone a set's AUROC has a standard "
-        f"deviation of {deviation:.4f}.",
+        f"Changes of `{preset}`. {_chance(rows, preset)}",
         "",
         *table(columns, [_line(change, names) for change in found]),
         "",
         verdict,
         "",
     ]
+
+
+def _chance(rows: Sequence[Row], preset: str) -> str:
+    drawn = by_seeds([row for row in rows if preset_of(row) == preset])
+    variance = pooled_variance(drawn.values())
+    if variance is None:
+        return "No second seed of the coreset was measured: the noise is the photos' alone."
+    return (
+        "Between seeds of the coreset alone a set's AUROC has a standard deviation of "
+        f"{variance**0.5:.4f} (measured on {', '.join(drawn)})."
+    )
 
 
 def _line(change: Change, names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from app.core.methods.scoring import Scoring
 from app.core.photo.dataset import Category
 from app.core.photo.labels import LabelledImage
 from app.core.photo.look import WHOLE, Look, LookRecord
-from bench.sweep_changes import changes, conclusion, seed_variance
+from bench.sweep_changes import by_seeds, changes, conclusion, pooled_variance
 from bench.sweep_configs import DEFAULT, EMBEDDED, HELD_OUT, Row, configs
 from bench.sweep_page import key, markdown, summary
 from bench.sweep_scores import (
@@ -281,9 +281,32 @@ def test_another_bank_is_compared_with_the_mean_over_seeds() -> None:
     rows.append(row("a", 0.83, 0.03, config={"vectors": 8000}))
     (found,) = (c for c in changes(rows, "patch") if c.what == "vectors 8000")
     assert found.gains == {("a", "whole"): pytest.approx(0.01)}
-    assert seed_variance(rows) == pytest.approx(0.02**2 * 2)
-    # Chance in three banks: the change's own, and the mean of two, taken as one of three.
-    assert found.noise > 1.96 * 0.02
+    variance = pooled_variance(by_seeds(rows).values())
+    assert variance is not None
+    assert variance == pytest.approx(np.var([0.80, 0.84], ddof=1))
+    # Chance in two banks, and a little in the photos.
+    assert found.noise == pytest.approx(1.96 * (2 * variance) ** 0.5, rel=0.01)
+
+
+def test_a_change_that_reads_the_same_bank_has_the_noise_of_its_gains() -> None:
+    rows = [row("a", 0.80, 0), row("a", 0.84, 0, config={"seed": 1})]
+    rows.append(row("a", 0.81, 0.010, distance="standardised"))
+    rows.append(row("a", 0.86, 0.012, distance="standardised", config={"seed": 1}))
+    (found,) = (c for c in changes(rows, "patch") if c.what == "distance standardised")
+    assert found.mean == pytest.approx(0.011)
+    photos = 0.001 / 1.96
+    seeds = np.var([0.010, 0.012], ddof=1) / 2
+    assert found.noise == pytest.approx(1.96 * (photos**2 + seeds) ** 0.5)
+
+
+def test_on_whole_photos_a_share_of_the_look_is_one_of_the_photo() -> None:
+    rules = {"top 1%": [0.0, 0.0, 0.0], "top 2%": [0.01, 0.0, 0.02]}
+    whole = row("a", 0.8, 0) | {"auroc": dict.fromkeys(rules, 0.8), "difference": rules}
+    part = {**rules, "2% of looked": [0.03, 0.02, 0.04]}
+    box = row("a", 0.8, 0, look="box") | {"auroc": dict.fromkeys(part, 0.8), "difference": part}
+    found = {change.what: change.gains for change in changes([whole, box], "patch")}
+    assert found["rule 2% of looked"] == {("a", "whole"): 0.01, ("a", "box"): 0.03}
+    assert "rule 1% of looked" not in found  # no change at all
 
 
 def test_rows_of_an_earlier_release_are_on_the_page() -> None:
