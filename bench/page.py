@@ -27,7 +27,7 @@ from bench import (
     precision,
     records,
     service,
-    sweep,
+    sweep_page,
     tables,
 )
 from bench.machine import RESULTS, Figures
@@ -159,7 +159,7 @@ SECTIONS = (
         "",
         lambda rows: _of(accuracy.markdown(rows)),
     ),
-    Section("sweep", "How the presets were chosen", "", lambda rows: _of(sweep.markdown(rows))),
+    Section("sweep", "How the presets were chosen", "", sweep_page.summary),
 )
 
 
