@@ -32,7 +32,7 @@ from app.core.methods.knn import KnnSettings
 from app.core.photo.dataset import read_category
 from app.core.photo.look import WHOLE, Look
 from app.core.threads import set_threads
-from bench.looks import BOX
+from bench.accuracy import BOX
 from bench.sweep_configs import DEFAULT, EMBEDDED, HELD_OUT, SEEDS, Config, configs
 from bench.sweep_scores import Scores, measure, scaled
 from bench.sweep_store import Store
