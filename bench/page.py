@@ -25,6 +25,7 @@ from bench import (
     latency,
     plots,
     precision,
+    records,
     service,
     sweep,
     tables,
@@ -136,6 +137,14 @@ SECTIONS = (
         "Coreset",
         "",
         lambda figures: _of(coreset.markdown(figures["title"], figures["rows"])),
+    ),
+    Section(
+        "records",
+        "Records",
+        "`records.py`. A million verdicts in an SQLite file of 0.8 GB, without thumbnails. *Scores "
+        "of none*: such as no verdict has, so that nothing but walking would find out; counts end "
+        "at 10,000.",
+        records.markdown,
     ),
     Section("memory", "Memory of a build", "`memory.py`, on random patches.", _memory),
     Section(

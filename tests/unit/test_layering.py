@@ -37,6 +37,7 @@ ALLOWED = {
     "settings": {"core", "environment", "values"},
     "service": {"core"},
     "access": {"core"},
+    "records": {"core"},
     "api": {"core", "service", "access", "settings", "__init__"},
     "reports": {"core", "__init__"},
     "streams": set(),
@@ -106,6 +107,7 @@ def of_ours(path: Path) -> set[str]:
 
 APP = sources("app")
 CORE = sources("app/core")
+RECORDS = sources("app/records")
 
 
 @pytest.mark.parametrize("path", APP, ids=label)
@@ -158,8 +160,15 @@ def test_the_service_knows_no_framework(path: Path) -> None:
     assert {name.split(".")[0] for name in imports(path)} & (WEB - {"uvicorn"}) == set()
 
 
-@pytest.mark.parametrize("path", CORE, ids=label)
-def test_core_reads_no_environment(path: Path) -> None:
+@pytest.mark.parametrize("path", RECORDS, ids=label)
+def test_records_know_files_and_errors_only(path: Path) -> None:
+    """Of core nothing that judges photos; no web."""
+    assert {room(name) for name in of_ours(path)} - {""} <= BASE
+    assert {name.split(".")[0] for name in imports(path)} & WEB == set()
+
+
+@pytest.mark.parametrize("path", [*CORE, *RECORDS], ids=label)
+def test_core_and_records_read_no_environment(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "os.environ" not in text
     assert "os.getenv" not in text

@@ -1,0 +1,93 @@
+"""Delete verdicts, with all that hangs on them, and photos."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection, delete, func, select
+
+from .filters import Filter
+from .opening import Records
+from .schema import PhotoRow, ReviewRow, ThumbnailRow
+from .schema import VerdictRow as V
+from .transactions import writing
+
+log = structlog.get_logger()
+
+# Rows of one transaction: others write in between.
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """How much was deleted."""
+
+    verdicts: int = 0
+    reviews: int = 0
+    photos: int = 0
+    photo_bytes: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(
+            self.verdicts + other.verdicts,
+            self.reviews + other.reviews,
+            self.photos + other.photos,
+            self.photo_bytes + other.photo_bytes,
+        )
+
+
+def delete_span(
+    records: Records, since: datetime | None, until: datetime, category: str | None = None
+) -> Deleted:
+    """Delete the verdicts of a time span, their reviews, thumbnails and photos.
+
+    A photo and its thumbnail go with the last verdict of it. Some at a time: who looks meanwhile
+    sees a part of them gone.
+
+    Args:
+        since: inclusive; None: from the first on. until: exclusive.
+
+    Raises:
+        RecordsUnavailable: the database cannot be written; a part may be gone.
+    """
+    asked = Filter(since=since, until=until, category=category)
+    query = select(V.number, V.sha256).where(*asked.clauses()).order_by(V.time).limit(CHUNK)
+    deleted = Deleted()
+    while True:
+        with writing(records.engine) as connection:
+            found = connection.execute(query).all()
+            if found:
+                numbers = [row.number for row in found]
+                deleted += _delete(records, connection, numbers, {row.sha256 for row in found})
+        if len(found) < CHUNK:
+            return deleted
+
+
+def _delete(
+    records: Records, connection: Connection, numbers: Sequence[int], photos: Collection[str]
+) -> Deleted:
+    reviewed = ReviewRow.verdict_number.in_(numbers)
+    reviews = connection.scalar(select(func.count()).select_from(ReviewRow).where(reviewed)) or 0
+    connection.execute(delete(V).where(V.number.in_(numbers)))  # reviews and leases go with it
+    shared = set(connection.scalars(select(V.sha256).where(V.sha256.in_(photos))))
+    gone = set(photos) - shared
+    connection.execute(delete(ThumbnailRow).where(ThumbnailRow.sha256.in_(gone)))
+    return Deleted(len(numbers), reviews) + delete_photos(records, connection, gone)
+
+
+def delete_photos(records: Records, connection: Connection, photos: Collection[str]) -> Deleted:
+    """Delete photos, within a transaction that writes; their verdicts and thumbnails stay."""
+    found = connection.execute(
+        delete(PhotoRow)
+        .where(PhotoRow.sha256.in_(photos))
+        .returning(PhotoRow.sha256, PhotoRow.bytes)
+    ).all()
+    for row in found:
+        try:
+            records.photos.remove(row.sha256)
+        except OSError as exc:  # mending tries again
+            log.warning("a photo's file cannot be deleted", photo=row.sha256, error=str(exc))
+    return Deleted(photos=len(found), photo_bytes=sum(row.bytes for row in found))

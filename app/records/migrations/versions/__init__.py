@@ -1,0 +1,5 @@
+"""One step a file, in order.
+
+m0001_verdicts.py      verdicts, reviews, thumbnails, photos
+m0002_review_queue.py  what to review next, and who has it before them
+"""

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from app.records import deleting
+from app.records.deleting import Deleted, delete_span
+from app.records.opening import Records
+from app.records.reading import page, thumbnail_of
+from app.records.review_queue import next_unreviewed
+from app.records.reviews import append
+from app.records.schema import Base
+from app.records.verdicts import Review
+
+from .made import START, draft, photo, store
+
+
+def rows(records: Records) -> dict[str, int]:
+    with records.engine.connect() as connection:
+        return {
+            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def test_all_of_a_time_span_goes(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deleting, "CHUNK", 3)
+    drafts = [draft(number) for number in range(10)]
+    store(records, drafts)
+    for one in drafts:
+        append(records, Review(verdict_id=one.id, who="anna", decision="good"))
+    since, until = START + timedelta(minutes=2), START + timedelta(minutes=9)
+    size = sum(len(photo(number)) for number in range(2, 9))
+    assert delete_span(records, since, until) == Deleted(7, 7, 7, size)
+    left = page(records).verdicts
+    assert [one.id for one in left] == [drafts[n].id for n in (9, 1, 0)]
+    assert sorted(records.photos.all()) == sorted(one.sha256 for one in left)
+    assert rows(records) == {"verdicts": 3, "reviews": 3, "photos": 3, "thumbnails": 3, "leases": 0}
+    assert delete_span(records, None, until + timedelta(days=1)).verdicts == 3
+    assert set(rows(records).values()) == {0}
+    assert list(records.photos.all()) == []
+
+
+def test_of_one_category_only(records: Records) -> None:
+    store(records, [draft(n, category=("can", "box")[n % 2]) for n in range(4)])
+    assert delete_span(records, None, START + timedelta(days=1), "box").verdicts == 2
+    assert {one.category for one in page(records).verdicts} == {"can"}
+
+
+def test_a_shared_photo_goes_with_the_last_verdict(records: Records) -> None:
+    store(records, [draft(number, photo=photo(0)) for number in (0, 5)])
+    (sha256,) = set(records.photos.all())
+    assert delete_span(records, None, START + timedelta(minutes=3)) == Deleted(verdicts=1)
+    assert records.photos.read(sha256) == photo(0)
+    assert thumbnail_of(records, sha256)
+    deleted = delete_span(records, None, START + timedelta(minutes=9))
+    assert (deleted.verdicts, deleted.photos) == (1, 1)
+    assert records.photos.read(sha256) is None
+    assert thumbnail_of(records, sha256) is None
+
+
+def test_what_is_on_lease_goes_too(records: Records) -> None:
+    store(records, [draft()])
+    assert next_unreviewed(records, "anna")
+    assert delete_span(records, None, START + timedelta(minutes=1)).verdicts == 1
+    assert rows(records)["leases"] == 0
+    assert next_unreviewed(records, "anna") is None
