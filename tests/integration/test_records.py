@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,15 +17,19 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.core import lookout
+from app.core.store import artifact as artifacts
 from app.records.ids import uuid7
-from app.service.cameras import Cameras
 from tests.integration.service import CURSED, DEFECTIVE, GOOD, Json, Service, assert_problem, serve
-from tests.support import encode, plain
+from tests.support import encode, make_artifact, plain
+from tests.unit.core.features.test_patches import CellRuntime, built, spotted
 
 pytestmark = pytest.mark.anyio
 
+SPOTTED = encode(spotted((20, 20, 150, 70)))
+
 # A name that is a formula, HTML and SQL at once.
-NASTY = "=HYPERLINK(\"http://x\") <script>alert(1)</script> '); DROP TABLE verdict; --"
+NASTY = '=HYPERLINK("http://x") <script>alert(1)</script> \'); DROP TABLE verdict; --'
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +197,7 @@ async def test_filters_hold_together(kept: Service) -> None:
         ("cursor=AAAA", "invalid-cursor"),
     ],
 )
-async def test_a_wrong_question_is_told_what_is_wrong(
-    kept: Service, query: str, slug: str
-) -> None:
+async def test_a_wrong_question_is_told_what_is_wrong(kept: Service, query: str, slug: str) -> None:
     assert_problem(await kept.client.get(f"/verdicts?{query}"), 422, slug)
 
 
@@ -370,27 +374,70 @@ async def test_parquet_holds_the_same(kept: Service) -> None:
 async def test_parquet_without_its_package_is_501(
     kept: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     body = assert_problem(await kept.client.get("/verdicts.parquet"), 501, "extra-missing")
     assert "goodsguard[parquet]" in body["detail"]
 
 
-async def test_the_overlay_is_that_of_the_answer(tmp_path: Path) -> None:
-    from tests.integration.test_heatmap import store_patches
+@pytest.fixture(scope="module")
+async def patches(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """A bank with maps, and a camera that sees a part of each photo."""
+    root = tmp_path_factory.mktemp("patches")
+    artifacts.save(root / "models", built(root / "photos").artifact)
+    (root / "cameras.toml").write_text("[cameras.half]\ncrop = [0.0, 0.0, 0.5, 1.0]\n")
+    async with serve(
+        root,
+        network=CellRuntime(),
+        records="on",
+        records_photos="all",
+        cameras=root / "cameras.toml",
+    ) as running:
+        yield running
 
-    store_patches(tmp_path / "models")
-    async with serve(tmp_path, records="on") as service:
-        photo = encode(plain((255, 0, 0), (64, 48)))
-        answer = await service.score(photo, heatmap="true")
-        judged = await service.metric("goodsguard_verdicts_total", category="can")
+
+@pytest.mark.parametrize("camera", [{}, {"camera": "half"}], ids=["whole", "half"])
+async def test_the_overlay_is_that_of_the_answer(patches: Service, camera: dict[str, str]) -> None:
+    score = (await patches.score(SPOTTED, heatmap="true", **camera)).json()
+    judged = await patches.metric("goodsguard_verdicts_total", category="can")
+    await written(patches)
+    answer = await patches.client.get(f"/verdicts/{score['id']}/overlay")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == base64.b64decode(score["heatmap_png"])
+    # It is no photo more.
+    assert await patches.metric("goodsguard_verdicts_total", category="can") == judged
+
+
+async def test_an_overlay_that_would_be_another_one_is_not_drawn(
+    patches: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookout, "LOOK_EVERY_S", 0.0)
+    score = (await patches.score(SPOTTED, camera="half")).json()
+    await written(patches)
+    path = f"/verdicts/{score['id']}/overlay"
+    cameras = patches.models.parent / "cameras.toml"
+    before = cameras.read_text()
+    for content, told in (
+        ("[cameras.half]\ncrop = [0.5, 0.0, 1.0, 1.0]\n", "another score"),
+        ("", "its camera cannot be asked"),
+    ):
+        cameras.write_text(content)
+        body = assert_problem(await patches.client.get(path), 409, "no-overlay")
+        assert told in body["detail"]
+    cameras.write_text(before)
+    assert (await patches.client.get(path)).status_code == 200
+
+
+async def test_the_overlay_of_a_bank_that_serves_no_more_is_not_drawn(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="on", records_photos="all") as service:
+        score = await scored(service)
         await written(service)
-        overlay = await service.client.get(f"/verdicts/{answer.json()['id']}/overlay")
-        assert overlay.status_code == 200, overlay.text
-        import base64
-
-        assert overlay.content == base64.b64decode(answer.json()["heatmap_png"])
-        # It is no photo more.
-        assert await service.metric("goodsguard_verdicts_total", category="can") == judged
+        artifacts.save(service.models, make_artifact("can"))
+        await service.client.post("/admin/reload")
+        answer = await service.client.get(f"/verdicts/{score['id']}/overlay")
+        assert score["bank_version"] in assert_problem(answer, 409, "no-overlay")["detail"]
 
 
 async def test_a_bank_without_maps_has_no_overlay(kept: Service) -> None:
@@ -415,9 +462,7 @@ async def test_deleting_takes_a_span_and_its_photos(tmp_path: Path) -> None:
             "verdicts": 1, "reviews": 1, "photos": 1, "photo_bytes": len(GOOD)
         }  # fmt: skip
         assert [item["id"] for item in await listed(service)] == [second["id"]]
-        assert_problem(
-            await service.client.get(f"/verdicts/{first['id']}"), 404, "unknown-verdict"
-        )
+        assert_problem(await service.client.get(f"/verdicts/{first['id']}"), 404, "unknown-verdict")
         files = [p for p in (tmp_path / "records/photos").rglob("*") if p.is_file()]
         assert [p.read_bytes() for p in files] == [DEFECTIVE]
 
@@ -459,7 +504,7 @@ async def test_records_that_cannot_be_opened_stop_nothing(
     if fault == "folder":
         (tmp_path / "records").write_text("a file where the folder should be")
     elif fault == "driver":
-        monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+        monkeypatch.setitem(sys.modules, "psycopg", None)
         settings["database_url"] = "postgresql+psycopg://u:secret@127.0.0.1:1/x"
     else:
         urls = {"url": "mysql://u:secret@host/x", "server": "postgresql://u:secret@127.0.0.1:1/x"}
@@ -478,20 +523,6 @@ async def test_records_that_cannot_be_opened_stop_nothing(
             assert str(tmp_path) not in text
         assert await service.metric("goodsguard_records_up") == 0
         assert await service.metric("goodsguard_records_lost_total", reason="not_open") == 1
-
-
-async def test_records_are_taken_up_once_they_can_be_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.starting.RECORDS_TRY_AGAIN_S", 0.05)
-    obstacle = tmp_path / "records"
-    obstacle.write_text("")
-    async with serve(tmp_path, records="on") as service:
-        assert (await scored(service))["id"] is None
-        obstacle.unlink()
-        service.app.state.services.records.opened(30)
-        score = await scored(service)
-        assert (await shown(service, score["id"]))["verdict"] == "anomalous"
 
 
 async def test_a_score_is_answered_while_the_disk_is_broken(tmp_path: Path) -> None:

@@ -112,11 +112,24 @@ async def get_overlay(
             found = (await while_wanted(request, until, work))[verdict.category]
         if not isinstance(found, Finding) or found.overlay is None:
             raise NoOverlay("the method of this bank has no maps, or the photo cannot be judged")
-        if math.isclose(found.inspection.score, verdict.score or 0.0, rel_tol=_SAME, abs_tol=1e-4):
+        if _is_same(found, verdict):
             return Response(found.overlay, media_type="image/png")
     raise NoOverlay(
-        "judged again the photo gets another score: its camera's crop or mask is not what it was"
+        "judged again the photo gets another score, or other places: its camera's crop or mask is not what it was"
     )
+
+
+def _is_same(found: Finding, verdict: Verdict) -> bool:
+    """Whether it says what was said: about the same score, and the same place first."""
+    score = found.inspection.score
+    if not math.isclose(score, verdict.score or 0.0, rel_tol=_SAME, abs_tol=1e-4):
+        return False
+    if not (found.regions and verdict.regions):
+        return len(found.regions) == len(verdict.regions)
+    now, then = found.regions[0], verdict.regions[0]
+    beside = now.right <= then["left"] or then["right"] <= now.left
+    above = now.bottom <= then["top"] or then["bottom"] <= now.top
+    return not (beside or above)
 
 
 async def _photo(parts: Services, verdict: Verdict) -> bytes:
