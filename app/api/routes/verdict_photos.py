@@ -115,7 +115,8 @@ async def get_overlay(
         if _is_same(found, verdict):
             return Response(found.overlay, media_type="image/png")
     raise NoOverlay(
-        "judged again the photo gets another score, or other places: its camera's crop or mask is not what it was"
+        "judged again the photo gets another score, or other places: its camera's crop or mask is "
+        "not what it was"
     )
 
 
