@@ -146,6 +146,12 @@ SECTIONS = (
         "at 10,000.",
         records.markdown,
     ),
+    Section(
+        "records_postgresql",
+        "Records in PostgreSQL",
+        "The same in a PostgreSQL on the same machine, which synced nothing to its disk.",
+        records.markdown,
+    ),
     Section("memory", "Memory of a build", "`memory.py`, on random patches.", _memory),
     Section(
         "accuracy",
