@@ -23,8 +23,9 @@ async def recorded(service: Service, photo: bytes) -> str:
 
 
 async def test_a_verdicts_way(tmp_path: Path, postgres_url: str) -> None:
-    settings = {"records": "on", "records_photos": "all", "database_url": postgres_url}
-    async with serve(tmp_path, **settings) as service:
+    async with serve(
+        tmp_path, records="on", records_photos="all", database_url=postgres_url
+    ) as service:
         identity = await recorded(service, DEFECTIVE)
         await recorded(service, GOOD)
         path = f"/verdicts/{identity}"
