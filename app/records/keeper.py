@@ -30,8 +30,10 @@ T = TypeVar("T")
 
 TRY_AGAIN_S = 30.0
 _SHOWN_EVERY_S = 1.0
-# So many look for verdicts at once; the rest waits. What takes long takes turns.
-_READERS, _LONG = 4, 1
+# What is done with records, and on how many threads: who writes waits for other writers, and who
+# asks for much takes long; neither keeps the others from reading.
+Kind = Literal["read", "write", "long"]
+_THREADS: dict[Kind, int] = {"read": 4, "write": 1, "long": 1}
 _NOT_OPEN = "not_open"
 # All for which something may be lost.
 REASONS: tuple[str, ...] = (*get_args(Reason), _NOT_OPEN)
@@ -96,7 +98,7 @@ class Keeper:
         self._lost = 0
         self._lock = threading.Lock()
         self._tried, self._ends = threading.Event(), threading.Event()
-        self._readers, self._long = Crew(_READERS, "records-read"), Crew(_LONG, "records-long")
+        self._crews = {kind: Crew(size, f"records-{kind}") for kind, size in _THREADS.items()}
         self._thread = threading.Thread(target=self._work, name="records-open", daemon=True)
         if plan is not None:
             self._fault = RecordsUnavailable("the records are being opened")
@@ -141,11 +143,11 @@ class Keeper:
         opened = self._opened
         return opened is None or opened.recorder.flush(timeout_s)
 
-    async def ask(self, work: Callable[[Records], T], *, long: bool = False) -> T:
+    async def ask(self, work: Callable[[Records], T], kind: Kind = "read") -> T:
         """Do something with the records, beside the event loop.
 
         Args:
-            long: it takes more than a moment, and waits for others of its kind.
+            kind: whose turn it waits for.
 
         Raises:
             RecordsUnavailable: there are none, or they cannot be used; the log says why.
@@ -155,7 +157,7 @@ class Keeper:
             raise type(self._fault)(*self._fault.args)  # one that is raised twice grows
         here = partial(contextvars.copy_context().run, _told, work, opened.records)
         try:
-            done = (self._long if long else self._readers).submit(here)
+            done = self._crews[kind].submit(here)
         except RuntimeError as exc:
             raise RecordsOff("the service is stopping") from exc
         return await asyncio.wrap_future(done)
@@ -167,7 +169,7 @@ class Keeper:
             the names of the threads that are still at work.
         """
         self._ends.set()
-        crews = (self._readers, self._long)
+        crews = list(self._crews.values())
         for crew in crews:
             crew.stop()
         with self._lock:

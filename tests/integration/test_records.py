@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import csv
 import io
 import shutil
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -539,6 +541,29 @@ async def test_a_score_is_answered_while_the_disk_is_broken(tmp_path: Path) -> N
         assert (state["status"], state["photos_lost"]) == ("unavailable", {"folder": 1})
         assert str(tmp_path) not in str(state)
         assert await service.metric("goodsguard_records_photos_lost_total", reason="folder") == 1
+
+
+async def test_a_database_that_is_held_delays_no_answer_and_no_reader(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="on") as service:
+        before = await scored(service)
+        await written(service)
+        other = sqlite3.connect(tmp_path / "records" / "goodsguard.db", isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            review = asyncio.ensure_future(put(service, before["id"], decision="good"))
+            async with asyncio.timeout(10):
+                held = [await scored(service, GOOD) for _ in range(5)]
+                assert (await shown(service, before["id"]))["review"] is None
+                answer = await service.client.get(f"/verdicts/{held[0]['id']}")
+                assert_problem(answer, 404, "unknown-verdict")
+            assert not review.done()
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        assert (await review).status_code == 200
+        assert {one["id"] for one in [before, *held]} == {
+            item["id"] for item in await listed(service)
+        }
 
 
 async def test_what_waits_is_written_when_the_service_ends(tmp_path: Path) -> None:

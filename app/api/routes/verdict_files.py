@@ -64,7 +64,7 @@ async def get_csv(parts: ServicesDep, asked: FilterDep) -> Response:
 )
 async def get_parquet(parts: ServicesDep, asked: FilterDep) -> Response:
     """The same as a Parquet file, for pandas, DuckDB and their likes."""
-    file, size = await parts.records.ask(partial(_written, asked=asked), long=True)
+    file, size = await parts.records.ask(partial(_written, asked=asked), "long")
 
     async def pieces() -> AsyncIterator[bytes]:
         with file:

@@ -79,7 +79,8 @@ async def put_review(
     )
     await stored(parts, id)
     request.state.log = {"verdict_id": str(id), "decision": sent.decision}
-    return ReviewInfo.of(await parts.records.ask(partial(reviews.append, review=review)))
+    append = partial(reviews.append, review=review)
+    return ReviewInfo.of(await parts.records.ask(append, "write"))
 
 
 @router.get(

@@ -130,4 +130,4 @@ async def delete_verdicts(
         parts.records.flush(_BEFORE_DELETING_S)  # else they would be written behind our back
         return DeletedInfo(**asdict(delete_span(records, since, until, category)))
 
-    return await parts.records.ask(delete, long=True)
+    return await parts.records.ask(delete, "long")
