@@ -7,7 +7,8 @@
 #
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #       -e GOODSGUARD_API_KEYS=NAME:SCOPE:sha256:HASH \
-#       -p 127.0.0.1:8000:8000 -v "$PWD/models:/models:ro" -v "$PWD/data:/data:ro" -v reports:/reports goodsguard
+#       -p 127.0.0.1:8000:8000 -v "$PWD/models:/models:ro" -v "$PWD/data:/data:ro" -v reports:/reports \
+#       -v records:/records goodsguard
 #
 # Without API keys the service answers its own machine only, and seen from inside a container that is
 # the container: -p brings requests from elsewhere. Make a key (it prints what to put above), or set
@@ -22,7 +23,8 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 # below in the cache: what is copied from a stage is cached by content.
 FROM ${BASE_IMAGE} AS requirements
 COPY pyproject.toml /
-RUN python3 -c "import tomllib; print(*tomllib.load(open('/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > /requirements.txt
+# With the driver of PostgreSQL, which is small: records may be kept there.
+RUN python3 -c "import tomllib; p = tomllib.load(open('/pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['postgres'], sep='\n')" > /requirements.txt
 
 # The package as pip installs it, made where there is a pip: the image below keeps none. What builds
 # it is fetched once; after that a change of the code needs no network.
@@ -46,7 +48,8 @@ ARG PIP_OPTIONS=
 # A fixed number, high enough to be nobody on the host; volumes can be given to it.
 RUN groupadd --gid 10001 goodsguard \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin goodsguard \
-    && install -d -o 10001 -g 10001 /models /reports /data /weights
+    && install -d -o 10001 -g 10001 /models /reports /data /weights \
+    && install -d -o 10001 -g 10001 -m 700 /records
 
 # One layer: a second one that touched these files would hold them again. Only wheels, so no compiler
 # is needed, and pip goes once it has done its work. pip compiles what it installs: a read-only root
@@ -81,6 +84,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HF_HOME=/weights \
     GOODSGUARD_MODELS_DIR=/models \
     GOODSGUARD_REPORTS_DIR=/reports \
+    GOODSGUARD_RECORDS_DIR=/records \
     GOODSGUARD_DATA_DIR=/data \
     UVICORN_HOST=0.0.0.0 \
     UVICORN_PORT=8000
@@ -98,9 +102,9 @@ LABEL org.opencontainers.image.title="GoodsGuard" \
       org.opencontainers.image.licenses="MIT"
 
 USER 10001:10001
-# Banks, evaluation results, downloaded weights. /data (photos to build from and to evaluate on) is
+# Banks, evaluation results, records (photos can show people), downloaded weights. /data (photos to build from and to evaluate on) is
 # only ever read: mount it with :ro.
-VOLUME ["/models", "/reports", "/weights"]
+VOLUME ["/models", "/reports", "/records", "/weights"]
 EXPOSE 8000
 
 # Ready means that at least one category can be scored. http.client, not urllib.request: the latter

@@ -34,10 +34,12 @@ from .api.routes import categories as routes_categories
 from .api.routes import evaluate as routes_evaluate
 from .api.routes import health as routes_health
 from .api.routes import score as routes_score
-from .api.security import require_admin, require_score
+from .api.routes import verdict_files, verdict_photos, verdict_reviews, verdicts
+from .api.security import require_admin, require_review, require_score
 from .core.crew import beside
 from .core.errors import GoodsGuardError, PresetError, SigningKeyError
 from .logs import configure_logs
+from .records.keeper import REASONS
 from .service import worker_metrics
 from .service.closing import close_all
 from .service.drain import Drain
@@ -89,7 +91,7 @@ def create_app(
         return _of_environment(load_extractor, try_again_s)
     configure_logs(settings.log_level)  # now, so that uvicorn's first lines are JSON too
     given = means(settings)
-    metrics = Metrics(cause.slug for cause in problems.CAUSES.values())
+    metrics = Metrics((cause.slug for cause in problems.CAUSES.values()), REASONS)
     drain = Drain(settings.drain_s)
     hangup = Hangup(drain)
 
@@ -119,7 +121,8 @@ def create_app(
                 yield
         finally:
             # Beside the loop: its threads may wait for what requests give back that end on it.
-            await beside(partial(close_all, parts.evaluations.close, parts.inspector.close))
+            closing = (parts.evaluations.close, parts.inspector.close, parts.records.close)
+            await beside(partial(close_all, *closing))
 
     app = FastAPI(
         title="GoodsGuard",
@@ -140,6 +143,8 @@ def create_app(
     app.include_router(routes_score.router, dependencies=keyed)
     app.include_router(routes_categories.router, dependencies=keyed)
     app.include_router(routes_evaluate.router, dependencies=keyed)
+    for routes in (verdicts, verdict_photos, verdict_reviews, verdict_files):
+        app.include_router(routes.router, dependencies=[Depends(require_review), named])
     app.include_router(routes_admin.router, dependencies=[Depends(require_admin), named])
     app.include_router(routes_health.router)
     if settings.docs:
@@ -156,7 +161,7 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=["GET", "HEAD", "POST"],
+                allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
                 allow_headers=[
                     "Authorization",
                     "Content-Type",

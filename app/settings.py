@@ -76,6 +76,48 @@ class Settings(BaseSettings):
     reports_dir: Expanded = Field(
         default=Path("reports"), description="where evaluation results are kept"
     )
+    records: Annotated[Literal["on", "off"], lower] = Field(
+        default="on", description="whether verdicts are recorded, with photos and reviews"
+    )
+    records_dir: Expanded = Field(
+        default=Path("records"),
+        description="where records are kept: photos, and the database unless a URL names another",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        description="the records' database, sqlite:///PATH or "
+        "postgresql+psycopg://USER:PASSWORD@HOST/NAME; unset: SQLite below the records' folder",
+    )
+    records_photos: Annotated[Literal["anomalous", "all", "none"], lower] = Field(
+        default="anomalous",
+        description="which photos are kept: all, none (nor thumbnails), or the anomalous ones, "
+        "those near the threshold and one in a hundred of the rest",
+    )
+    # Photos may show people: they go as soon as a shop has had time to look at them.
+    records_photo_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=36_500,
+        description="how long photos are kept that nobody has reviewed; 0: without end",
+    )
+    records_reviewed_days: float = Field(
+        default=365.0,
+        ge=0,
+        le=36_500,
+        description="how long photos are kept that somebody has reviewed; 0: without end",
+    )
+    records_photo_bytes: ByteSize = Field(
+        default=10 << 30,
+        ge=0,
+        description="bytes of all photos that are kept, beyond which the oldest go; 0: no limit",
+    )
+    records_verdict_days: float = Field(
+        default=730.0,
+        ge=0,
+        le=36_500,
+        description="how long verdicts are kept, with all that hangs on them; 0: without end",
+    )
     weights: Expanded | None = Field(
         default=None, description="a weights file, or a folder of them; unset: package, then cache"
     )

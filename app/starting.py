@@ -17,6 +17,9 @@ from .core.photo.data_root import why_no_data
 from .core.store.signing_keys import TrustedKeys, load_trusted
 from .core.store.whereabouts import why_no_bank
 from .core.threads import set_threads
+from .records.keeper import Keeper, KeeperState, Plan
+from .records.keeping import PhotoPolicy
+from .records.retention import Limits
 from .service.cameras import Cameras
 from .service.drain import Drain
 from .service.evaluations import Evaluations
@@ -28,6 +31,9 @@ from .service.reloads import Reloads
 from .settings import Settings
 
 log = structlog.get_logger()
+
+# A database that takes longer to answer is not waited for.
+_OPENING_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def start(
     drain: Drain,
     load_extractor: LoadExtractor | None,
 ) -> Services:
+    records = _records(settings, metrics)  # first: a database may take a while
     keys, device = means.keys, means.device
     threads = set_threads(settings.threads)
     source = BankSource(
@@ -80,8 +87,10 @@ def start(
         log.warning("no bank is loaded", reason=why_no_bank(settings.models_dir))
     if settings.data_dir and (reason := why_no_data(settings.data_dir)):
         log.warning("nothing can be evaluated: GOODSGUARD_DATA_DIR is wrong", reason=reason)
+    records.opening(_OPENING_S)
     return Services(
         settings=settings,
+        records=records,
         reloads=reloads,
         inspector=inspector,
         evaluations=Evaluations(settings.data_dir, settings.reports_dir),
@@ -93,6 +102,30 @@ def start(
         device=str(device),
         cameras=Cameras(settings.cameras),
     )
+
+
+def _records(settings: Settings, metrics: Metrics) -> Keeper:
+    def show(state: KeeperState) -> None:
+        done = state.recorder
+        metrics.records.show(
+            up=state.status != "unavailable",
+            waiting=done.waiting,
+            written=done.written,
+            photos=done.photos_kept,
+            lost=done.lost,
+            photos_lost=done.photos_lost,
+        )
+
+    if settings.records == "off":
+        return Keeper(None, show)
+    limits = Limits(  # 0: none
+        photo_days=settings.records_photo_days or None,
+        reviewed_days=settings.records_reviewed_days or None,
+        photo_bytes=settings.records_photo_bytes or None,
+        verdict_days=settings.records_verdict_days or None,
+    )
+    policy = PhotoPolicy(settings.records_photos)
+    return Keeper(Plan(settings.records_dir, settings.database_url, policy, limits), show)
 
 
 def _inspector(settings: Settings, metrics: Metrics, threads: int, *, on_gpu: bool) -> Inspector:

@@ -49,7 +49,12 @@ ByteSize = Annotated[int, BeforeValidator(bytes_of)]
 Device = Annotated[str, lower, AfterValidator(_device)]
 Expanded = Annotated[Path, AfterValidator(_expanded)]
 
-_UNITS = {"_s": " of seconds", "_ms": " of milliseconds", "_bytes": " of bytes"}
+_UNITS = {
+    "_s": " of seconds",
+    "_ms": " of milliseconds",
+    "_bytes": " of bytes",
+    "_days": " of days",
+}
 
 
 def allowed(name: str, field: FieldInfo) -> str:

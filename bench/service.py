@@ -293,6 +293,7 @@ def settings(folder: Path, models: Path, weights: Path | None, threads: int) -> 
     found = {
         "GOODSGUARD_MODELS_DIR": str(models),
         "GOODSGUARD_REPORTS_DIR": str(folder / "reports"),
+        "GOODSGUARD_RECORDS_DIR": str(folder / "records"),
         "GOODSGUARD_THREADS": str(threads),
         "GOODSGUARD_DEVICE": "cpu",
         "OMP_NUM_THREADS": str(threads),

@@ -35,7 +35,7 @@ main() {
     install_tools
     work=$(mktemp -d "${TMPDIR:-/var/tmp}/goodsguard-container.XXXXXX")
     trap clean_up EXIT
-    mkdir "$work/no-banks" "$work/banks" "$work/data" "$work/reports"
+    mkdir "$work/no-banks" "$work/banks" "$work/data" "$work/reports" "$work/records"
 
     step "base image"
     make_base
@@ -185,14 +185,14 @@ enter() {
     local models=$1 mode=$2
     shift 2
     exec unshare --mount --propagation private -- "${BASH_SOURCE[0]}" --inside \
-        "$root" "$models" "$mode" "$work/data" "$work/reports" "$user" \
+        "$root" "$models" "$mode" "$work/data" "$work/reports" "$work/records" "$user" \
         env -i --chdir="$workdir" "${environment[@]}" \
         UVICORN_HOST=127.0.0.1 UVICORN_PORT="$port" "$@"
 }
 
 inside() {
-    local root=$1 models=$2 mode=$3 data=$4 reports=$5 user=$6 folder
-    shift 6
+    local root=$1 models=$2 mode=$3 data=$4 reports=$5 records=$6 user=$7 folder
+    shift 7
     mount --bind "$root" "$root"
     for folder in dev proc sys; do
         mount --rbind "/$folder" "$root/$folder"
@@ -203,6 +203,7 @@ inside() {
     mount --bind "$data" "$root/data"
     mount -o remount,bind,ro "$root/data"
     mount --bind "$reports" "$root/reports"
+    mount --bind "$records" "$root/records"
     mount -o remount,bind,ro "$root"
     exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups \
         --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
@@ -260,10 +261,11 @@ check_image() {
     # Without a read-only root, too, the service could not change its own code.
     check "the user cannot write to the code" test "$(run_plain sh -c \
         'find /srv /opt /etc /usr -writable -not -type l 2>/dev/null; echo end')" = end
-    chown "$user" "$work/banks" "$work/data" "$work/reports"
+    chown "$user" "$work/banks" "$work/data" "$work/reports" "$work/records"
     local writable
     writable=$( (enter "$work/no-banks" ro sh -c 'find / -xdev -writable -not -type l 2>/dev/null | sort | xargs') )
-    check "writable are /reports and /tmp alone: $writable" test "$writable" = "/reports /tmp"
+    check "writable are /records, /reports and /tmp alone: $writable" \
+        test "$writable" = "/records /reports /tmp"
 }
 
 run_plain() {

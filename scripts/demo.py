@@ -49,6 +49,7 @@ def main(
         "GOODSGUARD_MODELS_DIR": str(models),
         "GOODSGUARD_DATA_DIR": str(data),
         "GOODSGUARD_REPORTS_DIR": str(reports),
+        "GOODSGUARD_RECORDS_DIR": str(reports / "records"),
         "GOODSGUARD_LOG_LEVEL": "warning",
     }
     with server(settings) as address:

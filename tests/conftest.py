@@ -32,6 +32,14 @@ def _no_weights_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_records() -> Iterator[None]:
+    """No test records verdicts unless it says where, not even by a process that it starts."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GOODSGUARD_RECORDS", "off")
+        yield
+
+
 @pytest.fixture
 def _logs_restored() -> Iterator[None]:
     """The service configures the process's logs; put them back as they were."""

@@ -17,8 +17,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 log = structlog.get_logger()
 
-Scope = Literal["score", "admin"]
-SCOPES: tuple[Scope, ...] = ("score", "admin")
+# Each includes those before it.
+Scope = Literal["score", "review", "admin"]
+SCOPES: tuple[Scope, ...] = ("score", "review", "admin")
 
 # Shorter ones than this were typed by somebody, and can be guessed.
 _SHORT = 20
@@ -57,8 +58,8 @@ class ApiKey(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=0, le=100_000, strict=True)
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key has the scope; `admin` includes `score`."""
-        return scope in self.scopes or "admin" in self.scopes
+        """Whether the key has the scope, or one that includes it."""
+        return not self.scopes.isdisjoint(SCOPES[SCOPES.index(scope) :])
 
 
 def hashed(key: bytes) -> str:

@@ -2,7 +2,7 @@
 
 [keys.camera-1]
 sha256 = "…"                         # 64 hexadecimal digits
-scopes = ["score"]                   # or ["admin"], which includes score
+scopes = ["score"]                   # or ["review"], which includes score, or ["admin"]: all
 expires_at = 2027-01-01T00:00:00Z    # optional
 requests_per_minute = 120            # optional; 0: no limit
 """

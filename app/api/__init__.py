@@ -6,7 +6,8 @@ faults.py       what is wrong with a request, in words
 middleware/     what stands around every request, from the outside in
 intake/         a request's body, photos and deadline
 security.py     API keys, scopes
+recording.py    from what was found to what is recorded
 answers.py      from what was found to what is answered
-schemas.py      what is answered
+schemas.py      what is answered; record_schemas.py of the records
 routes/         the calls
 """

@@ -19,6 +19,7 @@ from . import schemas
 from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
+from .recording import record_unusable, recorded
 from .schemas import Batch, BatchItem, Categories, CategoryItem, ImageInfo, Score, TimingsMs
 from .services import services
 
@@ -51,13 +52,20 @@ def of_camera(camera: Camera | None) -> dict[str, str]:
     return {} if camera is None else {"camera": camera.name}
 
 
-def one(request: Request, upload: Upload, found: Found, camera: Camera | None = None) -> Score:
+def one(
+    request: Request,
+    detector: Detector,
+    upload: Upload,
+    found: Found,
+    camera: Camera | None = None,
+) -> Score:
     """The answer on one photo.
 
     Raises:
         ImageError, NonFiniteScore: it cannot be judged.
     """
     if isinstance(found, Exception):
+        record_unusable(request, detector, upload, camera)
         raise _explained(found, upload)
     score = _score(request, upload, found, camera)
     request.state.log = of_camera(camera) | {
@@ -80,7 +88,7 @@ def batch(
     """The answer on several photos; `found` holds those that are not too large, in order."""
     category, judged = detector.manifest.category, iter(found)
     results = [
-        _batch_item(request, category, upload, {} if upload.too_large else next(judged), camera)
+        _batch_item(request, detector, upload, {} if upload.too_large else next(judged), camera)
         for upload in uploads
     ]
     scores = [item.result for item in results if item.result]
@@ -109,7 +117,7 @@ def several(
     results = []
     for category, detector in asked.items():
         outcome = detector if isinstance(detector, CategoryError) else found[category]
-        results.append(_category_item(request, category, upload, outcome, camera))
+        results.append(_category_item(request, category, detector, upload, outcome, camera))
     scores = {item.category: item.result for item in results if item.result}
     request.state.log = of_camera(camera) | {
         "category": list(asked),
@@ -134,7 +142,7 @@ def places(
     results = []
     for place, detector in asked:
         outcome = detector if isinstance(detector, CategoryError) else next(judged)
-        item = _category_item(request, place.category, upload, outcome, camera)
+        item = _category_item(request, place.category, detector, upload, outcome, camera)
         results.append(item.model_copy(update={"place": place.name}))
     scores = {item.place: item.result for item in results if item.result}
     request.state.log = of_camera(camera) | {
@@ -149,6 +157,7 @@ def places(
 def _category_item(
     request: Request,
     category: str,
+    detector: Detector | CategoryError,
     upload: Upload,
     outcome: Found | CategoryError,
     camera: Camera | None,
@@ -156,23 +165,28 @@ def _category_item(
     if isinstance(outcome, Finding):
         score = _score(request, upload, outcome, camera)
         return CategoryItem(category=category, verdict=score.verdict, result=score)
+    if isinstance(detector, Detector):
+        record_unusable(request, detector, upload, camera)
     detail = problem(_explained(outcome, upload), request.state.request_id)
     return CategoryItem(category=category, verdict="unusable", problem=detail)
 
 
 def _batch_item(
     request: Request,
-    category: str,
+    detector: Detector,
     upload: Upload,
     found: Mapping[str, Found],
     camera: Camera | None,
 ) -> BatchItem:
+    category = detector.manifest.category
     outcome = upload.too_large or found[category]
     if isinstance(outcome, Finding):
         score = _score(request, upload, outcome, camera)
         return BatchItem(filename=upload.filename, verdict=score.verdict, result=score)
     if upload.too_large:  # of the others the inspector has told
         services(request).metrics.unusable(category)
+    else:  # of one that is too large there is nothing to keep
+        record_unusable(request, detector, upload, camera)
     detail = problem(_explained(outcome, upload), request.state.request_id)
     return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
 
@@ -189,7 +203,10 @@ def _score(request: Request, upload: Upload, found: Finding, camera: Camera | No
     # The other stages are the inspector's, which knows of no request.
     services(request).metrics.stage("receive", upload.received_ms)
     timings = found.timings_ms | {"receive": upload.received_ms, "total": ms_since_start(request)}
+    timings_ms = {stage: round(ms, 2) for stage, ms in timings.items()}
+    regions = [_region(region) for region in found.regions]
     return Score(
+        id=recorded(request, upload, found, regions, timings_ms, camera),
         category=manifest.category,
         verdict=inspection.verdict,
         is_anomalous=inspection.is_anomalous,
@@ -201,9 +218,9 @@ def _score(request: Request, upload: Upload, found: Finding, camera: Camera | No
         preset=manifest.preset,
         camera=camera and camera.name,
         image=ImageInfo(width=inspection.width, height=inspection.height, format=inspection.format),
-        timings_ms=TimingsMs(**{stage: round(ms, 2) for stage, ms in timings.items()}),
+        timings_ms=TimingsMs(**timings_ms),
         heatmap_png=base64.b64encode(found.overlay).decode() if found.overlay else None,
-        regions=[_region(region) for region in found.regions],
+        regions=regions,
         request_id=request.state.request_id,
     )
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ..core import errors
+from ..records import errors as of_records
 from . import faults
 
 MEDIA_TYPE = "application/problem+json"
@@ -81,6 +82,14 @@ class RateLimited(RequestError):
         self.retry_after = retry_after
 
 
+class PhotoNotKept(RequestError):
+    """The photo, or its thumbnail, is not kept, or not any more."""
+
+
+class NoOverlay(RequestError):
+    """The overlay of a recorded verdict cannot be drawn again."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """A row of the table."""
@@ -113,6 +122,15 @@ CAUSES: Mapping[type[Exception], Cause] = {
     errors.NetworkFailed: Cause(503, "network-failed", "The network failed"),
     errors.DeadlineExceeded: Cause(504, "deadline-exceeded", "The time was over"),
     errors.Overloaded: Cause(429, "overloaded", "Too many photos at once"),
+    of_records.UnknownVerdict: Cause(404, "unknown-verdict", "Unknown verdict"),
+    of_records.ReviewConflict: Cause(409, "review-conflict", "Another review has that id"),
+    of_records.InvalidReview: Cause(422, "invalid-review", "Invalid review"),
+    of_records.InvalidCursor: Cause(422, "invalid-cursor", "Not a cursor"),
+    of_records.RecordRefused: Cause(422, "record-refused", "The records do not take this"),
+    of_records.ExtraMissing: Cause(501, "extra-missing", "A package is not installed"),
+    of_records.RecordsUnavailable: Cause(503, "records-unavailable", "No records"),
+    PhotoNotKept: Cause(404, "photo-not-kept", "Photo not kept"),
+    NoOverlay: Cause(409, "no-overlay", "The overlay cannot be drawn"),
     BodyTooLarge: Cause(413, "body-too-large", "Body too large"),
     BodyTimeout: Cause(408, "body-timeout", "Body too slow"),
     NotAnImageType: Cause(415, "unsupported-media-type", "Unsupported media type"),
@@ -145,6 +163,8 @@ def problem(exc: Exception, request_id: str) -> Problem:
         detail = f"something unforeseen happened; the log has it under request {request_id}"
     elif isinstance(exc, RequestValidationError):
         detail = faults.told(exc)
+    elif isinstance(exc, of_records.RecordsError):
+        detail = exc.public
     return Problem(
         type=cause.type,
         title=cause.title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from .problems import Problem
 CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
 
 _SCORE_EXAMPLE: JsonDict = {
+    "id": "019d3b1c-7f2a-7c41-9a55-3f0e8d2b6a10",
     "category": "drink_can",
     "verdict": "anomalous",
     "is_anomalous": True,
@@ -91,6 +93,11 @@ class Score(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": _SCORE_EXAMPLE})
 
+    id: UUID | None = Field(
+        default=None,
+        description="under which the verdict is recorded: `GET /verdicts/{id}`; null where it is "
+        "not recorded",
+    )
     category: str
     verdict: Literal["normal", "anomalous"]
     is_anomalous: bool
@@ -248,6 +255,20 @@ class VersionList(BaseModel):
     versions: list[VersionInfo]
 
 
+class RecordsState(BaseModel):
+    """Whether verdicts are recorded. Photos are judged all the same."""
+
+    status: Literal["on", "off", "unavailable"]
+    reason: str | None = Field(default=None, description="why they are not")
+    waiting: int = Field(default=0, description="verdicts that are about to be written")
+    written: int = Field(default=0, description="since the start, as all below")
+    photos: int = Field(default=0, description="photos kept")
+    lost: dict[str, int] = Field(default={}, description="verdicts not recorded, by reason")
+    photos_lost: dict[str, int] = Field(
+        default={}, description="photos that should have been kept, by reason"
+    )
+
+
 class Liveness(BaseModel):
     """The process answers."""
 
@@ -264,4 +285,5 @@ class Readiness(BaseModel):
         description="categories whose newest version could not be taken up, and why; what served "
         "before still does"
     )
+    records: RecordsState
     reason: str | None = Field(default=None, description="why the service as a whole is not ready")

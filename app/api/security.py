@@ -108,16 +108,29 @@ def require_scope(scope: Scope) -> Callable[..., Awaitable[None]]:
 require_score = require_scope("score")
 
 
-async def require_admin(request: Request, parts: ServicesDep, caller: CallerDep) -> None:
-    """Let through keys with the scope `admin`; without keys, requests of this machine alone.
+def require_trusted(scope: Scope, deed: str) -> Callable[..., Awaitable[None]]:
+    """A dependency that lets through keys with the scope; without keys, requests of this machine
+    alone.
 
-    Stricter than `require_scope("admin")`: GOODSGUARD_ALLOW_ANONYMOUS opens nothing here.
+    Stricter than `require_scope`: GOODSGUARD_ALLOW_ANONYMOUS opens nothing here.
+
+    Args:
+        deed: what it opens, as a refusal says it: "only this machine may …".
 
     Raises:
         Forbidden: the key lacks the scope, or a stranger asks where there are no keys.
     """
-    if caller.key is not None:
-        if not caller.key.allows("admin"):
-            raise Forbidden(f"the key {caller.key.name!r} lacks the scope 'admin'")
-    elif why := stranger(request.scope, parts.settings.cors_origins):
-        raise Forbidden(f"without API keys only this machine may administer, and {why}")
+
+    async def check(request: Request, parts: ServicesDep, caller: CallerDep) -> None:
+        if caller.key is not None:
+            if not caller.key.allows(scope):
+                raise Forbidden(f"the key {caller.key.name!r} lacks the scope {scope!r}")
+        elif why := stranger(request.scope, parts.settings.cors_origins):
+            raise Forbidden(f"without API keys only this machine may {deed}, and {why}")
+
+    return check
+
+
+require_admin = require_trusted("admin", "administer")
+# Photos may show people: not for everyone who may have one scored.
+require_review = require_trusted("review", "see what was recorded")

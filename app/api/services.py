@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from ..access.key_store import KeyStore
 from ..access.rate_limit import RateLimiter
 from ..access.wrong_keys import WrongKeys
+from ..records.keeper import Keeper
 from ..service.cameras import Cameras
 from ..service.drain import Drain
 from ..service.evaluations import Evaluations
@@ -36,6 +37,7 @@ class Services:
     drain: Drain
     device: str
     cameras: Cameras = field(default_factory=Cameras)
+    records: Keeper = field(default_factory=lambda: Keeper(None))
     bodies: BodyMemory = field(default_factory=BodyMemory)
 
     @property

@@ -23,7 +23,9 @@ PREFIX = "goodsguard_"
 
 def main(
     name: Annotated[str, typer.Option(help="Whose key it is; the log shows it.")],
-    scope: Annotated[Scope, typer.Option(help="What it may do; admin includes score.")] = "score",
+    scope: Annotated[
+        Scope, typer.Option(help="What it may do; each includes those before it.")
+    ] = "score",
     expires_days: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Valid this long; default: for ever.")
     ] = None,

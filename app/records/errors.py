@@ -5,7 +5,8 @@ RecordsError                    base: the records cannot be used as asked
 │   ├── WrongDatabase           its URL is wrong, or what it leads to is no database of ours
 │   ├── RecordsFull             its disk has no space left
 │   ├── DriverMissing           the package that speaks to it is not installed
-│   └── NewerDatabase           written by a newer program
+│   ├── NewerDatabase           written by a newer program
+│   └── RecordsOff              none are kept here
 ├── RecordRefused               a value that the database does not take
 ├── UnknownVerdict              no verdict of that id is stored
 ├── InvalidReview               a review with a value that cannot be
@@ -42,13 +43,29 @@ class RecordsFull(RecordsUnavailable):
 class DriverMissing(RecordsUnavailable):
     """The package that speaks to the database is not installed; the text names the extra."""
 
+    @property
+    def public(self) -> str:
+        return str(self)
+
 
 class NewerDatabase(RecordsUnavailable):
     """Written by a newer program, whose tables this one does not know."""
 
 
+class RecordsOff(RecordsUnavailable):
+    """None are kept here, by the settings or since the service ends."""
+
+    @property
+    def public(self) -> str:
+        return str(self)
+
+
 class RecordRefused(RecordsError):
     """A value that the database does not take, now or ever."""
+
+    @property
+    def public(self) -> str:
+        return "a value was sent that cannot be stored or looked for"
 
 
 class UnknownVerdict(RecordsError):

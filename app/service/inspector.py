@@ -71,7 +71,13 @@ class Inspector(Admission):
         self.scheduler.allow(self._network_threads if side_by_side else 1)
 
     async def inspect(
-        self, permit: Permit, data: bytes, *, until: float = NEVER, heatmap: bool = False
+        self,
+        permit: Permit,
+        data: bytes,
+        *,
+        until: float = NEVER,
+        heatmap: bool = False,
+        is_counted: bool = True,
     ) -> dict[str, Found]:
         """Judge one photo: per category what was found, or why it cannot be judged.
 
@@ -80,13 +86,15 @@ class Inspector(Admission):
         Args:
             until: of `time.monotonic()`, after which nobody wants the answer.
             heatmap: draw overlays, too.
+            is_counted: in the metrics, as a photo that was judged.
 
         Raises:
             DeadlineExceeded, NetworkFailed, OutOfMemory.
         """
         asked = permit.use()
         found = await self._by(asked, data, until, heatmap=heatmap)
-        self._count(data, asked, found)
+        if is_counted:
+            self._count(data, asked, found)
         return {
             detector.manifest.category: one
             for of_one, outcomes in zip(asked, found, strict=True)

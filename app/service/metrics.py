@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from ..core.judging.inspection import Inspection, Verdict
+from .record_metrics import RecordMetrics
 from .registry import Registry, Unavailable
 from .reloads import ReloadOutcome
 from .worker_metrics import FOLDER, GONE_OF_GREATEST, GONE_OF_LEAST, prepare, render
@@ -30,8 +31,9 @@ class Metrics:
     Of several workers (worker_metrics.py) each gauge says how theirs become one.
     """
 
-    def __init__(self, problems: Iterable[str] = ()) -> None:
-        """Takes the names of all problems that may be answered.
+    def __init__(self, problems: Iterable[str] = (), losses: Iterable[str] = ()) -> None:
+        """Takes the names of all problems that may be answered, and of all reasons for which a
+        verdict may not be recorded.
 
         Raises:
             MetricsError: the folder that several workers share cannot be used.
@@ -118,6 +120,7 @@ class Metrics:
             buckets=(1e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7),
             registry=self.registry,
         )
+        self.records = RecordMetrics(self.registry, losses)
         # Labels of those gauges whose labels change.
         self._shown: dict[Gauge, set[tuple[str, ...]]] = {}
         ProcessCollector(registry=self.registry)  # memory, CPU, open files, start time

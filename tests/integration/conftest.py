@@ -16,5 +16,6 @@ def _restore(_logs_restored: None) -> None:
 async def service(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
-    async with serve(tmp_path_factory.mktemp("service"), max_bytes=200_000) as running:
+    root = tmp_path_factory.mktemp("service")
+    async with serve(root, max_bytes=200_000, records="on") as running:
         yield running

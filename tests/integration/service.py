@@ -98,6 +98,7 @@ async def serve(
         "models_dir": root / "models",
         "data_dir": root / "data",
         "reports_dir": root / "reports",
+        "records_dir": root / "records",
         "threads": 1,
         "device": "cpu",
         "log_level": "error",

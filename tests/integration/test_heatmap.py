@@ -79,7 +79,7 @@ async def test_answers_with_overlays_are_those_without_but_for_them(patches: Ser
         ("/score/can/batch", files),
         ("/score?category=can&category=nothing", [("file", ("p.png", DEFECTIVE))]),
     ]
-    own = {"heatmap_png", "timings_ms", "request_id"}
+    own = {"id", "heatmap_png", "timings_ms", "request_id"}
     for path, sent in asked:
         plain = await patches.client.post(path, files=sent)
         with_overlays = await patches.client.post(

@@ -7,6 +7,7 @@ from collections import defaultdict
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.records.keeper import REASONS
 from tests.integration.service import DEFECTIVE, GOOD, Service
 from tests.promql import expressions, groupings, rules, selectors
 
@@ -77,5 +78,6 @@ async def test_counters_are_there_before_anything_is_counted(exposed: Exposed) -
         "removed",
     }
     assert "overloaded" in exposed["goodsguard_problems_total"]["type"]
+    assert exposed["goodsguard_records_lost_total"]["reason"] == set(REASONS)
     assert exposed["goodsguard_verdicts_total"]["category"] >= {"can", "box"}
     assert exposed["goodsguard_verdicts_total"]["verdict"] == {"normal", "anomalous", "unusable"}

@@ -15,6 +15,8 @@ DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 ACCESS = {"401", "403", "429"}
 COMMON = {"200", "422", "500"} | ACCESS
 CATEGORY = COMMON | {"404", "503"}
+RECORDS = COMMON | {"503"}
+RECORDED = RECORDS | {"404"}
 SCORING = CATEGORY | {"408", "413", "415"}
 
 ERRORS = {
@@ -29,6 +31,17 @@ ERRORS = {
     ("post", "/admin/reload"): {"200", "500"} | ACCESS,
     ("post", "/admin/categories/{category}/rollback"): COMMON | {"404", "409"},
     ("get", "/admin/categories/{category}/versions"): COMMON | {"404"},
+    ("get", "/verdicts"): RECORDS,
+    ("delete", "/verdicts"): RECORDS,
+    ("get", "/verdicts/{id}"): RECORDED,
+    ("get", "/verdicts/{id}/photo"): RECORDED,
+    ("get", "/verdicts/{id}/thumbnail"): RECORDED,
+    ("get", "/verdicts/{id}/overlay"): RECORDED | {"409", "504"},
+    ("put", "/verdicts/{id}/review"): RECORDED | {"408", "409", "413"},
+    ("get", "/verdicts/{id}/reviews"): RECORDED,
+    ("get", "/defect-types"): RECORDS,
+    ("get", "/verdicts.csv"): RECORDS,
+    ("get", "/verdicts.parquet"): RECORDS | {"501"},
     ("get", "/livez"): {"200"},
     ("get", "/readyz"): {"200", "503"},
     ("get", "/metrics"): {"200"},

@@ -36,7 +36,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     async def run() -> None:
         root = tmp_path_factory.mktemp("schema")
         async with (
-            serve(root, max_bytes=200_000, api_keys=(HOLDER,), wrong_key_limit=0) as running,
+            serve(
+                root, max_bytes=200_000, api_keys=(HOLDER,), wrong_key_limit=0, records="on"
+            ) as running,
             listening(running) as number,
         ):
             started.set_result(number)

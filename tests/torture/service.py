@@ -50,6 +50,7 @@ def serving(folder: Path, models: Path, **settings: str | float) -> Iterator[Ser
         folder / "service.log",
         models_dir=models,
         reports_dir=folder / "evaluations",
+        records_dir=folder / "records",
         **{name: str(value) for name, value in chosen.items()},
     ) as server:
         yield server

@@ -38,14 +38,14 @@ ALLOWED = {
     "service": {"core"},
     "access": {"core"},
     "records": {"core"},
-    "api": {"core", "service", "access", "settings", "__init__"},
+    "api": {"core", "service", "access", "records", "settings", "__init__"},
     "reports": {"core", "__init__"},
     "streams": set(),
     "cli": {"core", "environment", "settings", "streams"},
     "commands": {"__init__", "cli", "core", "service", "access", "reports", "settings"},
     "__main__": {"commands", "cli", "__init__"},
     "opening": {"core"},
-    "starting": {"core", "service", "access", "api", "settings"},
+    "starting": {"core", "service", "access", "api", "records", "settings"},
     "web": set(),
 }
 # What is about the service itself, not about banks, reaches higher.
@@ -182,6 +182,7 @@ API_ORDER = (
     "intake",
     "middleware",
     "security",
+    "recording",
     "answers",
     "routes",
 )

@@ -44,6 +44,10 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ("LOG_LEVEL", "loud"),
         ("RATE_LIMIT", "-1"),
         ("ALLOW_ANONYMOUS", "perhaps"),
+        ("RECORDS", "true"),
+        ("RECORDS_PHOTOS", "some"),
+        ("RECORDS_PHOTO_DAYS", "-1"),
+        ("RECORDS_PHOTO_BYTES", "-1"),
     ],
 )
 def test_an_invalid_value_is_refused_by_name(
@@ -157,6 +161,14 @@ def faults(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
         ("DRAIN_S", "2s", "must be a number of seconds, at least 0, at most 600"),
         ("BODY_TIMEOUT_S", "0", "must be a number of seconds, above 0, at most 3600"),
         ("BATCH_DELAY_MS", "nan", "must be a number of milliseconds, at least 0, at most 1000"),
+        ("RECORDS", "yes", "must be on or off"),
+        ("RECORDS_PHOTOS", "few", "must be anomalous, all or none"),
+        ("RECORDS_PHOTO_DAYS", "30d", "must be a number of days, at least 0, at most 36500"),
+        (
+            "RECORDS_PHOTO_BYTES",
+            "much",
+            "must be a number of bytes, such as 33554432, 32MiB or 32MB",
+        ),
         ("THREADS", "1.5", "must be a whole number, at least 0, at most 1024"),
         ("REPORTS_DIR", "~n0b0dy/x", "~n0b0dy is nobody's home here; give the whole path"),
     ],
@@ -204,6 +216,9 @@ def test_sizes_are_understood(
         ("WEIGHTS", "~/weights", Path.home() / "weights"),
         ("API_KEYS", "one,two", ("one", "two")),
         ("RATE_LIMIT", "", 0),
+        ("RECORDS", "ON", "on"),
+        ("RECORDS_PHOTO_BYTES", "1GiB", 1 << 30),
+        ("RECORDS_VERDICT_DAYS", "0.5", 0.5),
     ],
 )
 def test_what_a_file_of_variables_leaves_around_a_value_does_no_harm(

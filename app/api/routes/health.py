@@ -8,8 +8,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ...core.store.whereabouts import public_reason
+from ...records.keeper import KeeperState
 from ...service.registry import Unavailable
-from ..schemas import Liveness, Readiness
+from ..schemas import Liveness, Readiness, RecordsState
 from ..services import Services, ServicesDep
 
 router = APIRouter(tags=["health"])
@@ -50,7 +51,21 @@ async def readyz(parts: ServicesDep, response: Response) -> Readiness:
         device=parts.device,
         categories=states,
         reloads=dict(parts.registry.failures),
+        records=_records(parts.records.state),
         reason=reason,
+    )
+
+
+def _records(state: KeeperState) -> RecordsState:
+    done = state.recorder
+    return RecordsState(
+        status=state.status,
+        reason=state.reason,
+        waiting=done.waiting,
+        written=done.written,
+        photos=done.photos_kept,
+        lost=dict(done.lost),
+        photos_lost=dict(done.photos_lost),
     )
 
 
@@ -70,4 +85,5 @@ def _not_ready(parts: Services) -> str | None:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 def metrics(parts: ServicesDep) -> Response:
     """The Prometheus text format."""
+    parts.records.show()
     return Response(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)

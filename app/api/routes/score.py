@@ -111,7 +111,7 @@ async def score(
     with parts.inspector.admit([detector], view=_view(camera)) as permit:
         work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
-    answer = partial(answers.one, request, upload, found[category], camera)
+    answer = partial(answers.one, request, detector, upload, found[category], camera)
     return await answers.sent(answer, heatmap=heatmap)
 
 

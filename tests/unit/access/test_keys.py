@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from app.access.keys import ApiKey, KeysError, Scope, hashed, keys_of_setting, together
+from app.access.keys import SCOPES, ApiKey, KeysError, Scope, hashed, keys_of_setting, together
 
 LONG = "a key that is long enough not to be guessed"
 HEX = hashed(LONG.encode())
@@ -32,7 +32,12 @@ def test_the_short_forms_may_score(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("scopes", "expected"),
-    [("score", {"score"}), ("admin", {"admin"}), ("score+admin", {"score", "admin"})],
+    [
+        ("score", {"score"}),
+        ("admin", {"admin"}),
+        ("score+admin", {"score", "admin"}),
+        ("review", {"review"}),
+    ],
 )
 def test_the_long_form_has_a_name_and_scopes(scopes: str, expected: set[Scope]) -> None:
     (found,) = keys_of_setting((f"till_7:{scopes}:sha256:{HEX}",))
@@ -74,11 +79,15 @@ def test_a_short_plain_key_is_warned_of_by_name_only() -> None:
 
 @pytest.mark.parametrize(
     ("scopes", "allowed"),
-    [(("score",), {"score"}), (("admin",), {"score", "admin"})],
+    [
+        (("score",), {"score"}),
+        (("review",), {"score", "review"}),
+        (("admin",), {"score", "review", "admin"}),
+        (("score", "review"), {"score", "review"}),
+    ],
 )
-def test_admin_includes_score(scopes: tuple[Scope, ...], allowed: set[Scope]) -> None:
-    scope: Scope
-    for scope in ("score", "admin"):
+def test_a_scope_includes_those_before_it(scopes: tuple[Scope, ...], allowed: set[Scope]) -> None:
+    for scope in SCOPES:
         assert key("k", LONG, *scopes).allows(scope) is (scope in allowed)
 
 
