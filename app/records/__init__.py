@@ -8,7 +8,7 @@ rows.py          dataclasses <-> rows
 opening.py       open_records() -> Records: the database, by migrations/ up to date, and the photos
 writing.py       Recorder: put() and go on; one thread writes (batch.py), losses.py counts
 keeping.py       which photos are kept
-thumbnails.py    a photo's bytes -> a small WebP
+thumbnails.py    a photo's bytes -> a small WebP; pace.py: of how many of the good ones
 photos.py        photos as files by their sha256
 filters.py       Filter: which verdicts are meant
 reading.py       a verdict, pages, counts, histogram, newest per camera

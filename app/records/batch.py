@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,10 @@ from sqlalchemy import Connection, case, exists, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import rows
-from .keeping import PhotoPolicy
+from .keeping import REST, PhotoPolicy
 from .losses import Losses
 from .opening import Records
+from .pace import Pace
 from .schema import Base, PhotoRow, ThumbnailRow, VerdictRow
 from .transactions import is_full, writing
 from .verdicts import Draft
@@ -45,28 +46,41 @@ class Entry:
     keeps: bool
 
 
-def entries(drafts: Iterable[Draft], policy: PhotoPolicy, draw: Draw | None) -> list[Entry]:
+def entries(
+    drafts: Sequence[Draft], policy: PhotoPolicy, draw: Draw | None, rest: Pace | None = None
+) -> list[Entry]:
     """Work out each photo's hash, its thumbnail (`draw`) and whether it is kept.
 
     Verdicts of several categories or places hold the same bytes: once is enough for those.
+
+    Args:
+        rest: how many are drawn of those that are neither kept nor ask for a review; None: all.
     """
-    known: dict[int, tuple[str, bytes | None]] = {}
-    found = []
+    hashes: dict[int, str] = {}
+    wanted: dict[int, Draft] = {}
     for draft in drafts:
+        key = id(draft.photo)
+        if key not in hashes:
+            hashes[key] = hashlib.sha256(draft.photo).hexdigest()
         # Without a size it was not decoded: nobody knows what it would cost to try.
-        drawing = draw if draft.width is not None else None
-        if id(draft.photo) not in known:
-            sha256 = hashlib.sha256(draft.photo).hexdigest()
-            known[id(draft.photo)] = sha256, _drawn(draft, drawing)
-        sha256, webp = known[id(draft.photo)]
-        keeps = policy.keeps(draft, sha256)
-        found.append(Entry(draft, sha256, policy.urgency(draft), webp, keeps))
-    return found
+        if draw is not None and draft.width is not None and key not in wanted:
+            asks = policy.urgency(draft) > REST or policy.keeps(draft, hashes[key])
+            if asks or rest is None or rest.allows():
+                wanted[key] = draft
+    thumbnails = {key: _drawn(draft, draw) for key, draft in wanted.items() if draw is not None}
+    return [
+        Entry(
+            draft,
+            hashes[id(draft.photo)],
+            policy.urgency(draft),
+            thumbnails.get(id(draft.photo)),
+            policy.keeps(draft, hashes[id(draft.photo)]),
+        )
+        for draft in drafts
+    ]
 
 
-def _drawn(draft: Draft, draw: Draw | None) -> bytes | None:
-    if draw is None:
-        return None
+def _drawn(draft: Draft, draw: Draw) -> bytes | None:
     try:
         return draw(draft.photo)
     except Exception as exc:

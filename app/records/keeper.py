@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 TRY_AGAIN_S = 30.0
 _SHOWN_EVERY_S = 1.0
+# Thumbnails of photos that nobody need look at: enough to see what a camera shows, and a few
+# hundredths of a core.
+_REST_PER_S = 2.0
 # What is done with records, and on how many threads: who writes waits for other writers, and who
 # asks for much takes long; neither keeps the others from reading.
 Kind = Literal["read", "write", "long"]
@@ -226,7 +229,7 @@ class Keeper:
                 return
             self._opened = _Open(
                 records,
-                Recorder(records, plan.policy, draw=draw),
+                Recorder(records, plan.policy, draw=draw, rest_per_s=_REST_PER_S),
                 RecordsUpkeep(records, plan.limits),
             )
         log.info("verdicts are recorded", where=records.where, photos=plan.policy.keep)
