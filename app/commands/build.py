@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..core.building.groups import Grouping
     from ..core.building.preset import Preset
     from ..core.photo.dataset import Category
+    from ..core.store.manifest import ThresholdRecord
 
 
 def main(
@@ -94,11 +95,12 @@ def main(
         typer.Option("--zoom", help="Crop photos to the box: for goods that are small in them."),
     ] = False,
     mask: Annotated[
-        Path | None, typer.Option(help="An image of a photo's shape, white where to look.")
+        Path | None, typer.Option(help="An image of a photo's shape, black where not to look.")
     ] = None,
 ) -> None:
     """Build a bank and a threshold per category from good photos."""
     from ..core.building.groups import group_rule
+    from ..core.building.look_remarks import sentence as look_sentence
     from ..core.building.preset import load_preset
     from ..core.features.extractor import FeatureExtractor
     from ..core.features.runtimes import choose_device, choose_runtime
@@ -154,7 +156,7 @@ def main(
                 if remark := clearing.remark(models, name):
                     warn(f"{name}: {remark}")
                 built.append(build)
-                remarks[name] = _remarks(build, source)
+                remarks[name] = _remarks(build, source, max_pixels or MAX_PIXELS)
                 page.add(build, source, remarks[name])
                 testable |= {image.is_defective for image in source.test} == {False, True}
             except Exception as exc:  # whatever it is, the others can be built
@@ -165,12 +167,16 @@ def main(
             warn(f"{name}: {text}")
     for build in built:
         made = build.artifact.manifest
-        for said in (build.grouping.sentence, _promise(made.threshold.alpha, build.grouping)):
+        lines = [build.grouping.sentence, _promise(made.threshold, build.grouping)]
+        if look := look_sentence(build.artifact.look):
+            lines.append(look)
+        for said in lines:
             text = f"{made.category}: {shown(said)}"
             errors.print(text, highlight=False, soft_wrap=True, markup=False)
     for build in built:
         if (trial := build.artifact.manifest.look_trial) is not None:
-            show(look_trial_table(build.artifact.manifest.category, trial))
+            if trial.rows:
+                show(look_trial_table(build.artifact.manifest.category, trial))
             errors.print(trial.why, highlight=False, soft_wrap=True, markup=False)
     if built:
         show(_table(built, titles))
@@ -199,26 +205,31 @@ def _maker(
 
     given = looking.chosen(None if look == "auto" else look, box, mask, zoom=zoom)
     if look == "auto":
+        if given is None and preset.look.kind != "whole":  # the preset's own is tried, too
+            given = preset.look
         return partial(build_with_best_look, given=given), preset
     changes = {} if given is None else {"look": given}
     return build_bank, preset.model_copy(update=changes)
 
 
-def _promise(alpha: float, grouping: Grouping) -> str:
-    return f"promised: {100 * alpha:.3g} % false alarms on {grouping.promised_for}"
+def _promise(threshold: ThresholdRecord, grouping: Grouping) -> str:
+    said = "promised" if threshold.rule.rule == "alpha" else "aimed at, not promised"
+    return f"{said}: {100 * threshold.alpha:.3g} % false alarms on {grouping.promised_for}"
 
 
 def _show(bar: Progress, task: TaskID, name: str, step: str, done: int, total: int) -> None:
     bar.update(task, description=f"{name}: {step}", completed=done, total=total)
 
 
-def _remarks(build: Build, source: Category) -> list[str]:
+def _remarks(build: Build, source: Category, max_pixels: int) -> list[str]:
     """What to know of a bank, the gravest first."""
+    from ..core.building import look_remarks
     from ..core.judging.doubts import doubts
 
     skipped = [f"skipped {broken.path}: {broken.reason}" for broken in build.unreadable]
     return [
         *doubts(build.artifact.calibration),
+        *look_remarks.remarks(build.artifact.look, source.train, max_pixels),
         *build.warnings,
         *source.remarks,
         *skipped,

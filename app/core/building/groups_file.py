@@ -56,8 +56,8 @@ class GroupsFile:
                 _take(row, f"{path}, line {rows.line_num}", groups)
         except OSError as exc:
             raise DatasetError(
-                f"--groups {path}: give auto, sku, none or a CSV file that exists, with lines of "
-                f"file name and group ({exc.strerror})"
+                f"--groups {path}: give auto, visit, sku, none or a CSV file that exists, with "
+                f"lines of file name and group ({exc.strerror})"
             ) from exc
         except csv.Error as exc:
             raise DatasetError(f"{path}, line {rows.line_num}: no CSV: {exc}") from exc

@@ -232,8 +232,12 @@ def chosen(
             reason = f"a {kind} look takes no --{option}"
         elif first["type"] == "union_tag_invalid":
             reason = f"--look is whole, box, mask, learned or auto, not {kind}"
+        elif kind == "mask" and mask is None:
+            reason = "a mask look needs --mask"
         else:
             reason = str(first["msg"]).removeprefix("Value error, ")
+            if first["type"] == "finite_number":
+                reason = "--box is four numbers from 0 to 1"
         raise PresetError(reason) from exc
 
 

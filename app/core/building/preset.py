@@ -101,7 +101,7 @@ def load_preset(name_or_file: str | Path) -> Preset:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
             raise PresetError(f"the preset file {path} cannot be read: {exc}") from exc
-        return _parse(text, path.name)
+        return _parse(text, path.name, path.parent)
     if name_or_file not in preset_names():
         raise PresetError(
             f"unknown preset {name_or_file!r}; there are {', '.join(preset_names())}, "
@@ -114,9 +114,16 @@ def _presets() -> Traversable:
     return resources.files(__package__) / "presets"
 
 
-def _parse(text: str, origin: str) -> Preset:
+def _find_mask(look: object, folder: Path) -> None:
+    """A mask's file lies where the preset's own file says, seen from there."""
+    if isinstance(look, dict) and isinstance(look.get("file"), str):
+        look["file"] = str(folder / look["file"])
+
+
+def _parse(text: str, origin: str, folder: Path = Path()) -> Preset:
     try:
         values = tomllib.loads(text)
+        _find_mask(values.get("look"), folder)
         if "bank" in values:
             raise PresetError(
                 f"preset {origin} has the form of an older release: what was [bank] is [method] "

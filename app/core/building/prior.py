@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ..arrays import Doubles, Floats, Mask
+from ..errors import PresetError
 from ..features.sample import Sample, Samples
 
 # Shares of the photo. Measured on photos of cartons held before shelves; 10 % more or less of each
@@ -28,6 +29,10 @@ _MIDDLE_ROWS, _MIDDLE_COLUMNS, _RIM = (0.3, 0.7), (0.35, 0.65), 0.1
 _MOST_PATCHES = 20_000
 # Cells at the outermost rim whose features the network's own padding makes: they tell nothing.
 _PADDED = 2
+
+
+class NoPrior(PresetError):
+    """A prior cannot be learnt from these photos."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ def learn_prior(samples: Samples, seed: int = 0) -> Prior:
 
     Args:
         samples: of whole photos, all cells. seed: which patches the regression gets.
+
+    Raises:
+        NoPrior: the photos have no middle, or no rim.
     """
     chance = np.random.default_rng(seed)
     half = range(0, len(samples), 2), range(1, len(samples), 2)
@@ -115,6 +123,11 @@ def _kinds(
             patches = sample.cells[cells]
             kind.append(patches[chance.permutation(len(patches))[:wanted]])
     middle, rim = (np.concatenate(kind) for kind in kinds)
+    if not len(middle) or not len(rim):
+        raise NoPrior(
+            "where the goods are cannot be learnt: the photos are so narrow that the network sees "
+            "no middle apart from their rim; take a box, or photos of another shape"
+        )
     return middle, rim
 
 

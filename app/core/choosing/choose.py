@@ -21,6 +21,7 @@ from ..building.copies import find_copies
 from ..building.groups import GroupRule, group
 from ..building.looking import LookChoice, LookWhole
 from ..building.preset import Preset
+from ..building.prior import NoPrior
 from ..features.extractor import FeatureExtractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
@@ -99,7 +100,10 @@ def choose_look(
             samples[crop] = cropped
         progress("learn", 0, len(learnt))
         learnt_names = [names[i] for i in learnt]
-        candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
+        try:
+            candidates, prior = fit(choices, samples, learnt_names, preset, extractor)
+        except NoPrior as exc:
+            return _whole(str(exc))
         held_out = [read[kept[i]] for i in out]
         progress("find the goods", 0, len(out))
         own, seen = [read[kept[i]] for i in learnt], Chosen(spool, [kept[i] for i in out])

@@ -11,6 +11,7 @@ presets, methods and looks reach on them can be compared; how real damage is fou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from PIL import Image
 
 from ..building import levels
 from ..building.copies import copies_among
-from ..building.prior import learn_prior
+from ..building.prior import NoPrior, learn_prior
 from ..errors import DatasetError
 from ..evaluating.damage.goods import Goods
 from ..evaluating.on_drawn import DrawnDamage
@@ -82,7 +83,8 @@ def draw_split(
     placed = Placed([Goods.everywhere()] * len(held_out))
     if finder is not None:
         finder = level.applied_to(finder)
-        placed = _place(different, held_out, finder, max_pixels, progress)
+        with suppress(NoPrior):
+            placed = _place(different, held_out, finder, max_pixels, progress)
     side = max(drawing_side(one) for one in views)
     images = (_large_enough(read_to_draw(p, side, level.white, max_pixels), p) for p in held_out)
     trials = with_damage(images, placed.goods, np.random.default_rng(seed))

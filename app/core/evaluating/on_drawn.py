@@ -17,6 +17,10 @@ from .metrics import auroc_interval
 from .outcome import by_label
 
 CANNOT_SAY = "Drawn damage cannot say how real damage is found."
+NOT_OF_LOOKS = (
+    ". Nor can they say which look is better: damage that lies outside a box or mask counts as "
+    "missed, though no goods may be there"
+)
 
 
 class DrawnDamage(BaseModel):
@@ -40,6 +44,7 @@ class DrawnDamage(BaseModel):
             f"{self.damaged} damages, drawn {where} of {self.held_out} held-out good photos, by "
             f"banks that learnt from {self.learnt} others. They say which preset loses sight of "
             "what changed, not how real damage is found: that needs photos in test/<defect type>"
+            f"{'' if self.goods == 'found' else NOT_OF_LOOKS}"
         )
 
 

@@ -179,7 +179,7 @@ class FeatureExtractor:
         if look.record.in_part and self.spec.pooling == "global_mean":
             raise PresetError(
                 f"a {look.record.kind} look weighs places, and features of the whole photo have "
-                'none: take a box with zoom = true, or pooling = "patches"'
+                'none: take a box and crop to it (--zoom, zoom = true), or pooling = "patches"'
             )
         if look.record.in_part and self.spec.preprocess.resize == "shorter_side_crop":
             raise PresetError(

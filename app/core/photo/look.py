@@ -31,7 +31,7 @@ _THINNEST = 0.02
 MOST_WEIGHTS = 1 << 16
 # Of a cell, the share that a mask must cover for the cell to be looked at.
 _COVERED = 0.5
-NOTHING_LEFT = "nothing of the photo is looked at: its masks cover all of it"
+NOTHING_LEFT = "nothing of the photo is looked at: what its masks leave lies outside of the look"
 
 
 def _check_box(value: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

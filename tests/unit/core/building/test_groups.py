@@ -139,7 +139,7 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_line(
 
 
 def test_a_file_that_is_not_there_or_fits_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"skus: give auto, sku, none or a CSV file that exists"):
+    with pytest.raises(DatasetError, match=r"skus: give auto, visit, sku, none or a CSV file"):
         group_rule("skus")
     other = GroupsFile.read(written(tmp_path, "x.png,1\n"))
     with pytest.raises(DatasetError, match="names none of the 32 photos"):

@@ -54,7 +54,8 @@ def test_options_become_a_look(tmp_path: Path) -> None:
         (None, "0.5,0.5", None, "--box is left,top,right,bottom in shares of the photo"),
         (None, "a,b,c,d", None, "--box is left,top,right,bottom in shares of the photo"),
         (None, "0.5,0,0.2,1", None, "a box is .left, top, right, bottom."),
-        ("mask", None, None, "a mask is a file or a polygon"),
+        ("mask", None, None, "a mask look needs --mask"),
+        (None, "nan,0,1,1", None, "--box is four numbers from 0 to 1"),
     ],
 )
 def test_options_that_contradict_each_other_are_told(
