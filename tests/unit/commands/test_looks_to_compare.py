@@ -76,7 +76,7 @@ def test_a_zoom_is_the_boxs_alone() -> None:
     [
         (["whole", "whole"], None, None, False, "--look whole is given more than once"),
         (["box"], None, None, False, "a box look needs --box"),
-        (["mask"], None, None, False, "a mask is a file or a polygon"),
+        (["mask"], None, None, False, "a mask look needs --mask"),
         (["near"], None, None, False, "not near"),
         (["whole"], None, None, True, "--zoom crops to a box"),
         ([], None, Path("gone.png"), False, "gone.png cannot be read"),
