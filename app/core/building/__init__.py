@@ -10,7 +10,8 @@ copies.py      which of them show what another shows: found by sketches.py, conf
 groups.py      which belong together: by visits.py, by SKUs that numbering.py finds in their names,
                or by groups_file.py
 visits.py      photos of one visit: proposed by taken.py, proven by evidence.py
-looking.py     `[look]`: which part of the photos is judged; prior.py where the goods are in them
+looking.py     `[look]`: which part of the photos is judged; prior.py: where the goods are in them;
+               look_remarks.py: what of a look to tell whoever builds
 augment.py     `[augment]`: turned and mirrored copies that teach, too
 selection.py   which of the features' dimensions are kept
 build.py       the build of one category
