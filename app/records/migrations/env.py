@@ -2,5 +2,7 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()
+# Alembic gives `context` a configuration while it runs this file; to import it does nothing.
+if hasattr(context, "config"):
+    context.configure(connection=context.config.attributes["connection"])
+    context.run_migrations()
