@@ -50,7 +50,8 @@ from .service.signals import ended_by_sigterm
 from .service.upkeep import TRY_AGAIN_S, Upkeep
 from .settings import Settings, SettingsError, read_settings, unread
 from .starting import means, start
-from .web import documentation, static_files
+from .web import documentation, pages, static_files
+from .web.viewers import needs
 
 log = structlog.get_logger()
 
@@ -149,6 +150,16 @@ def create_app(
     app.include_router(routes_health.router)
     if settings.docs:
         app.include_router(documentation.router)
+    if settings.page:
+        pages.install(app, settings)
+        # The same pictures and files for whoever has logged in: the API's own paths ask for a key.
+        seen = [Depends(needs("review")), named]
+        for routes in (verdict_photos, verdict_files):
+            app.include_router(
+                routes.router, prefix="/page", dependencies=seen, include_in_schema=False
+            )
+        app.include_router(pages.rest)
+    if settings.docs or settings.page:
         app.include_router(static_files.router)
     return app
 

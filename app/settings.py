@@ -228,6 +228,19 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], _listed] = Field(
         default=(), description="comma-separated origins whose pages may ask; empty: none"
     )
+    page: bool = Field(default=True, description="whether there is a page for people")
+    session_hours: float = Field(
+        default=12.0,
+        gt=0,
+        le=8760,
+        description="hours after which people log in to the page again",
+    )
+    session_secret: Annotated[str, Field(min_length=32)] | None = Field(
+        default=None,
+        repr=False,
+        description="what signs the page's sessions, 32 characters or more, the same for all "
+        "processes; unset: made once, kept beside the records",
+    )
     docs: bool = Field(default=True, description="whether /docs and /openapi.json exist")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], lower] = Field(
         default="info", description="least severe log line that is written"

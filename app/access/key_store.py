@@ -67,10 +67,17 @@ class KeyStore:
         if not given or not found:
             return None
         (key,) = found
-        if key.expires_at is not None and key.expires_at <= self._now():
+        if self._is_over(key):
             log.warning("an expired API key was sent", key=key.name)
             return None
         return key
+
+    def named(self, name: str) -> ApiKey | None:
+        """The key of that name, unless there is none or it has expired; as of the last look."""
+        return next((k for k in self._keys if k.name == name and not self._is_over(k)), None)
+
+    def _is_over(self, key: ApiKey) -> bool:
+        return key.expires_at is not None and key.expires_at <= self._now()
 
     async def refresh(self, *, now: bool = False) -> None:
         """Look at the file beside the loop, where that is due, and wait for it: a key that was

@@ -44,14 +44,19 @@ async def identify(
     if parts.settings.needs_key:
         given = api_key or (bearer.credentials if bearer else "")
         # Headers are decoded as latin-1: these are the bytes that were sent.
-        key = await _key(request, parts, given.encode("latin-1", "replace"))
+        key = await key_of(request, parts, given.encode("latin-1", "replace"))
         request.state.key_name = key.name
-    _count(request, parts, key)
+    count(request, parts, key)
     return Caller(key)
 
 
-async def _key(request: Request, parts: Services, given: bytes) -> ApiKey:
-    """The key that was sent, looked at only while its address may try some."""
+async def key_of(request: Request, parts: Services, given: bytes) -> ApiKey:
+    """The key that was sent, looked at only while its address may try some.
+
+    Raises:
+        Unauthorised: no key, an unknown or an expired one.
+        RateLimited: more wrong keys than the address may send.
+    """
     address = _network(request)
     if seconds := parts.wrong_keys.wait(address, given):
         what = "wrong keys" if given else "requests without a key"
@@ -65,7 +70,12 @@ async def _key(request: Request, parts: Services, given: bytes) -> ApiKey:
     return key
 
 
-def _count(request: Request, parts: Services, key: ApiKey | None) -> None:
+def count(request: Request, parts: Services, key: ApiKey | None) -> None:
+    """Count a request of the key's holder, or of the address where there are no keys.
+
+    Raises:
+        RateLimited: more than they may send.
+    """
     limit = parts.settings.rate_limit
     if key is not None and key.requests_per_minute is not None:
         limit = key.requests_per_minute

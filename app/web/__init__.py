@@ -1,6 +1,13 @@
 """What people see in a browser. Loads nothing from elsewhere: it works on a network of its own.
 
+pages.py           the page as a whole: which routes, with which scope
+viewers.py         who looks and what they may; every change is checked here
+sessions.py        an API key as a signed cookie; secret.py: what signs it
+page_route.py      errors as pages
+forms.py           a form's fields
+rendering.py       templates/ -> HTML with its security headers
+routes/            the pages
 static_files.py    the files that pages load, out of static/
 documentation.py   /docs
-static/            ours, and swagger-ui/ as its authors ship it (README.md there)
+static/            page/ is ours; the rest as its authors ship it (README.md in each folder)
 """

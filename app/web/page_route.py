@@ -1,0 +1,89 @@
+"""A page's errors as pages: the same causes and statuses as the API's, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from ..api.problems import Problem, RequestError, problem, refusal
+from ..api.services import services
+from .rendering import render
+from .viewers import NotLoggedIn, Viewer, current
+
+log = structlog.get_logger()
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are told as HTML: a whole page to a browser that goes there, a line to
+    a script of ours, which shows it where the work was asked for."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_for_people(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except ClientDisconnect:
+                raise
+            except Exception as exc:
+                return await _refused(request, exc)
+
+        return answer_for_people
+
+
+def is_script(request: Request) -> bool:
+    """Whether a script of ours asks, and so for a part of a page."""
+    return "hx-request" in request.headers
+
+
+async def _refused(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, NotLoggedIn) and not is_script(request):
+        request.state.problem = "unauthorised"
+        return RedirectResponse(f"login?next={quote(_address(request), safe='')}", 303)
+    if isinstance(exc, HTTPException):
+        said = Problem(
+            type="about:blank",
+            title="No such page" if exc.status_code == 404 else "Not possible",
+            status=exc.status_code,
+            detail=str(exc.detail),
+            request_id=request.state.request_id,
+        )
+        headers: dict[str, str] = dict(exc.headers or {})
+    else:
+        said = problem(exc, request.state.request_id)
+        plain = refusal(exc, request.scope["state"])  # its headers, its name for the log
+        wanted = ("retry-after", "connection")
+        headers = {name: plain.headers[name] for name in wanted if name in plain.headers}
+        if said.status == 500:
+            log.exception("unforeseen error", path=request.scope["path"])
+    template = "refusal_part.html" if is_script(request) else "refusal.html"
+    return render(
+        request,
+        template,
+        await _who(request),
+        status=said.status,
+        headers=headers,
+        title=said.title,
+        problem=said,
+    )
+
+
+async def _who(request: Request) -> Viewer | None:
+    """Who looks, for the menu; nobody where that is the problem."""
+    try:
+        return await current(request, services(request))
+    except RequestError:
+        return None
+
+
+def _address(request: Request) -> str:
+    """The page that was asked for, without what stands before /page/."""
+    name = request.url.path.rstrip("/").rpartition("/")[2]
+    return f"{name}?{request.url.query}" if request.url.query else name

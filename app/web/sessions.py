@@ -1,0 +1,95 @@
+"""Sessions of the page: a signed cookie that names an API key, and ends with it."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from ..access.key_store import KeyStore
+from ..access.keys import ApiKey
+
+COOKIE = "goodsguard_session"
+# More than people log out of between two starts; the oldest are forgotten first.
+_ENDED = 10_000
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody who has logged in.
+
+    Attributes:
+        id: random. key: whose. ends: seconds since the epoch.
+    """
+
+    id: str
+    key: ApiKey
+    ends: float
+
+
+class Sessions:
+    """Begins, knows and ends sessions. The event loop alone asks it.
+
+    A cookie holds the session's id and end, the key's name and a fingerprint of its hash; so a key
+    that was taken out, that has expired, or whose name another one has taken over opens nothing.
+    """
+
+    def __init__(
+        self, secret: bytes, seconds: float, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Takes the secret that signs, and how long a session lasts."""
+        self._serializer = URLSafeSerializer(
+            secret, salt="session", signer_kwargs={"digest_method": sha256}
+        )
+        self._secret, self._seconds, self._clock = secret, seconds, clock
+        self._ended: dict[str, float] = {}
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock()
+
+    def begin(self, key: ApiKey) -> tuple[Session, str]:
+        """A new session, and the cookie's value. Nothing that was sent before is part of it."""
+        session = Session(secrets.token_urlsafe(18), key, self._clock() + self._seconds)
+        value = self._serializer.dumps(
+            [session.id, key.name, self._fingerprint(key), int(session.ends)]
+        )
+        return session, value if isinstance(value, str) else value.decode()
+
+    def find(self, value: str, keys: KeyStore) -> Session | None:
+        """The session of a cookie; None where it is not ours, is over, or its key is gone."""
+        try:
+            said = self._serializer.loads(value)
+        except BadSignature:
+            return None
+        identity, name, fingerprint, ends = said
+        if ends <= self._clock() or identity in self._ended:
+            return None
+        key = keys.named(name)
+        if key is None or not hmac.compare_digest(fingerprint, self._fingerprint(key)):
+            return None
+        return Session(identity, key, float(ends))
+
+    def end(self, session: Session) -> None:
+        """Log out: this process takes the cookie no more, wherever a copy of it lies."""
+        self._ended[session.id] = session.ends
+        for identity in [i for i, ends in self._ended.items() if ends <= self._clock()]:
+            del self._ended[identity]
+        while len(self._ended) > _ENDED:
+            del self._ended[next(iter(self._ended))]
+
+    def token(self, session: Session | None) -> str:
+        """What a form of this session sends along, so that no other site's form can stand in for
+        it; None: everyone's, where there are no keys."""
+        return self._mac(f"csrf {session.id if session else 'anyone'}")
+
+    def _fingerprint(self, key: ApiKey) -> str:
+        return self._mac(f"key {key.sha256}")[:32]
+
+    def _mac(self, text: str) -> str:
+        return hmac.new(self._secret, text.encode(), sha256).hexdigest()
