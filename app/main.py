@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI
@@ -185,10 +186,15 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
         )
     layers.append(Middleware(RequestContext, metrics=metrics, drain=drain))
     if not (settings.needs_key or settings.allow_anonymous):
-        layers.append(Middleware(OwnMachineOnly, allowed_origins=settings.cors_origins))
+        layers.append(Middleware(OwnMachineOnly, **_own_machine(settings)))
     layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
     layers.append(Middleware(HeadAsGet))
     return layers
+
+
+def _own_machine(settings: Settings) -> dict[str, Any]:
+    told = {"refuse": pages.to_stranger} if settings.page else {}
+    return {"allowed_origins": settings.cors_origins, **told}
 
 
 def _of_environment(load_extractor: LoadExtractor | None, try_again_s: float) -> FastAPI:

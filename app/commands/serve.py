@@ -9,6 +9,7 @@ What uvicorn can do beyond this (TLS, Unix sockets, a root path) is had from uvi
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,9 @@ def main(
     from ..logs import configure_logs
 
     configure_logs(settings.log_level)
+    if workers > 1 and settings.session_secret is None and settings.records == "off":
+        # With records the workers share a file; without them each would make its own.
+        os.environ["GOODSGUARD_SESSION_SECRET"] = secrets.token_hex(32)
     with _metrics_of(workers):
         uvicorn.run(
             f"{__name__.split('.', maxsplit=1)[0]}.main:create_app",

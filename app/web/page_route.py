@@ -33,7 +33,7 @@ class PageRoute(APIRoute):
             except ClientDisconnect:
                 raise
             except Exception as exc:
-                return await _refused(request, exc)
+                return refused(request, exc, await _who(request))
 
         return answer_for_people
 
@@ -43,7 +43,8 @@ def is_script(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-async def _refused(request: Request, exc: Exception) -> Response:
+def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response:
+    """The answer to an error, for people."""
     if isinstance(exc, NotLoggedIn) and not is_script(request):
         request.state.problem = "unauthorised"
         return RedirectResponse(f"login?next={quote(_address(request), safe='')}", 303)
@@ -67,7 +68,7 @@ async def _refused(request: Request, exc: Exception) -> Response:
     return render(
         request,
         template,
-        await _who(request),
+        viewer,
         status=said.status,
         headers=headers,
         title=said.title,

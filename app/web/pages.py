@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from starlette.types import Scope as ASGIScope
 
 from ..access.keys import Scope
+from ..api.problems import Forbidden, refusal
 from ..settings import Settings
+from .page_route import refused
 from .routes import home, login
 from .secret import session_secret
 from .sessions import Sessions
@@ -13,6 +16,14 @@ from .viewers import needs
 
 # Each page with the scope that it needs.
 _PAGES: tuple[tuple[APIRouter, Scope], ...] = ()
+
+
+def to_stranger(scope: ASGIScope, exc: Forbidden) -> Response:
+    """The answer to whoever may not ask from where they are: a page to people."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    if path == "/" or path.startswith("/page"):
+        return refused(Request(scope), exc, None)
+    return refusal(exc, scope["state"])
 
 
 # To be included after all else below /page.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from itsdangerous import BadSignature, URLSafeSerializer
+from pydantic import TypeAdapter, ValidationError
 
 from ..access.key_store import KeyStore
 from ..access.keys import ApiKey
@@ -17,6 +18,8 @@ from ..access.keys import ApiKey
 COOKIE = "goodsguard_session"
 # More than people log out of between two starts; the oldest are forgotten first.
 _ENDED = 10_000
+# Id, the key's name, its fingerprint, end.
+_SAID = TypeAdapter(tuple[str, str, str, int])
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Sessions:
         """The session of a cookie; None where it is not ours, is over, or its key is gone."""
         try:
             said = self._serializer.loads(value)
-        except BadSignature:
+            identity, name, fingerprint, ends = _SAID.validate_python(said)
+        except (BadSignature, ValidationError):  # or signed by a program that says it otherwise
             return None
-        identity, name, fingerprint, ends = said
         if ends <= self._clock() or identity in self._ended:
             return None
         key = keys.named(name)

@@ -91,9 +91,21 @@ def test_swagger_ui_is_as_its_authors_ship_it() -> None:
     assert "SmartBear" in (VENDORED / "NOTICE").read_text()
 
 
+@pytest.mark.parametrize("folder", ["htmx", "uplot"])
+def test_so_is_what_the_pages_use(folder: str) -> None:
+    readme = (VENDORED.parent / folder / "README.md").read_text()
+    listed = re.findall(r"\| `([\w.-]+)` \| ([0-9a-f]{64}) \|", readme)
+    assert listed
+    for name, sha256 in listed:
+        file = static_files()[f"{folder}/{name}"]
+        body = gzip.decompress(file.body) if file.gzipped else file.body
+        assert hashlib.sha256(body).hexdigest() == sha256
+    assert len((VENDORED.parent / folder / "LICENSE").read_text()) > 200
+
+
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", *(f"/static/{name}" for name in FILES)])
 async def test_it_can_be_switched_off(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
-    async with serve(tmp_path_factory.mktemp("plain"), docs=False) as service:
+    async with serve(tmp_path_factory.mktemp("plain"), docs=False, page=False) as service:
         assert_problem(await service.client.get(path), 404, "not-found")
 
 

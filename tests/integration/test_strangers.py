@@ -15,7 +15,7 @@ from tests.integration.service import GOOD, Json, Service, assert_problem, serve
 
 pytestmark = pytest.mark.anyio
 
-PATHS = ["/categories", "/evaluate", "/metrics", "/docs", "/openapi.json", "/nowhere", "/"]
+PATHS = ["/categories", "/evaluate", "/metrics", "/docs", "/openapi.json", "/nowhere"]
 FAR, NEAR = ("192.168.1.2", 50_000), ("127.0.0.1", 50_000)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..problems import Forbidden, refusal
@@ -69,23 +70,30 @@ def _is_own_name(host: str) -> bool:
 class OwnMachineOnly:
     """Middleware: 403 for strangers, on every path but the probes."""
 
-    def __init__(self, app: ASGIApp, allowed_origins: Sequence[str]) -> None:
-        self._app, self._allowed_origins = app, allowed_origins
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_origins: Sequence[str],
+        refuse: Callable[[Scope, Forbidden], Response] = lambda scope, exc: refusal(
+            exc, scope["state"]
+        ),
+    ) -> None:
+        """Takes the origins whose pages may ask, and what makes the answer to a stranger."""
+        self._app, self._allowed_origins, self._refuse = app, allowed_origins, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             why = None if path in _PROBES else stranger(scope, self._allowed_origins)
             if why is not None:
-                await _refuse(why, scope, receive, send)
+                await self._refuse(scope, _forbidden(why))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:
-    exc = Forbidden(
+def _forbidden(why: str) -> Forbidden:
+    return Forbidden(
         f"without API keys the service answers its own machine only, and {why}; set "
         "GOODSGUARD_API_KEYS or GOODSGUARD_API_KEYS_FILE, or GOODSGUARD_ALLOW_ANONYMOUS=true to "
         "answer everyone"
     )
-    await refusal(exc, scope["state"])(scope, receive, send)
