@@ -28,6 +28,8 @@ from app.core.photo.dataset import list_categories, read_test_split
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 180
+CAMERAS = {"elpv_mono": "line-1", "elpv_poly": "line-2"}
+PHOTOS = 20  # of each camera, to look at
 
 
 def main(
@@ -50,6 +52,7 @@ def main(
         "GOODSGUARD_DATA_DIR": str(data),
         "GOODSGUARD_REPORTS_DIR": str(reports),
         "GOODSGUARD_RECORDS_DIR": str(reports / "records"),
+        "GOODSGUARD_CAMERAS": str(cameras_file(reports)),
         "GOODSGUARD_LOG_LEVEL": "warning",
     }
     with server(settings) as address:
@@ -60,12 +63,15 @@ def main(
                 show_scores(client, data, category)
             console.rule("[bold]4. evaluation through the service")
             evaluations = [run_evaluation(client, category) for category in categories]
+            n = sum(as_cameras(client, data, category) for category in categories)
         console.print(evaluation_table(evaluations))
         write_json(reports / "summary.json", evaluations)
         console.print(f"written: {reports / 'summary.json'}")
         if not leave:
             console.rule("[bold]5. it goes on serving")
-            console.print(f"try {address}/docs, or POST a photo; Ctrl-C ends it")
+            console.print(f"{n} more photos were judged, as if two cameras had sent them")
+            console.print(f"[bold]look at them: {address}/[/bold]", highlight=False)
+            console.print(f"programs: {address}/docs, or POST a photo; Ctrl-C ends it")
             wait_for_interrupt()
 
 
@@ -152,6 +158,26 @@ def show_scores(client: httpx.Client, data: Path, category: str) -> None:
             answer = client.post(f"/score/{category}", files={"file": file}).raise_for_status()
         console.print(f"a {image.defect_type} photo: POST /score/{category} {image.path.name}")
         console.print_json(json.dumps(_without_heatmap(answer.json())), indent=None)
+
+
+def cameras_file(folder: Path) -> Path:
+    """Two cameras that send whole photos, each of one category."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "cameras.toml"
+    path.write_text("".join(f"[cameras.{name}]\n" for name in CAMERAS.values()), encoding="utf-8")
+    return path
+
+
+def as_cameras(client: httpx.Client, data: Path, category: str) -> int:
+    """Post some test photos of either kind as the category's camera would; how many."""
+    split = sorted(read_test_split(data, category).test, key=lambda image: image.path.name)
+    photos = split[:: max(1, len(split) // PHOTOS)][:PHOTOS]
+    for image in photos:
+        with image.path.open("rb") as file:
+            camera = {"camera": CAMERAS[category]}
+            answer = client.post(f"/score/{category}", files={"file": file}, params=camera)
+        answer.raise_for_status()
+    return len(photos)
 
 
 def _without_heatmap(answer: dict[str, Any]) -> dict[str, Any]:
