@@ -6,6 +6,7 @@ the mean colour of the pixels in its own box, on its own photo's file.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.core.building import album
 from app.core.building.augment import Augment
 from app.core.building.build import build_bank
+from app.core.building.reading import read_batches
 from app.core.detector import Detector
+from app.core.errors import DatasetError
 from app.core.judging.origins import Origins
 from app.core.methods.knn import method as knn
 from app.core.methods.knn.method import Knn
@@ -210,6 +214,27 @@ def test_pictures_take_half_of_the_banks_other_bytes_at_most(tmp_path: Path, sha
     golden = made.golden.pixels.nbytes
     others = sum(tensor.nbytes for tensor in made.method.tensors().values()) + golden
     assert 0 < pictures.data.nbytes <= others // 2
+
+
+def test_pictures_that_fit_no_memory_wait_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = origins_of(built(tmp_path, method=coreset(0.1)))
+    monkeypatch.setattr(album, "_MEMORY_BYTES", 1000)
+    outside = origins_of(built(tmp_path, method=coreset(0.1)))
+    for name, tensor in inside.tensors().items():
+        np.testing.assert_array_equal(outside.tensors()[name], tensor)
+
+
+def test_a_full_temporary_folder_is_an_error_that_names_the_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path, [photo(0)])
+    ((photos, _),) = read_batches(list(tmp_path.glob("*.png")), extractor(), pictured=True)
+    monkeypatch.setattr(album, "_MEMORY_BYTES", 10)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with album.Album() as kept, pytest.raises(DatasetError, match=r"TMPDIR.*--no-pictures"):
+        kept.add(photos)
 
 
 def test_without_pictures_the_places_are_the_same(tmp_path: Path) -> None:
