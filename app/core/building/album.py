@@ -35,6 +35,7 @@ _GLOBAL_SIDE = 160
 # JPEG's bytes shrink a little slower than pixels do.
 _BYTES_BY_SCALE = 1.6
 _TRIES = 4
+_MOST_BYTES = 1 << 30  # their ends are counted in int32
 _AT_ONCE = 64
 
 
@@ -116,7 +117,7 @@ class Album:
                 _frame(boxes[rows], outward(self._boxes[places[one]].source), taught.grid)
                 for one, rows in _groups(photo)
             ]
-            pictures = self._pictures(places, frames, taught.grid, beside // 2)
+            pictures = self._pictures(places, frames, taught.grid, min(beside // 2, _MOST_BYTES))
         return Origins(
             photo=photo.astype(np.int32),
             boxes=boxes.astype(np.int32),

@@ -17,10 +17,16 @@ from .formats.jpeg import strip
 from .jpeg_pixels import decode_jpeg
 
 QUALITY = 75
+# Readers refuse what is narrower than 1 : 100, and rounding may make a narrow photo's picture so.
+_MOST_RATIO = 50
 
 
 def encoded(pixels: Pixels, quality: int = QUALITY) -> bytes:
-    """(H, W, 3) uint8 -> a JPEG."""
+    """(H, W, 3) uint8 -> a JPEG; of a very narrow picture each row or column several times."""
+    shorter = int(np.argmin(pixels.shape[:2]))
+    times = -(-pixels.shape[1 - shorter] // (_MOST_RATIO * pixels.shape[shorter]))
+    if times > 1:
+        pixels = np.repeat(pixels, times, axis=shorter)
     return bytes(
         simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels), quality=quality, colorsubsampling="420"

@@ -25,6 +25,7 @@ from app.core.methods.knn import method as knn
 from app.core.methods.knn.method import Knn
 from app.core.photo.dataset import read_category
 from app.core.photo.images import decode
+from app.core.store import artifact as artifacts
 from app.core.store.artifact import Artifact
 from tests.support import METHOD, bank_of, colour_extractor, plain, textured, write_photos
 from tests.unit.core.features.test_patches import extractor, method
@@ -246,6 +247,20 @@ def test_without_pictures_the_places_are_the_same(tmp_path: Path) -> None:
     assert bare.pictures is None
     for name, tensor in bare.tensors().items():
         np.testing.assert_array_equal(full.tensors()[name], tensor)
+
+
+@pytest.mark.parametrize("size", [(6400, 64), (64, 6400), (300, 3)])
+def test_pictures_of_the_narrowest_photos_are_loaded(tmp_path: Path, size: tuple[int, int]) -> None:
+    made = built(tmp_path, [photo(n, size) for n in range(10)], method=coreset(0.2))
+    artifacts.save(tmp_path / "models", made)
+    loaded = artifacts.load(tmp_path / "models", "can")
+    pictures = origins_of(loaded).pictures
+    assert pictures is not None
+    assert pictures.shown(0) is not None
+    files = sorted((tmp_path / "can/train/good").iterdir())
+    detector = Detector(loaded, extractor())
+    (place,) = detector.explain(detector.inspect(files[0].read_bytes())).places
+    assert len(place.nearest) == 5
 
 
 def test_of_a_global_method_the_whole_photo_is_shown(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ def test_a_picture_of_one_pixel_is_one() -> None:
     assert decoded(encoded(PIXELS[:1, :1]), 1).size == (1, 1)
 
 
+@pytest.mark.parametrize("size", [(1, 512), (5, 512), (512, 5), (300, 1), (2, 2048)])
+def test_a_narrow_picture_is_none_that_is_refused(size: tuple[int, int]) -> None:
+    pixels = np.full((*size, 3), 90, dtype=np.uint8)
+    found = np.asarray(decoded(encoded(pixels), 1 << 20), dtype=int)
+    assert max(found.shape[:2]) == max(size)
+    assert np.abs(found - 90).max() < 3
+
+
 def test_a_larger_picture_is_refused() -> None:
     with pytest.raises(TooManyPixels):
         checked(encoded(PIXELS), 90 * 60 - 1)
