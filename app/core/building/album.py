@@ -31,7 +31,7 @@ _MEMORY_BYTES = 64 << 20  # of pictures; what comes after goes to a temporary fi
 # A picture is cut where that leaves less of it: else it stays as it is.
 _CUT_BELOW = 0.7
 # A global method shows whole photos, to recognise them by.
-_GLOBAL_SIDE = 160
+_GLOBAL_SIDE = 128
 # JPEG's bytes shrink a little slower than pixels do.
 _BYTES_BY_SCALE = 1.6
 _TRIES = 4
