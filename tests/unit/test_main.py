@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from app import main
 from tests.support import ROOT
 
-# Reads a line of JSON, code with its environment and where its output goes; answers with its status.
+# Reads JSON, code with its environment and where its output goes; answers with its status.
 COPIES = """
 import json, os, sys
 import app.main, uvicorn
