@@ -121,8 +121,8 @@ def create_app(
                 yield
         finally:
             # Beside the loop: its threads may wait for what requests give back that end on it.
-            closing = (parts.evaluations.close, parts.inspector.close, parts.records.close)
-            await beside(partial(close_all, *closing))
+            closing = (parts.evaluations, parts.older, parts.inspector, parts.records)
+            await beside(partial(close_all, *[part.close for part in closing]))
 
     app = FastAPI(
         title="GoodsGuard",
