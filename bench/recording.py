@@ -11,8 +11,10 @@ two have the same bytes, and each is hashed, drawn small and written as a store'
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, get_args
@@ -53,21 +55,40 @@ def photos(data: Path, category: str, folder: Path) -> list[Path]:
     return made
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What a server answered, and the milliseconds of CPU that each answer took it."""
+
+    answers: Answers
+    cpu_ms: float
+
+
 def in_turn(
     servers: dict[str, Server], path: str, sent: Sequence[Path], clients: int, rounds: int, s: float
-) -> dict[str, list[Answers]]:
+) -> dict[str, list[Turn]]:
     """Each server's turns, one a round, in an order that turns round."""
-    found: dict[str, list[Answers]] = {name: [] for name in servers}
+    found: dict[str, list[Turn]] = {name: [] for name in servers}
     for number in range(rounds):
         names = list(servers)[:: 1 if number % 2 else -1]
         for name in names:
             url = f"{servers[name].address}{path}"
-            found[name].append(ask(url, sent[0], clients, s, *sent[1:]))
+            before = cpu_seconds(servers[name].process.pid)
+            answers = ask(url, sent[0], clients, s, *sent[1:])
+            cpu = cpu_seconds(servers[name].process.pid) - before
+            found[name].append(Turn(answers, 1000 * cpu / len(answers.served())))
     return found
 
 
-def compared(found: dict[str, list[Answers]], clients: int) -> Figures:
+def cpu_seconds(process: int) -> float:
+    """What a process has taken of all CPUs."""
+    words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def compared(turns: dict[str, list[Turn]], clients: int) -> Figures:
     """How recording changes them: ratios within a round."""
+    found = {name: [turn.answers for turn in of_one] for name, of_one in turns.items()}
+    cpu = {name: [[turn.cpu_ms] for turn in of_one] for name, of_one in turns.items()}
     served = {name: [turn.served() for turn in turns] for name, turns in found.items()}
     rates = {name: [turn.per_second() for turn in turns] for name, turns in found.items()}
     p50 = {
@@ -85,6 +106,8 @@ def compared(found: dict[str, list[Answers]], clients: int) -> Figures:
         "per_second_off": round(float(np.median(rates[OFF])), 2),
         "per_second_on": round(float(np.median(rates[ON])), 2),
         "throughput_ratio": Spread.of(per).__dict__,
+        "cpu_ms_off": round(float(np.median(cpu[OFF])), 2),
+        "cpu_ratio": ratio(cpu[ON], cpu[OFF]),
         "throughput_ratio_of_all": round(sum(rates[ON]) / sum(rates[OFF]), 4),
         "failed": sum(turn.lost for turns in found.values() for turn in turns)
         + sum(a.status != 200 for turns in found.values() for turn in turns for a in turn.answers),
@@ -100,6 +123,8 @@ def markdown(figures: Figures) -> list[str]:
             "p50 on / off",
             "images / s off",
             "on / off",
+            "CPU ms a photo off",
+            "on / off",
             "requests",
         ),
         [
@@ -109,6 +134,8 @@ def markdown(figures: Figures) -> list[str]:
                 tables.spread(row["p50_ratio"]),
                 tables.number(row["per_second_off"]),
                 tables.spread(row["throughput_ratio"]),
+                tables.number(row["cpu_ms_off"]),
+                tables.spread(row["cpu_ratio"]),
                 str(row["requests"]),
             ]
             for row in figures["rows"]
