@@ -25,7 +25,9 @@ from bench import (
     latency,
     plots,
     precision,
+    recording,
     records,
+    retention,
     service,
     sweep_page,
     tables,
@@ -151,6 +153,21 @@ SECTIONS = (
         "Records in PostgreSQL",
         "The same in a PostgreSQL on the same machine, which synced nothing to its disk.",
         records.markdown,
+    ),
+    Section(
+        "recording",
+        "What recording costs",
+        "`recording.py`. Two services of the same bank, one of which records; wrk asks them in "
+        "turn, no two photos with the same bytes. *On / off*: with records, per round; processor "
+        "time is that of the service's process.",
+        recording.markdown,
+    ),
+    Section(
+        "retention",
+        "Retention of photos",
+        "`retention.py`. Photos of 100 days, one in 20 reviewed; the run fails where one is kept "
+        "or deleted that must not be. Verdicts and thumbnails outlive them all.",
+        retention.markdown,
     ),
     Section("memory", "Memory of a build", "`memory.py`, on random patches.", _memory),
     Section(
