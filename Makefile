@@ -2,7 +2,7 @@
 # with what stands behind their ##.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-slow lint format bench torture openapi container clean
-.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy looks promise records batch page)
+.PHONY: $(addprefix bench-,data latency precision banks service build coreset memory accuracy looks promise records recording retention reviewing batch page)
 # Benches must not run side by side.
 .NOTPARALLEL:
 
@@ -50,7 +50,7 @@ format: $(STAMP) ## mend what of the style can be mended
 # BOTTLE, WEIGHTS (a ResNet18's) and CARTONS name what is at hand; ELPV is installed by the set-up.
 # QUICK=1 tries everything in minutes and writes to reports/bench. SKIP="accuracy service" leaves
 # some out; `make bench-latency` runs one alone.
-BENCHES := latency precision banks service build coreset memory accuracy looks promise records
+BENCHES := latency precision banks service build coreset memory accuracy looks promise records retention recording
 WITH_WEIGHTS = $(if $(WEIGHTS),--weights $(WEIGHTS))
 WITH_ELPV = --data data/elpv --category elpv_mono
 TRIAL = $(if $(QUICK),--quick)
@@ -96,8 +96,13 @@ bench-promise: bench-data
 	$(if $(WEIGHTS),$(BIN)/python -m bench.promise $(SETS) $(WITH_WEIGHTS) $(TRIAL),\
 		@echo "bench-promise is left out: it needs WEIGHTS")
 
-bench-records: $(STAMP)
-	$(BIN)/python -m bench.records $(TRIAL)
+bench-records bench-retention: bench-%: $(STAMP)
+	$(BIN)/python -m bench.$* $(TRIAL)
+
+# What recording costs a busy service; needs wrk.
+bench-recording: bench-data
+	$(BIN)/python scripts/build_bank.py $(WITH_ELPV) --preset embedded-patch --models $(TRIALS)/models
+	$(BIN)/python -m bench.recording $(WITH_ELPV) --models $(TRIALS)/models $(TRIAL)
 
 bench-page: $(STAMP)
 	$(BIN)/python -m bench.page $(if $(QUICK),--results $(TRIALS) --page $(TRIALS)/README.md)
