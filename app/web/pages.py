@@ -6,14 +6,16 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from ..access.keys import Scope
 from ..settings import Settings
-from .routes import home, login
+from .routes import home, login, trying
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
 
 # Each page with the scope that it needs.
-_PAGES: tuple[tuple[APIRouter, Scope], ...] = ()
+_PAGES: tuple[tuple[APIRouter, Scope], ...] = ((trying.router, "score"),)
 
+# Those that take photos, which are refused early while the queue is full.
+takes_photos = (trying.router,)
 
 # To be included after all else below /page.
 rest = home.rest
