@@ -16,6 +16,7 @@ from ..core.judging.anomaly_map import Region
 from ..service.cameras_file import Camera, Place
 from ..service.findings import Finding, Found
 from . import schemas
+from .explanations import ExplanationInfo
 from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
@@ -26,14 +27,14 @@ from .services import services
 Answer = TypeVar("Answer", Score, Batch, Categories)
 
 
-async def sent(make: Callable[[], Answer], *, heatmap: bool) -> Answer | Response:
-    """The answer that `make` makes. With overlays, megabytes, all of it is made on a thread: the
+async def sent(make: Callable[[], Answer], *, large: bool) -> Answer | Response:
+    """The answer that `make` makes. With pictures, megabytes, all of it is made on a thread: the
     event loop has others to serve.
 
     Raises:
         What `make` raises.
     """
-    return await asyncio.to_thread(lambda: _rendered(make())) if heatmap else make()
+    return await asyncio.to_thread(lambda: _rendered(make())) if large else make()
 
 
 def _rendered(body: Score | Batch | Categories) -> Response:
@@ -222,6 +223,7 @@ def _score(request: Request, upload: Upload, found: Finding, camera: Camera | No
         timings_ms=TimingsMs(**timings_ms),
         heatmap_png=base64.b64encode(found.overlay).decode() if found.overlay else None,
         regions=regions,
+        explanation=ExplanationInfo.of(found.explanation) if found.explanation else None,
         request_id=request.state.request_id,
     )
 

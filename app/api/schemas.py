@@ -12,6 +12,7 @@ from pydantic.config import JsonDict
 
 from ..core.evaluating.evaluation import Evaluation
 from ..service.evaluations import State
+from .explanations import ExplanationInfo, RegionBox
 from .problems import Problem
 
 CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
@@ -67,17 +68,8 @@ class TimingsMs(BaseModel):
     wait: float = Field(description="in queues, for a thread to decode and for the network")
     embed: float = Field(description="the network")
     search: float = Field(description="the method's scores of the cells, and the photo's")
-    map: float = Field(description="regions and overlay, where there are any")
+    map: float = Field(description="regions, overlay and explanation, where there are any")
     total: float = Field(description="from the request's start until the answer")
-
-
-class RegionBox(BaseModel):
-    """Pixels of the upright photo; right and bottom are exclusive."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 class RegionInfo(BaseModel):
@@ -116,6 +108,9 @@ class Score(BaseModel):
     regions: list[RegionInfo] = Field(
         description="where the anomaly map exceeds the threshold, highest peak first; empty for "
         "normal photos and for methods without patches"
+    )
+    explanation: ExplanationInfo | None = Field(
+        default=None, description="where `explain=true`; else null"
     )
     request_id: str
 

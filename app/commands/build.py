@@ -97,6 +97,13 @@ def main(
     mask: Annotated[
         Path | None, typer.Option(help="An image of a photo's shape, black where not to look.")
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            help="Keep small pictures of the good photos in the bank, to show beside a verdict "
+            "which good patches are nearest. Photos can show people."
+        ),
+    ] = True,
 ) -> None:
     """Build a bank and a threshold per category from good photos."""
     from ..core.building.groups import group_rule
@@ -150,6 +157,7 @@ def main(
                         groups=grouped,
                         max_unreadable=max_unreadable,
                         max_pixels=max_pixels or MAX_PIXELS,
+                        pictures=pictures,
                         progress=partial(_show, bar, task, name),
                     )
                 artifacts.save(models, build.artifact)

@@ -15,6 +15,7 @@ from .features.sample import Sample
 from .judging.anomaly_map import Region, find_regions, overlay_png, place
 from .judging.backdrop import Backdrop, reduced
 from .judging.calibration import Calibration
+from .judging.explanation import Explanation, explain
 from .judging.golden import SHARE_OF_SPREAD
 from .judging.inspection import Inspection, Photo, or_raise
 from .methods.method import Method
@@ -37,9 +38,8 @@ class Detector:
         self.method: Method = artifact.method
         self.calibration: Calibration = artifact.calibration
         self.extractor = extractor.looking(artifact.look)
-        self._scorer = artifact.scorer
-        self._golden = artifact.golden
-        self._max_pixels = max_pixels
+        self._scorer, self._max_pixels = artifact.scorer, max_pixels
+        self._golden, self._origins = artifact.golden, artifact.origins
 
     @property
     def engine(self) -> str:
@@ -142,6 +142,11 @@ class Detector:
             return None
         photo = (inspection.width, inspection.height)
         return place(inspection.score_map, self.extractor.grid, inspection.placement, photo, shape)
+
+    def explain(self, inspection: Inspection) -> Explanation:
+        """The photo's most anomalous places beside the nearest good patches; on any thread."""
+        scale, grid = self.manifest.anomaly_map, self.extractor.grid
+        return explain(inspection, self.method, self._origins, grid, scale.threshold)
 
     def overlay(self, backdrop: Backdrop, inspection: Inspection) -> bytes | None:
         """The anomaly map on the photo, a PNG of the backdrop's size; None for global methods, and

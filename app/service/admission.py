@@ -39,6 +39,9 @@ class Admission:
     ) -> AbstractContextManager[Permit]:
         """Hold `places` for each of so many photos, of which the view is judged.
 
+        Args:
+            heatmap: each category draws an overlay, or explains.
+
         Raises:
             Overloaded: fewer places are free.
         """

@@ -9,6 +9,7 @@ from ..core.detector import Detector
 from ..core.errors import ImageError, NonFiniteScore
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import Backdrop
+from ..core.judging.explanation import Explanation
 from ..core.judging.inspection import Inspection
 
 
@@ -19,7 +20,8 @@ class Finding:
     Attributes:
         regions: where the map exceeds the threshold; empty for normal photos.
         overlay: a PNG, where it was asked for and the method has maps.
-        timings_ms: the inspection's, and `map`, the drawing.
+        timings_ms: the inspection's, and `map`, the drawing and explaining.
+        explanation: where it was asked for.
     """
 
     detector: Detector
@@ -27,6 +29,7 @@ class Finding:
     regions: Sequence[Region]
     overlay: bytes | None
     timings_ms: dict[str, float]
+    explanation: Explanation | None = None
 
 
 # What is said in its place where the photo cannot be judged; any other error ends the request.
@@ -35,8 +38,9 @@ Found = Finding | Unusable
 
 
 def draw(
-    detector: Detector, inspection: Inspection, backdrop: Backdrop | None
-) -> tuple[list[Region], bytes | None]:
-    """Regions, and the overlay where there is something to draw on."""
+    detector: Detector, inspection: Inspection, backdrop: Backdrop | None, *, explained: bool
+) -> tuple[list[Region], bytes | None, Explanation | None]:
+    """Regions, the overlay where there is something to draw on, and the explanation if wanted."""
     overlay = detector.overlay(backdrop, inspection) if backdrop is not None else None
-    return detector.regions(inspection), overlay
+    explanation = detector.explain(inspection) if explained else None
+    return detector.regions(inspection), overlay, explanation

@@ -6,11 +6,12 @@ knows neither HTTP nor JSON. A photo's way, and where it runs:
     admit    event loop         places in the queue, or Overloaded; the permit is passed on
     read     decoding threads   decode once, and prepare for each network that is asked
     judge    network threads    embed once, then each category's score and verdict (scheduler.py)
-    draw     drawing threads    regions, and the overlay on the picture that was decoded
+    draw     drawing threads    regions, the overlay on the picture that was decoded,
+                                the nearest good patches
 
 What a photo costs is counted where it is admitted: a place for each network that looks at it, and
-with overlays one for each category, since each draws its own. Where a photo shows several places of
-a shelf, each of them is a photo to the network, and costs as one.
+with overlays or explanations one for each category, since each draws its own. Where a photo shows
+several places of a shelf, each of them is a photo to the network, and costs as one.
 
 Drawing has threads of its own, since threads that decode wait for room (`IN_WORK`), and pictures
 that wait to be drawn on are what takes it up: in one pool they could wait for each other.
@@ -77,6 +78,7 @@ class Inspector(Admission):
         *,
         until: float = NEVER,
         heatmap: bool = False,
+        explain: bool = False,
         is_counted: bool = True,
     ) -> dict[str, Found]:
         """Judge one photo: per category what was found, or why it cannot be judged.
@@ -85,14 +87,14 @@ class Inspector(Admission):
 
         Args:
             until: of `time.monotonic()`, after which nobody wants the answer.
-            heatmap: draw overlays, too.
+            heatmap: draw overlays, too. explain: find the nearest good patches, too.
             is_counted: in the metrics, as a photo that was judged.
 
         Raises:
             DeadlineExceeded, NetworkFailed, OutOfMemory.
         """
         asked = permit.use()
-        found = await self._by(asked, data, until, heatmap=heatmap)
+        found = await self._by(asked, data, until, heatmap=heatmap, explain=explain)
         if is_counted:
             self._count(data, asked, found)
         return {
@@ -102,20 +104,26 @@ class Inspector(Admission):
         }
 
     async def inspect_parts(
-        self, permit: Permit, data: bytes, *, until: float = NEVER, heatmap: bool = False
+        self,
+        permit: Permit,
+        data: bytes,
+        *,
+        until: float = NEVER,
+        heatmap: bool = False,
+        explain: bool = False,
     ) -> list[Found]:
         """Judge parts of one photo, in order: decoded once, at a scale that suffices for all, and
         those of one network in one pass.
 
         Args:
             permit: from `admit_parts`.
-            until, heatmap: as `inspect`.
+            until, heatmap, explain: as `inspect`.
 
         Raises:
             As `inspect`.
         """
         asked = permit.use()
-        found = await self._by(asked, data, until, heatmap=heatmap, at_once=True)
+        found = await self._by(asked, data, until, heatmap=heatmap, explain=explain, at_once=True)
         self._count(data, asked, found)
         return [one for outcomes in found for one in outcomes]
 
@@ -180,6 +188,7 @@ class Inspector(Admission):
         until: float,
         *,
         heatmap: bool,
+        explain: bool,
         at_once: bool = False,
     ) -> list[list[Found]]:
         """One photo by several networks: those that share the first one's decode, and the rest."""
@@ -194,9 +203,11 @@ class Inspector(Admission):
             return [[exc] * len(one.detectors) for one in asked]
         waited_ms = _ms_since(start)
         both = [(one, photo) for one, photo in zip(asked, photos, strict=True) if photo is not None]
-        work = [self._passes(both, waited_ms, until)]
+        work = [self._passes(both, waited_ms, until, explain=explain)]
         if rest := [one for one, photo in zip(asked, photos, strict=True) if photo is None]:
-            work.append(self._by(rest, data, until, heatmap=heatmap, at_once=at_once))
+            work.append(
+                self._by(rest, data, until, heatmap=heatmap, explain=explain, at_once=at_once)
+            )
         try:
             here, *there = [iter(part) for part in await all_of(work)]
         finally:
@@ -204,7 +215,12 @@ class Inspector(Admission):
         return [next(there[0] if photo is None else here) for photo in photos]
 
     async def _passes(
-        self, read: Sequence[tuple[Asked, Photo]], read_ms: float, until: float
+        self,
+        read: Sequence[tuple[Asked, Photo]],
+        read_ms: float,
+        until: float,
+        *,
+        explain: bool,
     ) -> list[list[Found]]:
         """What is said of each part; then the backdrop that they share is let go: the rest may be
         waiting for its room."""
@@ -221,7 +237,7 @@ class Inspector(Admission):
         try:
             return await all_of(
                 [
-                    self._findings(one.detectors, done, photo.backdrop)
+                    self._findings(one.detectors, done, photo.backdrop, explain=explain)
                     for (one, photo), done in zip(read, judged, strict=True)
                 ]
             )
@@ -234,24 +250,29 @@ class Inspector(Admission):
         detectors: Sequence[Detector],
         judged: asyncio.Future[list[Judged]],
         backdrop: Backdrop | None,
+        *,
+        explain: bool,
     ) -> list[Found]:
-        outcomes = zip(detectors, await judged, strict=True)
-        return [await self._found(detector, outcome, backdrop) for detector, outcome in outcomes]
+        return [
+            await self._found(detector, outcome, backdrop, explain=explain)
+            for detector, outcome in zip(detectors, await judged, strict=True)
+        ]
 
-    async def _found(self, detector: Detector, outcome: Judged, backdrop: Backdrop | None) -> Found:
+    async def _found(
+        self, detector: Detector, outcome: Judged, backdrop: Backdrop | None, *, explain: bool
+    ) -> Found:
         if isinstance(outcome, Unusable):
             return outcome
         inspection = or_raise(outcome)
         start = time.perf_counter()
         regions: Sequence[Region] = ()
-        overlay, map_ms = None, 0.0
-        if backdrop is not None or inspection.is_anomalous:
-            drawing = partial(draw, detector, inspection, backdrop)
-            regions, overlay = await self._drawing.run(drawing)
+        overlay, explanation, map_ms = None, None, 0.0
+        if backdrop is not None or explain or inspection.is_anomalous:
+            drawing = partial(draw, detector, inspection, backdrop, explained=explain)
+            regions, overlay, explanation = await self._drawing.run(drawing)
             map_ms = _ms_since(start)
-        return Finding(
-            detector, inspection, regions, overlay, inspection.timings_ms | {"map": map_ms}
-        )
+        timings_ms = inspection.timings_ms | {"map": map_ms}
+        return Finding(detector, inspection, regions, overlay, timings_ms, explanation)
 
 
 def _drop(judged: Sequence[asyncio.Future[list[Judged]]]) -> None:

@@ -27,6 +27,14 @@ Heatmap = Annotated[
     bool, Query(description="add the anomaly map as an overlay PNG (methods with patches only)")
 ]
 
+Explain = Annotated[
+    bool,
+    Query(
+        description="add the photo's most anomalous places, and for each the nearest patches of "
+        "good photos with their pictures (methods that keep patches of good photos)"
+    ),
+]
+
 
 async def _camera(
     parts: ServicesDep,
@@ -102,6 +110,7 @@ async def score(
     until: DeadlineDep,
     camera: CameraDep,
     heatmap: Heatmap = False,
+    explain: Explain = False,
 ) -> Score | Response:
     """Judge one photo: the multipart field `file`, or the image itself as the body."""
     detector = parts.registry.detector(category)
@@ -109,10 +118,12 @@ async def score(
     parts.inspector.check()
     upload = await read_photo(request, until)
     with parts.inspector.admit([detector], view=_view(camera)) as permit:
-        work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
+        work = parts.inspector.inspect(
+            permit, upload.data, until=until, heatmap=heatmap, explain=explain
+        )
         found = await while_wanted(request, until, work)
     answer = partial(answers.one, request, detector, upload, found[category], camera)
-    return await answers.sent(answer, heatmap=heatmap)
+    return await answers.sent(answer, large=heatmap or explain)
 
 
 @router.post(
@@ -140,7 +151,7 @@ async def score_batch(
         work = parts.inspector.inspect_all(permit, photos, until=until, heatmap=heatmap)
         found = await while_wanted(request, until, work)
     answer = partial(answers.batch, request, detector, uploads, found, camera)
-    return await answers.sent(answer, heatmap=heatmap)
+    return await answers.sent(answer, large=heatmap)
 
 
 @router.post(
@@ -165,6 +176,7 @@ async def score_by_several(
         ),
     ] = None,
     heatmap: Heatmap = False,
+    explain: Explain = False,
 ) -> Categories | Response:
     """Judge one photo by several banks, for who does not know which goods it shows.
 
@@ -175,23 +187,32 @@ async def score_by_several(
     one decode, and one pass for all that share a network.
     """
     if category is None:
-        return await _score_places(request, parts, until, camera, heatmap=heatmap)
+        return await _score_places(request, parts, until, camera, heatmap=heatmap, explain=explain)
     asked = parts.registry.look_up(dict.fromkeys(category))
     if len(asked) > (most := parts.settings.max_batch):
         msg = f"{len(asked)} are asked for, {most} may be (GOODSGUARD_MAX_BATCH): ask in parts"
         raise _invalid("category", "too_long", msg)
     detectors = [found for found in asked.values() if isinstance(found, Detector)]
-    parts.inspector.check(parts.inspector.places(detectors, heatmap=heatmap))
+    drawn = heatmap or explain
+    parts.inspector.check(parts.inspector.places(detectors, heatmap=drawn))
     upload = await read_photo(request, until)
-    with parts.inspector.admit(detectors, view=_view(camera), heatmap=heatmap) as permit:
-        work = parts.inspector.inspect(permit, upload.data, until=until, heatmap=heatmap)
+    with parts.inspector.admit(detectors, view=_view(camera), heatmap=drawn) as permit:
+        work = parts.inspector.inspect(
+            permit, upload.data, until=until, heatmap=heatmap, explain=explain
+        )
         found = await while_wanted(request, until, work)
     answer = partial(answers.several, request, upload, asked, found, camera)
-    return await answers.sent(answer, heatmap=heatmap)
+    return await answers.sent(answer, large=heatmap or explain)
 
 
 async def _score_places(
-    request: Request, parts: Services, until: float, camera: Camera | None, *, heatmap: bool
+    request: Request,
+    parts: Services,
+    until: float,
+    camera: Camera | None,
+    *,
+    heatmap: bool,
+    explain: bool,
 ) -> Categories | Response:
     if camera is None:
         raise _invalid("category", "missing", "Field required, or a camera that has places")
@@ -207,10 +228,12 @@ async def _score_places(
     parts.inspector.check(max(1, len(serving)))
     upload = await read_photo(request, until)
     with parts.inspector.admit_parts(serving) as permit:
-        work = parts.inspector.inspect_parts(permit, upload.data, until=until, heatmap=heatmap)
+        work = parts.inspector.inspect_parts(
+            permit, upload.data, until=until, heatmap=heatmap, explain=explain
+        )
         found = await while_wanted(request, until, work)
     answer = partial(answers.places, request, upload, camera, asked, found)
-    return await answers.sent(answer, heatmap=heatmap)
+    return await answers.sent(answer, large=heatmap or explain)
 
 
 def _view(camera: Camera | None) -> View:

@@ -12,7 +12,7 @@ nor from its copies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..arrays import Floats
+from ..arrays import Doubles, Floats
 from ..features.extractor import Extractor
 from ..features.sample import Chosen, Samples
 from ..features.spool import Spool
@@ -30,6 +30,39 @@ from ..photo.preprocess import PreparedImage
 from .selection import Kept
 
 Turned = tuple[PreparedImage, Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a copy was made of a photo: mirrored left to right, then turned.
+
+    Attributes:
+        angle: degrees, counter-clockwise.
+        about_photo: about the middle of the photo, which then lies in that of the input; else
+            about the middle of the input.
+    """
+
+    angle: float
+    mirrored: bool
+    about_photo: bool
+
+    def back(self, boxes: Doubles, content: Box, side: int) -> Doubles:
+        """(m, 4) boxes in the copy -> those around the same places in the photo's own input.
+
+        Args:
+            content: where the photo lies in its own input. side: of the input, pixels.
+        """
+        angle = np.radians(self.angle)
+        x, y = (boxes[:, which] - side / 2 for which in ([0, 2, 2, 0], [1, 1, 3, 3]))
+        across = x * np.cos(angle) - y * np.sin(angle)
+        down = x * np.sin(angle) + y * np.cos(angle)
+        middle = side / 2, side / 2
+        if self.about_photo:
+            middle = (content.left + content.right) / 2, (content.top + content.bottom) / 2
+        across = middle[0] + (-across if self.mirrored else across)
+        down = middle[1] + down
+        edges = across.min(axis=1), down.min(axis=1), across.max(axis=1), down.max(axis=1)
+        return np.stack(edges, axis=1).round(6)
 
 
 class Augment(BaseModel):
@@ -60,6 +93,10 @@ class Augment(BaseModel):
         Args:
             look: what is looked at of the photo. number: the photo's, which decides on chance.
         """
+        return [copy for _, copy in self.drawn(photo, look, number)]
+
+    def drawn(self, photo: PreparedImage, look: Look, number: int) -> list[tuple[Turn, Turned]]:
+        """The same copies, each with how it was made."""
         chance = np.random.default_rng((self.seed, number))
         if self.turns == "free":
             angles = chance.uniform(0, 360, self.copies)
@@ -85,11 +122,12 @@ class TurnedCopies:
     """The samples of the copies, as many of each photo, in the order of the photos.
 
     Attributes:
-        spool: where they are kept.
+        spool: where they are kept. turns: how each was made.
     """
 
     plan: Augment
     spool: Spool
+    turns: list[Turn] = field(default_factory=list)
 
     def add(self, photos: Sequence[PreparedImage], extractor: Extractor) -> None:
         """Embed the copies of the next photos.
@@ -102,9 +140,10 @@ class TurnedCopies:
         plain = extractor.looking(WHOLE)
         for photo in photos:
             number = len(self.spool) // self.plan.each
-            copies = self.plan.of(photo, extractor.look, number)
-            features = extractor.embed([copy for copy, _ in copies])
-            for (copy, look), own in zip(copies, features, strict=True):
+            copies = self.plan.drawn(photo, extractor.look, number)
+            features = extractor.embed([copy for _, (copy, _) in copies])
+            for (turn, (copy, look)), own in zip(copies, features, strict=True):
+                self.turns.append(turn)
                 self.spool.append(plain.sample(own, copy).seen_by(look))
 
     def of(self, photos: Sequence[int], columns: Sequence[int] | None) -> Samples | None:
@@ -121,8 +160,11 @@ class TurnedCopies:
         return found if columns is None else Kept(found, np.array(columns))
 
 
-def _by_quarters(photo: PreparedImage, look: Look, quarters: int, *, mirrored: bool) -> Turned:
+def _by_quarters(
+    photo: PreparedImage, look: Look, quarters: int, *, mirrored: bool
+) -> tuple[Turn, Turned]:
     """Mirrored left to right, then turned counter-clockwise; the look turns along."""
+    turn = Turn(90.0 * quarters, mirrored, about_photo=False)
     side, box = photo.pixels.shape[0], photo.content
     if mirrored:
         box = Box(side - box.right, box.top, side - box.left, box.bottom)
@@ -131,12 +173,15 @@ def _by_quarters(photo: PreparedImage, look: Look, quarters: int, *, mirrored: b
     pixels = photo.pixels[:, ::-1] if mirrored else photo.pixels
     turned = PreparedImage(np.ascontiguousarray(np.rot90(pixels, quarters)), box, source=box)
     if look.record.all_teach or look.weights is None:  # copies teach, and nothing else
-        return turned, WHOLE
+        return turn, (turned, WHOLE)
     weights = look.weights[:, ::-1] if mirrored else look.weights
-    return turned, Look(look.record, np.ascontiguousarray(np.rot90(weights, quarters)))
+    seen = Look(look.record, np.ascontiguousarray(np.rot90(weights, quarters)))
+    return turn, (turned, seen)
 
 
-def _freely(photo: PreparedImage, look: Look, angle: float, *, mirrored: bool) -> Turned:
+def _freely(
+    photo: PreparedImage, look: Look, angle: float, *, mirrored: bool
+) -> tuple[Turn, Turned]:
     """Mirrored, then turned counter-clockwise about the photo's centre, at the same scale."""
     side, box = photo.pixels.shape[0], photo.content
     inside = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
@@ -153,7 +198,8 @@ def _freely(photo: PreparedImage, look: Look, angle: float, *, mirrored: bool) -
         return _by_quarters(photo, look, round(angle / 90) % 4, mirrored=mirrored)
     whole = Box(0, 0, side, side)
     seen = Look(LookRecord(kind="mask"), np.asarray(weights, dtype=np.float32))
-    return PreparedImage(np.asarray(pixels, dtype=np.uint8), whole, source=whole), seen
+    copy = PreparedImage(np.asarray(pixels, dtype=np.uint8), whole, source=whole)
+    return Turn(angle, mirrored, about_photo=True), (copy, seen)
 
 
 def _per_pixel(look: Look, shape: tuple[int, ...]) -> Floats:

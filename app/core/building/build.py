@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,9 @@ from ..judging.calibration import (
     rate_meant,
     smallest_alpha,
 )
-from ..judging.golden import BOUND, COUNT, Golden
+from ..judging.golden import BOUND, Golden
 from ..judging.held_out import HeldOut, hold_out
-from ..methods.method import Lesson, Method, Scorer
+from ..methods.method import Lesson, Method, Scorer, Sources
 from ..methods.registry import MethodRecord
 from ..photo.dataset import Category, evenly
 from ..photo.images import MAX_PIXELS
@@ -37,13 +36,15 @@ from ..photo.preprocess import PreparedImage
 from ..store import artifact as artifacts
 from ..store import manifest as manifests
 from . import levels, looking
+from .album import Album, Taught
 from .augment import TurnedCopies
+from .first_pass import embed
 from .groups import Grouping, GroupRule, group
 from .groups_file import GroupsFile
 from .preset import Preset
 from .promise import MAX_UNREADABLE, Promise
-from .reading import Unreadable, read_batches
-from .seen import Seen, survey
+from .reading import Unreadable
+from .seen import survey
 from .selection import narrowed
 
 BuildProgress = Callable[[str, int, int], None]  # step, done, total
@@ -79,6 +80,7 @@ def build_bank(
     groups: GroupRule = "auto",
     max_unreadable: float = MAX_UNREADABLE,
     max_pixels: int = MAX_PIXELS,
+    pictures: bool = True,
     progress: BuildProgress = lambda _step, _done, _total: None,
 ) -> Build:
     """Build one category's bank from its good training images. Copies of a photo are set aside.
@@ -90,6 +92,7 @@ def build_bank(
         groups: which photos calibration keeps together.
         max_unreadable: the share of broken files above which the build is refused.
         max_pixels: of a photo; larger ones are not read.
+        pictures: keep small pictures of the good photos in the bank, to show beside verdicts.
 
     Raises:
         DatasetError: no images, or groups that do not fit them. TooManyUnreadable.
@@ -111,10 +114,20 @@ def build_bank(
     count = partial(survey, paths, extractor, promise, max_pixels, partial(progress, "read"))
     if promise.is_close:
         count()
-    with Spool() as spool, Spool() as beside:
+    with Spool() as spool, Spool() as beside, Album() as album:
         turned = TurnedCopies(preset.augment, beside)
         try:
-            seen, golden = _embed(paths, extractor, spool, turned, promise, max_pixels, progress)
+            seen, golden = embed(
+                paths,
+                extractor,
+                promise,
+                spool,
+                turned,
+                album,
+                max_pixels=max_pixels,
+                pictured=pictures and preset.method.method.keeps_cells,
+                progress=partial(progress, "embed"),
+            )
         except CalibrationError:
             count()  # refuses, too, with the number that all photos make
             raise
@@ -134,6 +147,14 @@ def build_bank(
         samples, extractor = narrowed(looked, preset.selection, extractor)
         beside_them = turned.of(seen.places(kept), extractor.spec.selected_dimensions)
         learnt = _learn(samples, beside_them, grouping.names, preset, progress)
+        numbers = {path: number for number, path in enumerate(category.train, start=1)}
+        taught = Taught(
+            places=seen.places(kept),
+            numbers=[numbers[seen.paths[photo]] for photo in kept],
+            turns=turned.turns,
+            grid=extractor.grid,
+        )
+        origins = album.origins_of(learnt.sources, taught, beside=learnt.nbytes(golden))
     calibration = Calibration.from_rule(learnt.held_out.scores, rule)
     _check_alpha(calibration, learnt.warnings)
     counts = manifests.Counts(
@@ -166,6 +187,7 @@ def build_bank(
         learnt.held_out.peaks,
         Golden.measure(golden, extractor, Scorer(learnt.method, preset.scoring)),
         extractor.look,
+        origins,
     )
     copied = copies.remark([path.name for path in seen.paths])
     unmatched = groups.remarks(category.train) if isinstance(groups, GroupsFile) else ()
@@ -178,6 +200,12 @@ class _Learnt:
     method: Method
     held_out: HeldOut
     warnings: list[str]
+    sources: Sources | None
+
+    def nbytes(self, golden: Sequence[PreparedImage]) -> int:
+        """What the bank holds that no look at its photos needs."""
+        tensors = sum(tensor.nbytes for tensor in self.method.tensors().values())
+        return tensors + sum(photo.pixels.nbytes for photo in golden)
 
 
 def _learn(
@@ -203,7 +231,7 @@ def _learn(
     served = method.for_serving(lesson)
     # As whoever loads the bank gets it: a method that does not come back is found out now.
     stored = type(served).load(served.settings, served.tensors())
-    return _Learnt(stored, held_out, warnings)
+    return _Learnt(stored, held_out, warnings, served.sources)
 
 
 def _manifest(
@@ -245,33 +273,6 @@ def library_versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):  # OpenVINO has no wheels for some platforms
             versions[name] = metadata.version(name)
     return versions
-
-
-def _embed(
-    paths: list[Path],
-    extractor: FeatureExtractor,
-    spool: Spool,
-    turned: TurnedCopies,
-    promise: Promise,
-    max_pixels: int,
-    progress: BuildProgress,
-) -> tuple[Seen, list[PreparedImage]]:
-    """Fill the spool with the sample of each photo that is new, and `turned` with its copies; keep
-    the few prepared photos that become the golden ones."""
-    seen = Seen(promise)
-    golden: list[PreparedImage] = []
-    wanted = set(evenly(paths, COUNT))
-    for photos, broken in read_batches(paths, extractor, max_pixels=max_pixels):
-        for photo in photos:
-            if photo.path in wanted or not golden:  # the wanted ones may all be broken
-                golden.append(photo.prepared)
-        if new := seen.add(photos, broken):
-            batch = extractor.embed([photo.prepared for photo in new])  # (B, P, D)
-            for photo, features in zip(new, batch, strict=True):
-                spool.append(extractor.sample(features, photo.prepared))
-            turned.add([photo.prepared for photo in new], extractor)
-        progress("embed", len(seen.paths) + len(promise.unreadable), len(paths))
-    return seen, golden
 
 
 def _check_features(preset: Preset, extractor: FeatureExtractor) -> None:

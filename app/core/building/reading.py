@@ -15,6 +15,7 @@ from ..photo.fingerprint import Fingerprint
 from ..photo.images import MAX_PIXELS, DecodedImage, decode
 from ..photo.pixel_types import FULL_WHITE
 from ..photo.preprocess import PreparedImage
+from ..photo.small_jpeg import encoded
 from ..threads import thread_budget
 
 # Pillow's decoders release the GIL; more threads than this only add memory.
@@ -31,11 +32,16 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class ReadPhoto:
-    """A file that could."""
+    """A file that could.
+
+    Attributes:
+        picture: what the network gets of it without padding, as JPEG, where that was asked for.
+    """
 
     path: Path
     prepared: PreparedImage
     fingerprint: Fingerprint
+    picture: bytes | None = None
 
 
 def read_batches(
@@ -44,14 +50,18 @@ def read_batches(
     *,
     max_pixels: int = MAX_PIXELS,
     batch_size: int = BATCH_SIZE,
+    pictured: bool = False,
 ) -> Iterator[tuple[list[ReadPhoto], list[Unreadable]]]:
     """Decode and prepare files in order, `batch_size` at a time, the next batch in parallel.
+
+    Args:
+        pictured: make a small picture of each, too.
 
     Yields:
         the readable photos of the batch, and the unreadable ones.
     """
     for results in _chunks(
-        _parallel(paths, extractor, max_pixels, ahead=2 * batch_size), batch_size
+        _parallel(paths, extractor, max_pixels, 2 * batch_size, pictured=pictured), batch_size
     ):
         photos = [result for result in results if isinstance(result, ReadPhoto)]
         broken = [result for result in results if isinstance(result, Unreadable)]
@@ -85,7 +95,7 @@ _Result = ReadPhoto | Unreadable
 
 
 def _parallel(
-    paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int
+    paths: Sequence[Path], extractor: Extractor, max_pixels: int, ahead: int, *, pictured: bool
 ) -> Iterator[_Result]:
     at_least, white = extractor.at_least(), extractor.spec.preprocess.white_level
 
@@ -97,7 +107,8 @@ def _parallel(
             prepared = extractor.prepare(image)
         except ImageError as exc:
             return Unreadable(path, str(exc))
-        return ReadPhoto(path, prepared, Fingerprint.of(data, image, prepared))
+        picture = encoded(prepared.shown_pixels) if pictured else None
+        return ReadPhoto(path, prepared, Fingerprint.of(data, image, prepared), picture)
 
     workers = min(_MAX_WORKERS, thread_budget())
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:

@@ -27,6 +27,7 @@ def build_with_best_look(
     groups: GroupRule = "auto",
     max_unreadable: float = MAX_UNREADABLE,
     max_pixels: int = MAX_PIXELS,
+    pictures: bool = True,
     progress: BuildProgress = lambda _step, _done, _total: None,
 ) -> Build:
     """As `build_bank`, with the look that `choose_look` takes; the manifest says how.
@@ -56,6 +57,7 @@ def build_with_best_look(
         groups=groups,
         max_unreadable=max_unreadable,
         max_pixels=max_pixels,
+        pictures=pictures,
         progress=progress,
     )
     manifest = build.artifact.manifest.model_copy(update={"look_trial": chosen.trial})

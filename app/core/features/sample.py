@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Floats
+from ..arrays import Floats, Indices
 from ..errors import UnsupportedImage
 from ..photo.box import Box
 from ..photo.look import NOTHING_LEFT, Look
@@ -49,6 +49,13 @@ class Sample:
     def teaching(self) -> Floats:
         """(P, D): the cells that a method learns from, in the same order."""
         return self.cells.reshape(-1, self.cells.shape[-1]) if self.all_teach else self.patches
+
+    @property
+    def taught(self) -> Indices:
+        """(P,): the place of each row of `teaching` in the whole grid, counted row by row."""
+        rows, columns = (np.arange(axis.start, axis.stop) for axis in self.place)
+        places = rows[:, None] * self.grid[1] + columns
+        return places.ravel() if self.all_teach else places[self.looked]
 
     @cached_property
     def looked(self) -> npt.NDArray[np.bool_]:

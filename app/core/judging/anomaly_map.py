@@ -107,6 +107,56 @@ def find_regions(
     threshold: float,
 ) -> list[Region]:
     """The places that exceed the map's threshold, highest peak first, at most 50."""
+    found = _regions(score_map, grid, placement, photo, threshold)
+    return [region for region, _ in found[:_MAX_REGIONS]]
+
+
+def find_peaks(
+    score_map: Floats,
+    grid: tuple[int, int],
+    placement: PreparedImage,
+    photo: tuple[int, int],
+    threshold: float,
+    *,
+    looked: Mask | None = None,
+    most: int,
+) -> list[tuple[int, int]]:
+    """Row and column in the map of the highest cell of each region, highest first; of the whole map
+    where nothing exceeds the threshold.
+
+    Args:
+        looked: (h, w), the cells that were looked at, others are none; None: all.
+    """
+    seen = score_map if looked is None else np.where(looked, score_map, -np.inf)
+    rows, columns = placement.cells(grid)
+    content, (height, width) = placement.content_in(grid), score_map.shape
+    found: list[tuple[int, int]] = []
+    for _, (x, y) in _regions(score_map, grid, placement, photo, threshold):
+        column = int(content.left + x * content.width) - columns.start
+        row = int(content.top + y * content.height) - rows.start
+        # Where two cells are about as high the peak may be drawn on their border.
+        top, left = max(0, min(row, height - 1) - 1), max(0, min(column, width - 1) - 1)
+        near = seen[top : top + 3, left : left + 3]
+        down, right = np.unravel_index(int(near.argmax()), near.shape)
+        cell = top + int(down), left + int(right)
+        if np.isfinite(seen[cell]) and cell not in found:
+            found.append(cell)
+        if len(found) == most:
+            break
+    if found:
+        return found
+    row, column = np.unravel_index(int(seen.argmax()), seen.shape)
+    return [(int(row), int(column))]
+
+
+def _regions(
+    score_map: Floats,
+    grid: tuple[int, int],
+    placement: PreparedImage,
+    photo: tuple[int, int],
+    threshold: float,
+) -> list[tuple[Region, tuple[float, float]]]:
+    """All of them, highest first, each with its peak's x and y in shares of what was seen."""
     if not score_map.max() > threshold:
         return []
     # Over the part that was seen alone: a crop may be a small one of a large photo.
@@ -122,17 +172,19 @@ def find_regions(
     regions = []
     for index, (rows, columns) in enumerate(find_objects(labels), start=1):
         own = labels[rows, columns] == index
-        regions.append(
-            Region(
-                left=int(source.left + columns.start * to_x),
-                top=int(source.top + rows.start * to_y),
-                right=min(photo[0], int(np.ceil(source.left + columns.stop * to_x))),
-                bottom=min(photo[1], int(np.ceil(source.top + rows.stop * to_y))),
-                peak=float(canvas[rows, columns][own].max()),
-                area=max(1, round(int(own.sum()) * to_x * to_y)),
-            )
+        inside = np.where(own, canvas[rows, columns], -np.inf)
+        down, right = np.unravel_index(int(inside.argmax()), inside.shape)
+        region = Region(
+            left=int(source.left + columns.start * to_x),
+            top=int(source.top + rows.start * to_y),
+            right=min(photo[0], int(np.ceil(source.left + columns.stop * to_x))),
+            bottom=min(photo[1], int(np.ceil(source.top + rows.stop * to_y))),
+            peak=float(inside.max()),
+            area=max(1, round(int(own.sum()) * to_x * to_y)),
         )
-    return sorted(regions, key=lambda region: -region.peak)[:_MAX_REGIONS]
+        x, y = columns.start + int(right) + 0.5, rows.start + int(down) + 0.5
+        regions.append((region, (x / shape[1], y / shape[0])))
+    return sorted(regions, key=lambda one: -one[0].peak)
 
 
 def overlay_png(

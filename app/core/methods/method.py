@@ -22,6 +22,8 @@ from .scoring import Scoring
 
 Learnt = Mapping[str, npt.NDArray[Any]]
 Facts = dict[str, int | float]
+# (N, 2) int32: a sample of the lesson, and a cell of its whole grid, counted row by row.
+Sources = npt.NDArray[np.int32]
 
 
 class MethodSettings(BaseModel):
@@ -95,9 +97,11 @@ class Method(ABC):
         kind: its name in presets and manifests.
         Settings: the values that a preset may give it.
         settings: those with which it was made, completed by what `fit` found.
+        keeps_cells: whether it keeps cells as they are, and has `sources` and `distances`.
     """
 
     kind: ClassVar[str]
+    keeps_cells: ClassVar[bool] = False
     Settings: ClassVar[type[MethodSettings]]
 
     @property
@@ -140,6 +144,17 @@ class Method(ABC):
         Raises:
             BankError: names, types, shapes or values that are none of its own.
         """
+
+    @property
+    def sources(self) -> Sources | None:
+        """Right after the fit, of a method that keeps cells as they are: which cell each of its N
+        vectors is. It is not among the tensors."""
+        return None
+
+    def distances(self, cells: Floats) -> Floats | None:  # noqa: ARG002 - for those who can
+        """(Q, D) float32 cells -> (Q, N) float32, Euclidean, to each vector that it keeps; None
+        where it keeps none."""
+        return None
 
     @abstractmethod
     def facts(self) -> Facts:

@@ -51,6 +51,15 @@ class PreparedImage:
     mask: Floats | None = None
     shown: Box = ALL
 
+    @property
+    def shown_pixels(self) -> npt.NDArray[np.uint8]:
+        """(h, w, 3) uint8: the pixels without the padding, at least one each way."""
+        box = self.content
+        top, left = round(box.top), round(box.left)
+        return self.pixels[
+            top : max(round(box.bottom), top + 1), left : max(round(box.right), left + 1)
+        ]
+
     def cells(self, grid: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of a patch grid over `pixels` whose centres lie on the photo.
 

@@ -24,6 +24,7 @@ from ..errors import ArtifactError, BankError, NoSuchVersion, NotWritable, Unkno
 from ..files import PARTIAL, to_disk, write_whole
 from ..judging.calibration import Calibration, Fixed, Rule
 from ..judging.golden import Golden
+from ..judging.origins import Origins
 from ..methods.method import Method, Scorer
 from ..photo.look import WHOLE, Look
 from . import schema3, signing
@@ -79,6 +80,8 @@ class Artifact:
         peaks: (n,) float32, the highest patch scores of the calibration maps.
         golden: photos with known scores.
         look: which part of a photo is judged.
+        origins: where each of the method's vectors comes from; None: it keeps none, or an older
+            build did not say.
     """
 
     manifest: Manifest
@@ -87,6 +90,7 @@ class Artifact:
     peaks: Floats = field(repr=False)
     golden: Golden = field(repr=False)
     look: Look = WHOLE
+    origins: Origins | None = field(default=None, repr=False)
 
     @property
     def scorer(self) -> Scorer:
@@ -102,6 +106,7 @@ class Artifact:
             golden_content=self.golden.content,
             golden_scores=self.golden.scores,
             look_weights=self.look.weights,
+            origins=self.origins.tensors() if self.origins is not None else {},
         )
 
 
@@ -256,15 +261,18 @@ def _assemble(manifest: Manifest, tensors: Tensors) -> Artifact:
     chosen = manifest.method
     try:
         method = chosen.method.load(chosen.settings, tensors.method)
+        origins = Origins.load(tensors.origins) if tensors.origins else None
     except BankError as exc:
         raise ArtifactError(str(exc)) from exc
     if method.facts() != chosen.facts:
         raise ArtifactError(f"what was learnt is {method.facts()}, not what the manifest says")
+    if origins is not None and len(origins) != method.facts().get("vectors"):
+        raise ArtifactError(f"origins of {len(origins)} vectors are not those of the bank's")
     calibration = Calibration(scores, manifest.threshold.value, manifest.threshold.alpha)
     if manifest.look.weighted != (tensors.look_weights is not None):
         raise ArtifactError(f"the bank's look is {manifest.look.kind}, its weights are not")
     look = Look(manifest.look, tensors.look_weights)
-    return Artifact(manifest, method, calibration, tensors.calibration_peaks, golden, look)
+    return Artifact(manifest, method, calibration, tensors.calibration_peaks, golden, look, origins)
 
 
 def read_manifest(models: Path, category: str, version: str) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +22,7 @@ _TYPES = {"golden_pixels": np.uint8}  # float32 where not named
 # Of what a method has learnt. Nothing else needs to be read from an untrusted file.
 _METHOD, _METHOD_TYPES = "method.", (np.float32, np.int32, np.uint8)
 _NAME = re.compile(r"method\.[a-z0-9_.]{1,80}")
+_ORIGINS, _ORIGIN_NAME = "origins.", re.compile(r"origins\.[a-z_]{1,80}")
 # A header takes about 80 bytes a tensor; safetensors itself would parse one of 100 MB.
 _MAX_HEADER_BYTES = 64 << 10
 
@@ -32,6 +33,8 @@ class Tensors:
 
     Attributes:
         method: by name, as `Method.tensors` gave them; stored as `method.<name>`.
+        origins: by name, as `Origins.tensors` gave them; stored as `origins.<name>`. Empty: the
+            bank does not say where its vectors come from.
         calibration_scores, calibration_peaks: (n,) float32.
         look_weights: (m, n) float32 in [0, 1], of the look; None where it has none.
         golden_pixels: (G, H, W, 3) uint8. golden_content: (G, 4) float32. golden_scores: (G,)
@@ -45,10 +48,12 @@ class Tensors:
     golden_content: Floats
     golden_scores: Floats
     look_weights: Floats | None = None
+    origins: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def render(self) -> bytes:
         """As a safetensors file."""
         given = {f"{_METHOD}{name}": tensor for name, tensor in self.method.items()}
+        given |= {f"{_ORIGINS}{name}": tensor for name, tensor in self.origins.items()}
         own = {name: getattr(self, name) for name in _OWN}
         given |= {name: tensor for name, tensor in own.items() if tensor is not None}
         return render_safetensors({n: np.ascontiguousarray(t) for n, t in given.items()})
@@ -73,14 +78,18 @@ class Tensors:
         own = {name: stored.pop(name) for name in _OWN if name in stored}
         if missing := sorted(_OWN - _OPTIONAL - set(own)):
             raise ArtifactError(f"bank.safetensors lacks {missing}")
+        origins = {name: stored.pop(name) for name in list(stored) if _ORIGIN_NAME.fullmatch(name)}
         if extra := sorted(name for name in stored if not _NAME.fullmatch(name)):
             raise ArtifactError(f"bank.safetensors holds {extra}, which no bank has")
         for name, tensor in own.items():
             _check_type(name, tensor, (_TYPES.get(name, np.float32),))
-        for name, tensor in stored.items():
+        for name, tensor in (stored | origins).items():
             _check_type(name, tensor, _METHOD_TYPES)
-        method = {name.removeprefix(_METHOD): tensor for name, tensor in stored.items()}
-        tensors = cls(method=method, **own)
+        tensors = cls(
+            method={name.removeprefix(_METHOD): tensor for name, tensor in stored.items()},
+            origins={name.removeprefix(_ORIGINS): tensor for name, tensor in origins.items()},
+            **own,
+        )
         tensors._check()
         return tensors
 
@@ -100,7 +109,7 @@ class Tensors:
             _check_weights(self.look_weights)
 
 
-_OWN = frozenset(Tensors.__dataclass_fields__) - {"method"}
+_OWN = frozenset(Tensors.__dataclass_fields__) - {"method", "origins"}
 _OPTIONAL = frozenset({"look_weights"})
 
 

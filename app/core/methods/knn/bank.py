@@ -101,6 +101,11 @@ class MemoryBank:
         faiss.fvec_L2sqr_by_idx(*given, self.dimensions, *indices.shape)  # type: ignore[attr-defined]
         return np.asarray(np.sqrt(squared, out=squared))
 
+    def distances_to_all(self, queries: Floats) -> Floats:
+        """(P, D) float32 -> (P, N) float32: to every vector of the bank, in its order."""
+        every = np.arange(len(self), dtype=np.int64)
+        return self.distances(queries, np.tile(every, (len(queries), 1)))
+
 
 class InvertedLists:
     """A bank's vectors in L lists, each vector in that of its nearest centroid (FAISS IVF).

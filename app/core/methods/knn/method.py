@@ -12,7 +12,7 @@ from pydantic import Field
 from ...arrays import Floats
 from ...errors import BankError, CalibrationError
 from ...features.sample import Sample, Samples
-from ..method import Facts, Learnt, Lesson, Method, MethodSettings, checked
+from ..method import Facts, Learnt, Lesson, Method, MethodSettings, Sources, checked
 from .bank import InvertedLists, MemoryBank
 from .search import EXACT, PatchSearch, SearchPlan, plan_search
 from .streaming_coreset import StreamingCoreset
@@ -55,15 +55,21 @@ class Knn(Method):
     """
 
     kind = "knn"
+    keeps_cells = True
     Settings = KnnSettings
 
     def __init__(
-        self, settings: KnnSettings, bank: MemoryBank, lists: InvertedLists | None = None
+        self,
+        settings: KnnSettings,
+        bank: MemoryBank,
+        lists: InvertedLists | None = None,
+        sources: Sources | None = None,
     ) -> None:
         if (lists is not None) != (settings.search.kind == "lists"):
             raise BankError("the bank's lists are not as its manifest says")
         self._settings = settings
         self.bank = bank
+        self._sources = sources
         self.search = PatchSearch(bank, settings.k, settings.search, lists)
 
     @property
@@ -76,14 +82,18 @@ class Knn(Method):
         # Copies of photos share what a coreset of the photos alone would keep.
         shared = lesson.copies > 0 and settings.coreset_ratio < 1
         budget = settings.size(_cells(lesson.photos)) if shared else None
-        bank = bank_of_samples(lesson.samples, settings, lesson.progress, budget)
+        bank, sources = bank_and_sources(lesson.samples, settings, lesson.progress, budget)
         if settings.k > len(bank):
             lesson.warn(
                 f"k = {settings.k} neighbours were asked for, the bank has {len(bank)} vectors: "
                 f"k is clipped to {len(bank)}"
             )
             settings = settings.model_copy(update={"k": len(bank)})
-        return cls(settings, bank)
+        return cls(settings, bank, sources=sources)
+
+    @property
+    def sources(self) -> Sources | None:
+        return self._sources
 
     def score(self, sample: Sample, highest: int) -> Floats:
         weights = sample.patch_weights
@@ -115,7 +125,10 @@ class Knn(Method):
             of=[photo.looked.size for photo in photos],
         )
         settings = self._settings.model_copy(update={"search": found.plan})
-        return type(self)(settings, self.bank, found.lists)
+        return type(self)(settings, self.bank, found.lists, self._sources)
+
+    def distances(self, cells: Floats) -> Floats:
+        return self.bank.distances_to_all(cells)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         lists = self.search.lists
@@ -172,26 +185,46 @@ def bank_of_samples(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     budget: int | None = None,
 ) -> MemoryBank:
-    """The bank of these photos' patches. At most twice 1 GiB are held where a coreset is taken,
-    however many patches there are; `progress` is called with (chosen, wanted).
+    """The bank alone, see `bank_and_sources`."""
+    return bank_and_sources(samples, settings, progress, budget)[0]
+
+
+def bank_and_sources(
+    samples: Samples,
+    settings: KnnSettings,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    budget: int | None = None,
+) -> tuple[MemoryBank, Sources]:
+    """The bank of these photos' patches, and which patch each of its vectors is. At most twice
+    1 GiB are held where a coreset is taken, however many patches there are, and 8 bytes for each of
+    them; `progress` is called with (chosen, wanted).
 
     Args:
         budget: vectors to keep; None: as many as the settings say of the patches.
     """
-    patches = _cells(samples)
-    size = budget or settings.size(patches)
-    if size == patches:
-        return MemoryBank(np.concatenate([sample.teaching for sample in samples]))
+    sources = _sources(samples)
+    size = budget or settings.size(len(sources))
+    if size == len(sources):
+        return MemoryBank(np.concatenate([sample.teaching for sample in samples])), sources
     width = samples[0].cells.shape[-1] * 4
     # Never more rows than there are to hold, never fewer than a reduction needs to free half.
-    rows = max(min(_BUFFER_BYTES // width, patches), 2 * size)
+    rows = max(min(_BUFFER_BYTES // width, len(sources)), 2 * size)
     coreset = StreamingCoreset(
         size, seed=settings.seed, buffer_bytes=rows * width, progress=progress
     )
     for sample in samples:
         coreset.add(sample.teaching)
-    vectors, _ = coreset.finish(size)
-    return MemoryBank(vectors)
+    vectors, chosen = coreset.finish(size)
+    return MemoryBank(vectors), sources[chosen]
+
+
+def _sources(samples: Samples) -> Sources:
+    """Of every patch, in order."""
+    found = []
+    for number, sample in enumerate(samples):
+        places = sample.taught
+        found.append(np.stack([np.full_like(places, number), places], axis=1).astype(np.int32))
+    return np.concatenate(found)
 
 
 def _cells(samples: Samples) -> int:
