@@ -12,7 +12,7 @@ from .rendering import number
 _BINS = 40  # as the reports draw them
 # A score further out than this, in widths of the good photos' axis, is marked at its end: drawn to
 # scale it would leave the good ones a sliver.
-_FURTHEST = 3.0
+_FURTHEST = 5.0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rendering import number, percent
+from .rendering import percent
 
 # Nearer to the threshold than this, as a share of it, a figure would only say "1".
 _JUST = 0.005
@@ -34,10 +34,10 @@ def among_good(p_value: float, photos: int) -> str:
     if as_high < 1:
         return (
             f"None {who} scored as high: of good photos at most about {percent(p_value)} do "
-            f"(p-value {number(p_value)})."
+            f"(p-value {p_value:.2g})."
         )
     counted = "all" if as_high >= photos else f"{as_high:,}"
     return (
         f"{counted.capitalize()} {who} scored as high or higher: so do about {percent(p_value)} of "
-        f"good photos (p-value {number(p_value)})."
+        f"good photos (p-value {p_value:.2g})."
     )

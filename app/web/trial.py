@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from ..core.detector import Detector
 from ..core.judging.anomaly_map import Region
 from ..core.judging.backdrop import OVERLAY_SIDE, reduced
+from ..core.judging.explanation import Place, Shown
+from ..core.photo.box import Box
 from ..core.photo.images import decode
 from ..service.findings import Finding
+from .rendering import number
 from .score_histogram import ScoreHistogram, score_histogram
 from .score_words import against_threshold, among_good
 
@@ -26,16 +29,23 @@ _STAGES: Mapping[str, str] = {
     "wait": "waiting for its turn",
     "embed": "the network",
     "search": "comparing with good photos",
-    "map": "drawing the map",
+    "map": "drawing and explaining",
 }
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A small picture of a part of a photo. picture: a data: URL; None where there is none."""
+    """A cell of a photo, with what is around it.
 
-    picture: str | None = field(repr=False)
+    Attributes:
+        picture: of `part` of its photo, a data: URL; None where the bank keeps none.
+        box: the cell, on the same photo.
+    """
+
     caption: str
+    box: Box
+    part: Box | None = None
+    picture: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Side:
         title: the category, with its version where two of one category are compared.
         overlay: a data: URL, over the whole photo; None where the method has no maps.
         width, height: pixels of the upright photo; regions: places on it.
-        patches: empty where the bank cannot say.
+        patches: the most anomalous places beside good ones; why_none: why there are none.
     """
 
     title: str
@@ -72,7 +82,8 @@ class Side:
     overlay: str | None = field(repr=False)
     regions: tuple[Region, ...]
     timings: tuple[tuple[str, float], ...]
-    patches: tuple[SimilarPatches, ...] = ()
+    patches: tuple[SimilarPatches, ...]
+    why_none: str | None
 
     reason = None  # it is judged
 
@@ -122,6 +133,7 @@ def titles(detectors: Sequence[Detector]) -> list[str]:
 def side(title: str, found: Finding, received_ms: float) -> Side:
     """What is shown of a finding."""
     inspection, calibration = found.inspection, found.detector.calibration
+    explanation = found.explanation
     timings = {"receive": received_ms} | found.timings_ms
     return Side(
         title=title,
@@ -139,7 +151,26 @@ def side(title: str, found: Finding, received_ms: float) -> Side:
         overlay=data_url(found.overlay, "image/png") if found.overlay else None,
         regions=tuple(found.regions),
         timings=tuple((label, timings[stage]) for stage, label in _STAGES.items()),
+        patches=tuple(_similar(place) for place in explanation.places) if explanation else (),
+        why_none=explanation.reason if explanation else None,
     )
+
+
+def _similar(place: Place) -> SimilarPatches:
+    own = Patch(f"this photo, {number(place.score)}", place.box, *_shown(place.picture))
+    nearest = [
+        Patch(
+            f"good photo {one.photo}, distance {number(one.distance)}",
+            one.box,
+            *_shown(one.picture),
+        )
+        for one in place.nearest
+    ]
+    return SimilarPatches(own, tuple(nearest))
+
+
+def _shown(picture: Shown | None) -> tuple[Box, str] | tuple[None, None]:
+    return (picture.part, data_url(picture.jpeg, "image/jpeg")) if picture else (None, None)
 
 
 def shown_photo(data: bytes, detector: Detector, max_pixels: int) -> str:

@@ -90,7 +90,9 @@ async def _judged(
     with ExitStack() as stack:
         permits = [stack.enter_context(inspector.admit([one], heatmap=True)) for one in detectors]
         work = [
-            inspector.inspect(permit, upload.data, until=until, heatmap=True, is_counted=False)
+            inspector.inspect(
+                permit, upload.data, until=until, heatmap=True, explain=True, is_counted=False
+            )
             for permit in permits
         ]
         answers = await while_wanted(request, until, all_of(work))
