@@ -16,11 +16,15 @@ def against_threshold(score: float, threshold: float) -> str:
     if score > threshold:
         if ratio < 1 + _JUST:
             return "just above the threshold"
-        times = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
+        times = (
+            f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1.995 else f"{ratio:.2f}"
+        )
         return f"{times} times the threshold"
     if score == threshold:
         return "exactly the threshold, which is not above it"
-    return "just below the threshold" if ratio > 1 - _JUST else f"{ratio:.0%} of the threshold"
+    return (
+        "just below the threshold" if ratio > 1 - _JUST else f"{ratio * 100:.0f} % of the threshold"
+    )
 
 
 def among_good(p_value: float, photos: int) -> str:

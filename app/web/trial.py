@@ -157,7 +157,7 @@ def side(title: str, found: Finding, received_ms: float) -> Side:
 
 
 def _similar(place: Place) -> SimilarPatches:
-    own = Patch(f"this photo, {number(place.score)}", place.box, *_shown(place.picture))
+    own = Patch(f"this photo, score {number(place.score)}", place.box, *_shown(place.picture))
     nearest = [
         Patch(
             f"good photo {one.photo}, distance {number(one.distance)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated
@@ -18,7 +19,7 @@ from ...api.security import count
 from ...api.services import Services, ServicesDep
 from ...core.crew import beside
 from ...core.detector import Detector
-from ...core.errors import GoodsGuardError, Overloaded
+from ...core.errors import GoodsGuardError, NotAnImage, Overloaded
 from ...core.photo.images import FORMATS
 from ...service.findings import Found
 from ...service.pool import all_of
@@ -81,7 +82,7 @@ async def _judged(
     parts: Services,
     until: float,
     upload: Upload,
-    detectors: list[Detector],
+    detectors: Sequence[Detector],
     fields: dict[str, str],
 ) -> Trial:
     """The photo's way is the API's; each bank has a pass of its own, so that its score is the one
@@ -97,8 +98,9 @@ async def _judged(
         ]
         answers = await while_wanted(request, until, all_of(work))
         found = [one[d.manifest.category] for one, d in zip(answers, detectors, strict=True)]
-        if all(isinstance(one, Exception) for one in found):
-            raise explained(found[0], upload)
+        faults = [one for one in found if isinstance(one, Exception)]
+        if len(faults) == len(found):
+            raise _for_people(explained(faults[0], upload))
         picture = None
         if fields["picture"] or not is_script(request):
             show = partial(shown_photo, upload.data, detectors[0], settings.max_pixels)
@@ -112,11 +114,19 @@ async def _judged(
     return trial
 
 
+def _for_people(exc: Exception) -> Exception:
+    """Of what is no image: what it is, as the API says it, and what a person does then."""
+    if isinstance(exc, NotAnImage):
+        what = str(exc).partition(":")[0]
+        return NotAnImage(f"{what}: choose a photo ({', '.join(FORMATS)})")
+    return exc
+
+
 def _trial(
     request: Request,
     upload: Upload,
-    detectors: list[Detector],
-    found: list[Found],
+    detectors: Sequence[Detector],
+    found: Sequence[Found],
     picture: str | None,
 ) -> Trial:
     sides: list[Side | Unjudged] = []

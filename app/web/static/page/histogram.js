@@ -54,20 +54,20 @@ const scoreHistograms = {
         {},
         { stroke: colour("good"), fill: `color-mix(in srgb, ${colour("good")} 22%, transparent)`, width: 1.8, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) },
       ],
-      hooks: { draw: [(chart) => marks.forEach((mark) => scoreHistograms.mark(chart, mark, font))] },
+      hooks: { draw: [(chart) => marks.forEach((mark) => scoreHistograms.mark(chart, mark, font, colour("card")))] },
     };
     const data = [said.edges, [...said.counts, 0]];
     scoreHistograms.drawn.set(place, new uPlot(options, data, place));
   },
 
   // A line from the axis to its name, which stands on the side where there is room.
-  mark(chart, { at, text, colour, dash, row }, font) {
+  mark(chart, { at, text, colour, dash, row }, font, ground) {
     const { ctx, bbox } = chart;
     const dots = devicePixelRatio;
     const x = Math.round(chart.valToPos(at, "x", true));
     const y = bbox.top - (36 - row * 18) * dots;
     ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = colour;
+    ctx.strokeStyle = colour;
     ctx.lineWidth = (row ? 2.5 : 1.5) * dots;
     ctx.setLineDash(dash.map((length) => length * dots));
     ctx.beginPath();
@@ -78,7 +78,11 @@ const scoreHistograms = {
     const fits = x + ctx.measureText(text).width + 8 * dots < bbox.left + bbox.width;
     ctx.textAlign = fits ? "left" : "right";
     ctx.textBaseline = "top";
-    ctx.fillText(text, x + (fits ? 6 : -6) * dots, y);
+    const from = x + (fits ? 6 : -6) * dots, long = ctx.measureText(text).width;
+    ctx.fillStyle = ground;
+    ctx.fillRect(fits ? from - 2 * dots : from - long - 2 * dots, y, long + 4 * dots, 15 * dots);
+    ctx.fillStyle = colour;
+    ctx.fillText(text, from, y);
     ctx.restore();
   },
 

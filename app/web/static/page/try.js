@@ -29,6 +29,9 @@ const trial = {
       return "This is a HEIC photo, which is not read. On the iPhone choose Settings, Camera, Formats, "
         + "“Most Compatible” and take it again, or save this one as JPEG.";
     }
+    if (photo.type && !photo.type.startsWith("image/")) {
+      return `${photo.name} is no photo, but ${photo.type}: choose a JPEG or PNG file.`;
+    }
     const most = Number(trial.form.dataset.maxBytes);
     if (photo.size > most) {
       return `The photo has ${trial.size(photo.size)}, at most ${trial.size(most)} are taken: make it smaller, or save it as JPEG.`;
