@@ -61,9 +61,12 @@ const trial = {
     trial.preview.src = URL.createObjectURL(photo);
   },
 
-  // The photo as the browser shows it, upright; null where it cannot.
+  // The photo as the browser shows it, upright; null where it cannot. Browsers know how a JPEG and a
+  // PNG stand; of a WebP they pass over it.
   async upright(photo) {
     try {
+      const [first, second] = new Uint8Array(await photo.slice(0, 2).arrayBuffer());
+      if (!(first === 0xff && second === 0xd8) && !(first === 0x89 && second === 0x50)) return null;
       const bitmap = await createImageBitmap(photo);
       const shrink = Math.min(1, trial.side / Math.max(bitmap.width, bitmap.height));
       const canvas = document.createElement("canvas");
