@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.evaluating.evaluation import Evaluation, evaluate
     from .core.judging.anomaly_map import Region
     from .core.judging.calibration import Alpha
+    from .core.judging.explanation import Explanation
     from .core.judging.inspection import Inspection
     from .core.photo.dataset import read_category, read_test_split
     from .core.store.artifact import save as save_bank
@@ -29,6 +30,7 @@ __all__ = [
     "Build",
     "Detector",
     "Evaluation",
+    "Explanation",
     "GoodsGuardError",
     "Inspection",
     "Region",
@@ -49,6 +51,7 @@ _HOMES = {
     "Build": ".core.building.build",
     "Detector": ".opening",
     "Evaluation": ".core.evaluating.evaluation",
+    "Explanation": ".core.judging.explanation",
     "GoodsGuardError": ".core.errors",
     "Inspection": ".core.judging.inspection",
     "Region": ".core.judging.anomaly_map",

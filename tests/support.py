@@ -187,7 +187,12 @@ def make_artifact(
     )
     calibration = Calibration(np.array(scores, dtype=np.float32), threshold, alpha=0.01)
     made = replace(
-        base, manifest=manifest, method=learnt, calibration=calibration, peaks=calibration.scores
+        base,
+        manifest=manifest,
+        method=learnt,
+        calibration=calibration,
+        peaks=calibration.scores,
+        origins=base.origins if vectors is None else None,
     )
     columns = spec.selected_dimensions or (0, 1, 2)
     if spec.backbone == "colour" and bank.dimensions == len(columns) and max(columns) < 3:

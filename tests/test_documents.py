@@ -17,7 +17,7 @@ from app.core.store.manifest import Manifest
 from app.core.store.tensors import Tensors
 from app.settings import Settings
 from tests.promql import rules
-from tests.support import ROOT
+from tests.support import ROOT, make_artifact
 from tests.test_readme import module_called, options_of
 
 README = ROOT / "README.md"
@@ -120,7 +120,11 @@ def test_the_banks_guide_names_every_field_and_tensor() -> None:
     rows = re.findall(r"^\| (`.*?) \|", manifest, re.M)
     assert {f for row in rows for f in re.findall(r"`(\w+)`", row)} == set(Manifest.model_fields)
     tables = re.findall(r"^\| `(\w+)` \|", tensors, re.M)
-    assert set(tables) == set(Tensors.__dataclass_fields__) - {"method"}
+    assert set(tables) == set(Tensors.__dataclass_fields__) - {"method", "origins"}
+    origins = make_artifact().origins
+    assert origins is not None
+    told = re.findall(r"^\| `origins\.(\w+)` \|", tensors, re.M)
+    assert sorted(told) == sorted(origins.tensors())
     assert set(re.findall(r"^\| `method\..*\| `(\w+)`", tensors, re.M)) == set(methods())
 
 

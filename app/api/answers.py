@@ -16,7 +16,7 @@ from ..core.judging.anomaly_map import Region
 from ..service.cameras_file import Camera, Place
 from ..service.findings import Finding, Found
 from . import schemas
-from .explanations import ExplanationInfo
+from .explanation_schemas import ExplanationInfo, RegionBox
 from .intake.mistakes import mistake
 from .intake.uploads import Upload, ms_since_start
 from .problems import problem
@@ -230,9 +230,7 @@ def _score(request: Request, upload: Upload, found: Finding, camera: Camera | No
 
 def _region(region: Region) -> schemas.RegionInfo:
     return schemas.RegionInfo(
-        box=schemas.RegionBox(
-            left=region.left, top=region.top, right=region.right, bottom=region.bottom
-        ),
+        box=RegionBox(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
         peak=region.peak,
         area=region.area,
     )

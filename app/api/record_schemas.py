@@ -10,7 +10,8 @@ from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..records.verdicts import MAX_BOXES, MAX_NAME, MAX_NOTE, Decision, Review, Verdict, VerdictName
-from .schemas import RegionBox, RegionInfo
+from .explanation_schemas import RegionBox
+from .schemas import RegionInfo
 
 VerdictId = Annotated[UUID, Path(description="the `id` of a score's answer")]
 

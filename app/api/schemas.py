@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 
 from ..core.evaluating.evaluation import Evaluation
 from ..service.evaluations import State
-from .explanations import ExplanationInfo, RegionBox
+from .explanation_schemas import ExplanationInfo, RegionBox
 from .problems import Problem
 
 CategoryName = Annotated[str, Path(max_length=64, examples=["elpv_mono"])]
@@ -46,6 +46,7 @@ _SCORE_EXAMPLE: JsonDict = {
             "area": 97310,
         }
     ],
+    "explanation": None,
     "request_id": "4f9c2d51c0a84a6e",
 }
 

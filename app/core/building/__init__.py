@@ -14,5 +14,7 @@ looking.py     `[look]`: which part of the photos is judged; prior.py: where the
                look_remarks.py: what of a look to tell whoever builds
 augment.py     `[augment]`: turned and mirrored copies that teach, too
 selection.py   which of the features' dimensions are kept
+first_pass.py  each photo is read, embedded once and noted
+album.py       small pictures of the photos, and where each vector of the bank comes from
 build.py       the build of one category
 """

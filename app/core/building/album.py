@@ -62,10 +62,7 @@ class Album:
         self._boxes: list[CellBoxes] = []
         self._ends = [0]
         self._pictured = True
-        try:
-            self._file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - by __exit__
-        except OSError as exc:
-            raise DatasetError(_full(exc)) from exc
+        self._file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - by __exit__
 
     def __enter__(self) -> Album:
         return self

@@ -203,7 +203,7 @@ class _Learnt:
     sources: Sources | None
 
     def nbytes(self, golden: Sequence[PreparedImage]) -> int:
-        """What the bank holds that no look at its photos needs."""
+        """Bytes of what the bank holds beside pictures of its photos."""
         tensors = sum(tensor.nbytes for tensor in self.method.tensors().values())
         return tensors + sum(photo.pixels.nbytes for photo in golden)
 

@@ -7,6 +7,8 @@ pixel_types.py    any pixel type -> 8-bit RGB
 sixteen_bits.py   all bits of 16-bit colours
 images.py         decode: bytes -> upright RGB, every limit checked
 preprocess.py     prepare: RGB -> (H, W, 3) uint8, and where each pixel of the photo went; box.py
+cell_boxes.py     which part of the photo a cell of the feature grid shows
+small_jpeg.py     small pictures of our own, written and read again with distrust
 look.py           which part of a photo is judged, and what each place of it counts
 view.py           which part of what a camera sends is the photo; masks that people draw
 fingerprint.py    what a photo is recognised by when another file shows the same picture

@@ -13,9 +13,9 @@ from ..arrays import Doubles, Indices
 from .box import Box
 from .preprocess import PreparedImage
 
-# A cell alone is a few pixels: so many cells across are shown with it in the middle, and where the
-# grid is fine an eighth of it, which is about what the network looks at for one cell.
-_ACROSS, _SHARE = 4.0, 1 / 8
+# A cell alone says nothing to people: so many across are shown with it in the middle, and where the
+# grid is fine this share of it, a little more than what the network looks at for one cell.
+_ACROSS, _SHARE = 6.0, 3 / 16
 _HAIR = 1e-6  # of a pixel
 
 

@@ -15,6 +15,9 @@ from app.core.building.build import Build, build_bank
 from app.core.building.preset import Preset
 from app.core.detector import Detector
 from app.core.features.extractor import FeatureExtractor
+from app.core.features.sample import Sample
+from app.core.features.spool import Spool
+from app.core.methods.method import Lesson
 from app.core.methods.registry import methods
 from app.core.photo.dataset import read_category
 from app.core.store import artifact as artifacts
@@ -103,6 +106,27 @@ def test_a_stored_bank_passes_its_self_test_and_scores_the_same(kind: str, tmp_p
     after.self_test()
     for photo in (goods(7), goods(200), damaged(201)):
         assert after.inspect(encode(photo)).score == before.inspect(encode(photo)).score
+
+
+def test_a_method_that_keeps_cells_says_which_and_how_far_others_are(kind: str) -> None:
+    chosen = preset(kind).method
+    cells = np.random.default_rng(0).random((6, SIDE, SIDE, 3), dtype=np.float32)
+    with Spool() as spool:
+        for one in cells:
+            spool.append(Sample(one, 0, 0, (SIDE, SIDE)))
+        lesson = Lesson(spool, [str(n) for n in range(6)], preset(kind).scoring)
+        if not chosen.method.keeps_cells:
+            assert built(kind).artifact.origins is None
+            assert built(kind).artifact.method.distances(cells[0, 0]) is None
+            return
+        learnt = chosen.method.fit(chosen.settings, lesson)
+    sources, away = learnt.sources, learnt.distances(cells[3, 5])
+    assert sources is not None
+    assert away is not None
+    assert away.shape == (SIDE, len(sources))
+    kept = cells.reshape(6, -1, 3)[sources[:, 0], sources[:, 1]]
+    wanted = np.linalg.norm(cells[3, 5][:, None] - kept, axis=2)
+    np.testing.assert_allclose(away, wanted, atol=1e-5)
 
 
 def test_a_photo_in_a_batch_scores_as_alone(kind: str) -> None:

@@ -423,7 +423,8 @@ def with_lists(vectors: Floats) -> artifacts.Artifact:
 def taught(artifact: artifacts.Artifact, learnt: Knn) -> artifacts.Artifact:
     """The same with another method."""
     changes = {"method": MethodRecord.of(learnt)}
-    return replace(artifact, method=learnt, manifest=artifact.manifest.model_copy(update=changes))
+    manifest = artifact.manifest.model_copy(update=changes)
+    return replace(artifact, method=learnt, manifest=manifest, origins=None)
 
 
 def search_of(artifact: artifacts.Artifact) -> PatchSearch:
