@@ -122,8 +122,8 @@ def create_app(
                 yield
         finally:
             # Beside the loop: its threads may wait for what requests give back that end on it.
-            closing = (parts.evaluations.close, parts.inspector.close, parts.records.close)
-            await beside(partial(close_all, *closing))
+            closing = (parts.evaluations, parts.older, parts.inspector, parts.records)
+            await beside(partial(close_all, *[part.close for part in closing]))
 
     app = FastAPI(
         title="GoodsGuard",
@@ -204,7 +204,7 @@ def _of_environment(load_extractor: LoadExtractor | None, try_again_s: float) ->
             log.warning("variables that only docker-compose.yml reads", names=names)
         return app
     for reason in reasons:
-        print(f"error: {reason}", file=sys.stderr)
+        sys.stderr.write(f"error: {reason}\n")  # at once: other workers say the same
     raise SystemExit(2)
 
 

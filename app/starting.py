@@ -26,6 +26,7 @@ from .service.evaluations import Evaluations
 from .service.inspector import Inspector
 from .service.metrics import Metrics
 from .service.networks import LoadExtractor, SharedNetworks, extractor_loader, faster_engine
+from .service.older import OlderBanks
 from .service.registry import BankSource, Registry
 from .service.reloads import Reloads
 from .settings import Settings
@@ -92,6 +93,7 @@ def start(
         settings=settings,
         records=records,
         reloads=reloads,
+        older=OlderBanks(source),
         inspector=inspector,
         evaluations=Evaluations(settings.data_dir, settings.reports_dir),
         metrics=metrics,

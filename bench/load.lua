@@ -3,6 +3,8 @@
 --
 --     wrk -t N -c N -d 5s -s load.lua URL -- PHOTO.jpg
 --
+-- Several photos take turns, each with a tail of its own: no two requests have the same bytes.
+--
 -- As many threads as connections, so that a thread's answers come in the order of its requests.
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s; long ns; } moment; int clock_gettime(int, moment *);")
@@ -17,19 +19,28 @@ local threads = {}
 
 function setup(thread)
     table.insert(threads, thread)
+    thread:set("thread", #threads)
+end
+
+local function formatted(photo)
+    return wrk.format("POST", nil, { ["Content-Type"] = "image/jpeg" }, photo)
 end
 
 function init(args)
-    local file = assert(io.open(args[1], "rb"))
-    local headers = { ["Content-Type"] = "image/jpeg" }
-    photo = wrk.format("POST", nil, headers, file:read("*a"))
-    file:close()
-    found = {}
+    photos, turn, found = {}, thread, {}
+    for number, path in ipairs(args) do
+        local file = assert(io.open(path, "rb"))
+        photos[number] = file:read("*a")
+        file:close()
+    end
+    one = #photos == 1 and formatted(photos[1])
 end
 
 function request()
+    turn = turn + 1
+    local body = one or formatted(photos[turn % #photos + 1] .. string.format("%d %.9f", thread, seconds()))
     asked = seconds()
-    return photo
+    return body
 end
 
 function response(status)

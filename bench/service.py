@@ -173,8 +173,11 @@ def running(settings: dict[str, str], log: Path) -> Iterator[Server]:
         process.wait(30)
 
 
-def ask(address: str, photo: Path, clients: int, seconds: float) -> Answers:
+def ask(address: str, photo: Path, clients: int, seconds: float, *more: Path) -> Answers:
     """One turn of wrk. The end of its time cuts off what is still under way, uncounted.
+
+    Args:
+        more: photos that take turns with the first one.
 
     Raises:
         typer.Exit: nothing was scored.
@@ -182,7 +185,10 @@ def ask(address: str, photo: Path, clients: int, seconds: float) -> Answers:
     many, script = str(clients), Path(__file__).parent / "load.lua"
     command = ["wrk", "-t", many, "-c", many, "-d", f"{seconds:g}s", "--timeout", "60s"]
     done = subprocess.run(
-        [*command, "-s", script, address, "--", photo], capture_output=True, text=True, check=True
+        [*command, "-s", script, address, "--", photo, *more],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     answers = Answers.read(done.stdout)
     if not answers.served():

@@ -143,7 +143,9 @@ def places(
     results = []
     for place, detector in asked:
         outcome = detector if isinstance(detector, CategoryError) else next(judged)
-        item = _category_item(request, place.category, detector, upload, outcome, camera)
+        item = _category_item(
+            request, place.category, detector, upload, outcome, camera, place.name
+        )
         results.append(item.model_copy(update={"place": place.name}))
     scores = {item.place: item.result for item in results if item.result}
     request.state.log = of_camera(camera) | {
@@ -162,12 +164,13 @@ def _category_item(
     upload: Upload,
     outcome: Found | CategoryError,
     camera: Camera | None,
+    place: str | None = None,
 ) -> CategoryItem:
     if isinstance(outcome, Finding):
-        score = _score(request, upload, outcome, camera)
+        score = _score(request, upload, outcome, camera, place)
         return CategoryItem(category=category, verdict=score.verdict, result=score)
     if isinstance(detector, Detector):
-        record_unusable(request, detector, upload, camera)
+        record_unusable(request, detector, upload, camera, place)
     detail = problem(explained(outcome, upload), request.state.request_id)
     return CategoryItem(category=category, verdict="unusable", problem=detail)
 
@@ -199,7 +202,13 @@ def explained(exc: Exception, upload: Upload) -> Exception:
     return NotAnImage(why) if why else exc
 
 
-def _score(request: Request, upload: Upload, found: Finding, camera: Camera | None) -> Score:
+def _score(
+    request: Request,
+    upload: Upload,
+    found: Finding,
+    camera: Camera | None,
+    place: str | None = None,
+) -> Score:
     inspection, manifest = found.inspection, found.detector.manifest
     assert inspection.verdict != "unusable"
     # The other stages are the inspector's, which knows of no request.
@@ -208,7 +217,7 @@ def _score(request: Request, upload: Upload, found: Finding, camera: Camera | No
     timings_ms = {stage: round(ms, 2) for stage, ms in timings.items()}
     regions = [_region(region) for region in found.regions]
     return Score(
-        id=recorded(request, upload, found, regions, timings_ms, camera),
+        id=recorded(request, upload, found, regions, timings_ms, camera, place),
         category=manifest.category,
         verdict=inspection.verdict,
         is_anomalous=inspection.is_anomalous,

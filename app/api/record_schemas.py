@@ -106,6 +106,7 @@ class VerdictInfo(BaseModel):
     time: datetime
     category: str
     camera: str | None
+    place: str | None = Field(description="of the camera's places; null: not one of them was asked")
     verdict: VerdictName
     score: float | None = Field(description="null, as all that follows from it, where unusable")
     threshold: float | None

@@ -27,6 +27,7 @@ def recorded(
     regions: Sequence[RegionInfo],
     timings_ms: Mapping[str, float],
     camera: Camera | None,
+    place: str | None = None,
 ) -> UUID | None:
     """Have a verdict recorded: the id under which it will be, None where it will not."""
     inspection = found.inspection
@@ -35,6 +36,7 @@ def recorded(
         found.detector,
         upload,
         camera,
+        place=place,
         verdict=inspection.verdict,
         score=float(inspection.score),
         threshold=float(inspection.threshold),
@@ -50,11 +52,15 @@ def recorded(
 
 
 def record_unusable(
-    request: Request, detector: Detector, upload: Upload, camera: Camera | None
+    request: Request,
+    detector: Detector,
+    upload: Upload,
+    camera: Camera | None,
+    place: str | None = None,
 ) -> None:
     """Have it recorded that a photo could not be judged. It is never decoded again: it has no size,
     and no thumbnail."""
-    _put(request, detector, upload, camera, verdict="unusable")
+    _put(request, detector, upload, camera, place=place, verdict="unusable")
 
 
 def _put(

@@ -16,6 +16,7 @@ from ..service.drain import Drain
 from ..service.evaluations import Evaluations
 from ..service.inspector import Inspector
 from ..service.metrics import Metrics
+from ..service.older import OlderBanks
 from ..service.registry import Registry
 from ..service.reloads import Reloads
 from ..settings import Settings
@@ -28,6 +29,7 @@ class Services:
 
     settings: Settings
     reloads: Reloads
+    older: OlderBanks
     inspector: Inspector
     evaluations: Evaluations
     metrics: Metrics

@@ -17,8 +17,8 @@ from .reading import MAX_PAGE, page
 from .verdicts import Verdict
 
 COLUMNS = (
-    "id", "time", "category", "camera", "verdict", "score", "threshold", "p_value", "alpha",
-    "bank_version", "engine", "width", "height", "sha256", "photo_bytes", "photo_kept",
+    "id", "time", "category", "camera", "place", "verdict", "score", "threshold", "p_value",
+    "alpha", "bank_version", "engine", "width", "height", "sha256", "photo_bytes", "photo_kept",
     "request_id", "key_name", "regions", "timings_ms",
     "decision", "defect", "boxes", "note", "reviewed_by", "reviewed_at",
 )  # fmt: skip
@@ -63,6 +63,16 @@ def csv_lines(records: Records, asked: Filter = EVERYTHING) -> Iterator[bytes]:
     yield _taken(buffer)
 
 
+def check_parquet() -> None:
+    """Raises ExtraMissing: the package that writes Parquet is not installed."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as exc:
+        raise ExtraMissing(
+            "Parquet needs a package that is not installed: pip install 'goodsguard[parquet]'"
+        ) from exc
+
+
 def write_parquet(records: Records, file: IO[bytes], asked: Filter = EVERYTHING) -> int:
     """Write a Parquet file; times are timestamps in UTC, regions, boxes and timings JSON texts.
 
@@ -72,13 +82,10 @@ def write_parquet(records: Records, file: IO[bytes], asked: Filter = EVERYTHING)
     Raises:
         ExtraMissing: the package that writes it is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as exc:
-        raise ExtraMissing(
-            "Parquet needs a package that is not installed: pip install 'goodsguard[parquet]'"
-        ) from exc
+    check_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     kinds = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
     kinds[datetime] = pa.timestamp("us", tz="UTC")
     schema = pa.schema([(name, kinds[_KINDS.get(name, str)]) for name in COLUMNS])

@@ -12,8 +12,9 @@ from .verdicts import Draft, DrawnBox, Review, Verdict
 
 # What a verdict has by the same name in its row.
 _SHARED = (
-    "id", "time", "category", "camera", "verdict", "bank_version", "engine", "score", "threshold",
-    "p_value", "alpha", "width", "height", "request_id", "key_name", "sha256", "photo_bytes",
+    "id", "time", "category", "camera", "place", "verdict", "bank_version", "engine", "score",
+    "threshold", "p_value", "alpha", "width", "height", "request_id", "key_name", "sha256",
+    "photo_bytes",
 )  # fmt: skip
 
 

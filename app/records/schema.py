@@ -38,6 +38,7 @@ class VerdictRow(Base):
     time: Mapped[datetime]
     category: Mapped[str]
     camera: Mapped[str | None]
+    place: Mapped[str | None]
     verdict: Mapped[str]
     # What the latest review says; None: nobody has reviewed it.
     decision: Mapped[str | None]

@@ -34,6 +34,7 @@ class Said:
         regions: where the map exceeds the threshold, as JSON has them: left, top, right, bottom,
             peak, area; pixels of the photo.
         timings_ms: by stage.
+        place: of those that the camera shows, which one was judged; None: all that it shows.
         key_name: of the API key that asked.
         time: with its zone; stored in UTC, to the microsecond.
     """
@@ -43,6 +44,7 @@ class Said:
     bank_version: str
     engine: str
     camera: str | None = None
+    place: str | None = None
     score: float | None = None
     threshold: float | None = None
     p_value: float | None = None

@@ -7,6 +7,7 @@ pool.py          the other threads, and work that ends when nobody waits for it
 cameras.py       the cameras that requests may name, from cameras_file.py
 networks.py      each network loaded once, and the engine on which a bank is served
 registry.py      the banks that are loaded; reloads.py exchanges them
+older.py         versions that judged photos and serve no more, for their overlays
 serving_notes.py which versions serve, noted for whoever clears away old ones
 evaluations.py   evaluation jobs in the background
 metrics.py       what is counted and measured; worker_metrics.py: of several processes;

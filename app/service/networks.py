@@ -32,6 +32,18 @@ class SharedNetworks:
         # compile six times what the engine cannot.
         self._loaded: dict[str, Extractor | Exception] = {}
 
+    def beside(self) -> SharedNetworks:
+        """For banks that do not serve: what is loaded here is theirs, too; what they load besides,
+        and what fails of it, is nobody else's."""
+
+        def load(spec: FeatureSpec, engine: Engine) -> Extractor:
+            found = self._loaded.get(_key(spec, engine))
+            return (
+                self._load(spec, engine) if found is None or isinstance(found, Exception) else found
+            )
+
+        return SharedNetworks(load, self._faster)
+
     def engines(self, manifest: Manifest) -> list[Engine]:
         """What may serve a bank, the one that calibrated it last."""
         faster = self._faster(manifest.features, manifest.runtime)
@@ -44,7 +56,7 @@ class SharedNetworks:
         Raises:
             PresetError, WeightsNotFound, WeightsMismatch; what an engine raises.
         """
-        key = " ".join((spec.network_key(), *engine))
+        key = _key(spec, engine)
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(spec, engine)
@@ -63,6 +75,10 @@ class SharedNetworks:
             for key, extractor in self._loaded.items()
             if not isinstance(extractor, Exception) and id(extractor.runtime) in used
         }
+
+
+def _key(spec: FeatureSpec, engine: Engine) -> str:
+    return " ".join((spec.network_key(), *engine))
 
 
 def extractor_loader(

@@ -130,6 +130,13 @@ class BankSource:
         except ArtifactError:
             return None
 
+    def keeps(self, category: str, version: str) -> bool:
+        """Whether a version is stored."""
+        try:
+            return version in artifacts.versions(self.models / category)
+        except (ArtifactError, OSError):
+            return False
+
     def fingerprint(self, category: str) -> str:
         """Changes when there may be something new to load: another version, or its signature,
         which is made after `current` names the version."""

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,21 @@ from PIL import Image
 
 from app.core import lookout
 from app.core.store import artifact as artifacts
+from app.records import export, reading
 from app.records.ids import uuid7
-from tests.integration.service import CURSED, DEFECTIVE, GOOD, Json, Service, assert_problem, serve
+from tests.integration.service import (
+    CURSED,
+    DEFECTIVE,
+    GOOD,
+    Json,
+    Service,
+    assert_problem,
+    listening,
+    serve,
+)
 from tests.support import encode, make_artifact, plain
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted
+from tests.unit.records.made import draft
 
 pytestmark = pytest.mark.anyio
 
@@ -143,7 +155,10 @@ async def test_places_of_a_camera_are_recorded_with_its_name(tmp_path: Path) -> 
         found = await listed(service, camera="shelf")
         ids = [item["result"]["id"] for item in answer.json()["results"]]
         assert sorted(verdict["id"] for verdict in found) == sorted(ids)
-        assert {verdict["category"] for verdict in found} == {"can", "box"}
+        places = {verdict["place"]: verdict["category"] for verdict in found}
+        assert places == {"left": "can", "right": "box"}
+        whole = await service.score(photo, camera="shelf")
+        assert (await shown(service, whole.json()["id"]))["place"] is None
         assert await listed(service, camera="other") == []
 
 
@@ -373,6 +388,60 @@ async def test_parquet_holds_the_same(kept: Service) -> None:
     assert table.column("id").to_pylist() == [item["id"] for item in items]
 
 
+async def test_a_csv_that_breaks_off_is_no_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client learns that the database went away while it read."""
+    monkeypatch.setattr(export, "MAX_PAGE", 5)
+    async with serve(tmp_path, records="on", records_photos="none") as service:
+        long = [{"left": 0, "top": 0, "right": 1, "bottom": 1, "peak": 1.0, "area": 1}] * 600
+        for _ in range(60):  # 3 MB
+            one = draft(photo=b"x", width=None, regions=long)
+            assert service.app.state.services.records.put(one)
+        await written(service)
+        async with (
+            listening(service) as port,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        ):
+            whole = (await client.get("/verdicts.csv")).content
+            assert len(list(csv.DictReader(io.StringIO(whole.decode())))) == 60
+            async with client.stream("GET", "/verdicts.csv") as answer:
+                assert answer.status_code == 200
+                pieces = answer.aiter_raw()
+                got = len(await anext(pieces))
+                with closing(sqlite3.connect(tmp_path / "records/goodsguard.db")) as database:
+                    database.execute("DROP TABLE verdicts")
+                with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                    got += sum([len(piece) async for piece in pieces])
+            assert 0 < got < len(whole)
+            assert await service.metric("goodsguard_problems_total", type="records-unavailable")
+            assert (await client.get("/livez")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+async def test_head_of_a_file_writes_none(
+    kept: Service, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(export, "MAX_PAGE", 2)
+    for _ in range(5):
+        await scored(kept)
+    await written(kept)
+    whole = await kept.client.get(f"/verdicts.{kind}")
+    pages: list[Any] = []
+
+    def page(*asked: Any) -> Any:
+        pages.append(asked)
+        return reading.page(*asked)
+
+    monkeypatch.setattr(export, "page", page)
+    head = await kept.client.head(f"/verdicts.{kind}")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-disposition"):
+        assert head.headers[name] == whole.headers[name]
+    assert len(pages) <= 1  # which tells whether the records can be read
+
+
 async def test_parquet_without_its_package_is_501(
     kept: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,14 +501,53 @@ async def test_an_overlay_that_would_be_another_one_is_not_drawn(
     assert (await patches.client.get(path)).status_code == 200
 
 
-async def test_the_overlay_of_a_bank_that_serves_no_more_is_not_drawn(tmp_path: Path) -> None:
+async def test_an_overlay_is_drawn_by_the_version_that_judged(tmp_path: Path) -> None:
+    """Also once another one serves, as long as it is kept and whole."""
+    models = tmp_path / "models"
+    first, second = (
+        built(tmp_path / "photos"),
+        built(tmp_path / "photos", threshold={"rule": "quantile", "q": 0.5}),
+    )
+    artifacts.save(models, first.artifact)
+    options: Json = {"network": CellRuntime(), "records": "on", "records_photos": "all"}
+    async with serve(tmp_path, **options) as service:
+        score = (await service.score(SPOTTED, heatmap="true")).json()
+        await written(service)
+        overlay = f"/verdicts/{score['id']}/overlay"
+        artifacts.save(models, second.artifact)
+        await service.client.post("/admin/reload")
+        after = (await service.score(SPOTTED, heatmap="true")).json()
+        assert after["bank_version"] != score["bank_version"]
+        judged = await service.metric("goodsguard_verdicts_total", category="can")
+        answer = await service.client.get(overlay)
+        assert answer.status_code == 200, answer.text
+        assert answer.content == base64.b64decode(score["heatmap_png"])
+        assert await service.metric("goodsguard_verdicts_total", category="can") == judged
+        assert service.app.state.services.inspector.depth == 0
+        shutil.rmtree(models / "can" / score["bank_version"])
+        body = assert_problem(await service.client.get(overlay), 409, "no-overlay")
+        assert score["bank_version"] in body["detail"]
+        assert "not kept any more" in body["detail"]
+        assert (await service.score(SPOTTED)).status_code == 200
+
+
+async def test_an_older_version_that_is_damaged_is_told_and_costs_nobody_else(
+    tmp_path: Path,
+) -> None:
     async with serve(tmp_path, records="on", records_photos="all") as service:
         score = await scored(service)
         await written(service)
         artifacts.save(service.models, make_artifact("can"))
         await service.client.post("/admin/reload")
+        bank = service.models / "can" / score["bank_version"] / artifacts.BANK
+        bank.write_bytes(bank.read_bytes()[:-1])
         answer = await service.client.get(f"/verdicts/{score['id']}/overlay")
-        assert score["bank_version"] in assert_problem(answer, 409, "no-overlay")["detail"]
+        detail = assert_problem(answer, 409, "no-overlay")["detail"]
+        assert "cannot be used any more" in detail
+        assert "sha256" in detail
+        assert str(tmp_path) not in detail
+        assert (await service.score(GOOD)).status_code == 200
+        assert (await service.client.get("/readyz")).status_code == 200
 
 
 async def test_a_bank_without_maps_has_no_overlay(kept: Service) -> None:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support import ROOT, make_artifact
 
 ELSEWHERE = """
@@ -46,6 +48,7 @@ TESTS = (
 )
 
 
+@pytest.mark.slow
 def test_locks_and_the_start_need_nothing_that_only_linux_has() -> None:
     options = ("-p", "no:cacheprovider", "-k", "not flipped_bit")  # which takes no lock
     program = "import pytest\nsys.exit(pytest.main(sys.argv[1:]))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -20,6 +21,11 @@ class TrailingSlash:
             if path.removeprefix(scope.get("root_path", "")):
                 scope = {**scope, "path": path}
         await self._app(scope, receive, send)
+
+
+def is_head(request: Request) -> bool:
+    """Whether nobody will see the body."""
+    return getattr(request.state, "is_head", False)
 
 
 class HeadAsGet:
@@ -42,7 +48,9 @@ class HeadAsGet:
             elif not message.get("more_body", False):
                 await send({"type": "http.response.body", "body": b""})
 
-        # A copy: the server looks at its own to know that no body follows.
+        # A copy: the server looks at its own to know that no body follows. Its state is shared, and
+        # tells routes whose body would take long to make.
+        scope.setdefault("state", {})["is_head"] = True
         inner = {**scope, "method": "GET"}
         try:
             await self._app(inner, receive, send_without_body)

@@ -7,21 +7,29 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from ...core.crew import beside
 from ...records import export
-from ...records.errors import ExtraMissing, RecordRefused, RecordsUnavailable
+from ...records.errors import (
+    ExtraMissing,
+    RecordRefused,
+    RecordsError,
+    RecordsUnavailable,
+)
 from ...records.filters import Filter
 from ...records.opening import Records
-from ..problems import responses
+from ..middleware.leniency import is_head
+from ..problems import CAUSES, responses
 from ..services import ServicesDep
 from .verdicts import FilterDep
 
 router = APIRouter(tags=["records"])
 
 _PIECE = 1 << 20
+_UNAVAILABLE = CAUSES[RecordsUnavailable].slug
 _PARQUET = "application/vnd.apache.parquet"
 
 
@@ -35,9 +43,10 @@ def _file(kind: str) -> dict[int | str, dict[str, Any]]:
     response_class=Response,
     responses=responses(RecordRefused, RecordsUnavailable) | _file("text/csv"),
 )
-async def get_csv(parts: ServicesDep, asked: FilterDep) -> Response:
+async def get_csv(request: Request, parts: ServicesDep, asked: FilterDep) -> Response:
     """All that `GET /verdicts` would show, newest first, UTF-8. A text that a spreadsheet would run
-    as a formula stands behind a `'`."""
+    as a formula stands behind a `'`. Where the records cannot be read on in the middle, the
+    connection is broken off: a file that ends in order is complete."""
     lines: Iterator[bytes] = iter(())
 
     def begin(records: Records) -> bytes | None:
@@ -49,9 +58,14 @@ async def get_csv(parts: ServicesDep, asked: FilterDep) -> Response:
 
     async def pieces() -> AsyncIterator[bytes]:
         piece = first
-        while piece is not None:
+        while piece is not None and not is_head(request):
             yield piece
-            piece = await parts.records.ask(lambda _: next(lines, None))
+            try:
+                piece = await parts.records.ask(lambda _: next(lines, None))
+            except RecordsError as exc:  # the log says why
+                request.state.problem = _UNAVAILABLE
+                # Without the body's end the server closes the connection, and the client knows.
+                raise ClientDisconnect from exc
 
     return StreamingResponse(pieces(), media_type="text/csv", headers=_named("verdicts.csv"))
 
@@ -62,8 +76,12 @@ async def get_csv(parts: ServicesDep, asked: FilterDep) -> Response:
     response_class=Response,
     responses=responses(RecordRefused, ExtraMissing, RecordsUnavailable) | _file(_PARQUET),
 )
-async def get_parquet(parts: ServicesDep, asked: FilterDep) -> Response:
+async def get_parquet(request: Request, parts: ServicesDep, asked: FilterDep) -> Response:
     """The same as a Parquet file, for pandas, DuckDB and their likes."""
+    headers = _named("verdicts.parquet")
+    if is_head(request):  # how long it is, only writing it would tell
+        await parts.records.ask(lambda _: export.check_parquet())
+        return StreamingResponse(iter(()), media_type=_PARQUET, headers=headers)
     file, size = await parts.records.ask(partial(_written, asked=asked), "long")
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -71,7 +89,7 @@ async def get_parquet(parts: ServicesDep, asked: FilterDep) -> Response:
             while piece := await beside(partial(file.read, _PIECE)):
                 yield piece
 
-    headers = _named("verdicts.parquet") | {"Content-Length": str(size)}
+    headers["Content-Length"] = str(size)
     return StreamingResponse(pieces(), media_type=_PARQUET, headers=headers)
 
 

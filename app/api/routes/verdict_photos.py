@@ -99,11 +99,14 @@ async def get_overlay(
     id: VerdictId,  # noqa: A002
     until: DeadlineDep,
 ) -> Response:
-    """Drawn again by the bank that judged it, as long as that version serves; the photo must be
-    kept."""
+    """Drawn again by the bank version that judged it, as long as that is kept; it need not serve.
+    The photo must be kept, too."""
     verdict = await stored(parts, id)
-    detector = _same_bank(parts, verdict)
+    if verdict.verdict == "unusable":
+        raise NoOverlay("a photo that cannot be judged has no map")
     photo = await _photo(parts, verdict)
+    parts.inspector.check()  # before a bank is loaded for it
+    detector = await while_wanted(request, until, _same_bank(parts, verdict))
     for view in await _views(parts, verdict):
         with parts.inspector.admit([detector], view=view, heatmap=True) as permit:
             work = parts.inspector.inspect(
@@ -142,18 +145,23 @@ async def _photo(parts: Services, verdict: Verdict) -> bytes:
     return photo
 
 
-def _same_bank(parts: Services, verdict: Verdict) -> Detector:
-    """The bank that judged it."""
-    if verdict.verdict == "unusable":
-        raise NoOverlay("a photo that cannot be judged has no map")
-    entry = parts.registry.entries.get(verdict.category)
-    serving = entry.manifest.bank_version if isinstance(entry, Detector) else "none"
-    if not isinstance(entry, Detector) or serving != verdict.bank_version:
+async def _same_bank(parts: Services, verdict: Verdict) -> Detector:
+    """The bank version that judged it: the one that serves, or one that is kept."""
+    category, version = verdict.category, verdict.bank_version
+    entry = parts.registry.entries.get(category)
+    if isinstance(entry, Detector) and entry.manifest.bank_version == version:
+        return entry
+    try:
+        return await parts.older.detector(category, version)
+    except (errors.NoSuchVersion, errors.UnknownCategory) as exc:
         raise NoOverlay(
-            f"bank version {verdict.bank_version} has judged it, {serving} serves now: an overlay "
-            "is drawn by the version that serves only"
-        )
-    return entry
+            f"bank version {version} has judged it, and is not kept any more: nothing else can "
+            "draw its map"
+        ) from exc
+    except errors.GoodsGuardError as exc:
+        raise NoOverlay(
+            f"bank version {version} has judged it, and cannot be used any more: {exc.public}"
+        ) from exc
 
 
 async def _views(parts: Services, verdict: Verdict) -> Iterator[View]:
@@ -165,5 +173,8 @@ async def _views(parts: Services, verdict: Verdict) -> Iterator[View]:
         camera = parts.cameras.find(verdict.camera)
     except errors.CameraError as exc:
         raise NoOverlay(f"its camera cannot be asked for its crop and mask: {exc}") from exc
+    if verdict.place is not None:
+        return iter([place.view for place in camera.places if place.name == verdict.place])
+    # Verdicts of older versions do not say whether it was one of the camera's places.
     places = [place.view for place in camera.places if place.category == verdict.category]
     return iter((camera.view, *places))

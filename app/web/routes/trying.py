@@ -49,7 +49,8 @@ async def try_form(
     request: Request, viewer: ViewerDep, parts: ServicesDep, category: Name = "", against: Name = ""
 ) -> Response:
     """The form; a link may choose the categories."""
-    return _page(request, viewer, parts, {"category": category, "against": against})
+    fields = {"category": category, "against": against}
+    return await beside(partial(_page, request, viewer, parts, fields))
 
 
 @router.post("/try", dependencies=[Depends(change)])
@@ -64,15 +65,18 @@ async def try_photo(
         upload, fields = await read_photo_form(request, until, _FIELDS)
         if not (upload.data or upload.filename):
             raise BadUpload("choose a photo first")
-        detectors = chosen(parts.registry, fields["category"], fields["against"])
+        names = fields["category"], fields["against"]
+        asked = chosen(parts.registry, parts.older, *names)
+        detectors = await while_wanted(request, until, asked)
         trial = await _judged(request, parts, until, upload, detectors, fields)
     except (GoodsGuardError, RequestError) as exc:
         if is_script(request):
             raise  # a line, which the script shows beside the form
         said, headers = told(request, exc)
-        return _page(request, viewer, parts, fields, fault=said, headers=headers)
+        page = partial(_page, request, viewer, parts, fields, fault=said, headers=headers)
+        return await beside(page)
+    # Megabytes of overlays: not on the event loop.
     if is_script(request):
-        # Megabytes of overlays: not on the event loop.
         return await beside(partial(render, request, "try_result.html", viewer, trial=trial))
     return await beside(partial(_page, request, viewer, parts, fields, trial=trial))
 
@@ -156,7 +160,7 @@ def _page(
         status=fault.status if fault else 200,
         headers=headers,
         title="Try a photo",
-        choices=choices(parts.registry),
+        choices=choices(parts.registry, parts.settings.models_dir),
         category=fields.get("category", ""),
         against=fields.get("against", ""),
         formats=FORMATS,

@@ -94,6 +94,29 @@ def test_a_filled_older_database_is_brought_up_to_date(url: str, tmp_path: Path)
         assert first.verdict == "anomalous"
 
 
+def test_a_database_from_before_places_keeps_all_that_it_held(url: str, tmp_path: Path) -> None:
+    upgrade_to(url, "0002")
+    engine = opening._engine(opening._address(url))
+    with writing(engine) as connection:
+        connection.execute(sa.text(
+            "INSERT INTO verdicts (number, id, time, category, camera, verdict, decision, urgency,"
+            " bank_version, engine, score, sha256, photo_bytes, regions, timings_ms) VALUES"
+            " (7, :id, 5, 'can', 'shelf', 'anomalous', 'defective', 2, 'v', 'e', 3.0, :sha256, 1,"
+            " '[]', '{}')"
+        ), {"id": f"{7:032x}", "sha256": bytes(32)})  # fmt: skip
+        connection.execute(sa.text(
+            "INSERT INTO reviews (id, verdict_number, who, at, decision, boxes)"
+            " VALUES (:id, 7, 'anna', 6, 'defective', '[]')"
+        ), {"id": f"{8:032x}"})  # fmt: skip
+    engine.dispose()
+    with open_records(tmp_path / "records", url) as records:
+        store(records, [draft(place="left")])
+        new, old = page(records).verdicts
+        assert (new.place, old.place, old.camera) == ("left", None, "shelf")
+        assert old.review is not None
+        assert (old.review.who, old.decision) == ("anna", "defective")
+
+
 def test_a_step_that_fails_leaves_the_older_database_as_it_was(url: str, tmp_path: Path) -> None:
     upgrade_to(url, "0001")
     engine = opening._engine(opening._address(url))

@@ -246,6 +246,67 @@ def test_photos_leave_the_database_its_space(records: Records) -> None:
     assert [one.photo_kept for one in page(records).verdicts] == [False]
 
 
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many verdicts each transaction writes."""
+    sizes: list[int] = []
+    real = batch.write
+
+    def write(records: Records, entries: Any, *rest: Any) -> int:
+        sizes.append(len(entries))
+        return real(records, entries, *rest)
+
+    monkeypatch.setattr(writing, "write", write)
+    return sizes
+
+
+def test_those_of_a_while_are_written_together(
+    records: Records, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of many, so many at a time: nobody waits for the while to end."""
+    monkeypatch.setattr(writing, "_GATHER_S", 3600.0)
+    with recording(records, draw=None) as recorder:
+        for number in range(10):
+            assert recorder.put(draft(number))
+        assert recorder.flush(20)  # who asks does not wait for it either
+        assert batches == [10]
+        for number in range(10, 74):
+            assert recorder.put(draft(number))
+        until(lambda: recorder.state.written == 74)
+        assert batches == [10, 64]
+
+
+def test_a_while_ends_though_nobody_asks(records: Records) -> None:
+    with recording(records, draw=None) as recorder:
+        assert recorder.put(draft())
+        until(lambda: recorder.state.written == 1)
+
+
+def test_who_asks_waits_for_what_was_put_before_only(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come meanwhile: here one more with each that is written."""
+    number, real = 0, batch.write
+    ends = threading.Event()
+
+    def write(*asked: Any) -> int:
+        nonlocal number
+        if not ends.is_set():
+            number += 1
+            assert recorder.put(draft(number))
+        return real(*asked)
+
+    monkeypatch.setattr(writing, "write", write)
+    monkeypatch.setattr(writing, "_GATHER_S", 0.0)
+    with recording(records, draw=None) as recorder:
+        assert recorder.put(draft(0))
+        try:
+            assert all(recorder.flush(20) for _ in range(5))
+        finally:
+            ends.set()
+    assert count(records).number == number + 1
+
+
 def test_closing_writes_what_waits(records: Records) -> None:
     recorder = Recorder(records, ALL, min_free=0)
     for number in range(150):

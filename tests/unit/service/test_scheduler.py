@@ -471,7 +471,7 @@ def test_a_log_that_cannot_be_written_does_not_end_the_thread() -> None:
     gone = io.StringIO()
     gone.close()
     structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(gone), cache_logger_on_first_use=False
+        logger_factory=structlog.WriteLoggerFactory(gone), cache_logger_on_first_use=False
     )
     with pytest.raises(ValueError, match="closed"):
         structlog.get_logger().error("nowhere to go")

@@ -39,7 +39,7 @@ async def main():
     drain.install(loop)
     Hangup(drain).install(loop)
     file = Disturbed()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file))
     log = structlog.get_logger()
     for number in range(5):
         log.info("a line", number=number)
