@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
 from selenium.webdriver.support.ui import Select
 
 from tests.e2e.browser import PHONE, SCREEN, Browser, needed
@@ -52,8 +54,9 @@ def shop(elpv: Elpv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]
     short."""
     root = tmp_path_factory.mktemp("try")
     done = run_script(
-        "build_bank.py", "--data", elpv.data, "--category", "elpv_mono", "--limit", "20", "--alpha", "0.05",
-        "--preset", "embedded-patch", "--models", root / "models", "--device", "cpu",
+        "build_bank.py", "--data", elpv.data, "--category", "elpv_mono", "--limit", "20",
+        "--alpha", "0.05", "--preset", "embedded-patch", "--models", root / "models",
+        "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     shutil.copytree(elpv.models / "elpv_poly", root / "models" / "elpv_poly")
@@ -110,6 +113,11 @@ def fault(page: Browser) -> str:
     return page.wait.until(lambda b: b.find_element("id", "fault").text, "a fault")
 
 
+def address(page: Browser) -> str:
+    """Where the photo that is shown comes from."""
+    return page.find(".photo").get_attribute("href") or ""
+
+
 def over(page: Browser, name: str) -> str:
     return page.find(".over").get_attribute(name) or ""
 
@@ -125,7 +133,7 @@ def test_a_photo_gets_its_verdict_and_its_map_is_laid_over_it_by_keyboard(
     assert "good photos that were kept for comparison" in page.find(".half + .half p").text
     page.find(".histogram canvas")
     assert page.find(".sight").get_attribute("viewBox") == "0 0 600 900"
-    assert page.find(".photo").get_attribute("href").startswith("blob:")
+    assert address(page).startswith("blob:")
     alike, turned = page.execute_async_script(ALIKE)
     assert alike > 0.8 > turned + 0.2
     assert page.find_elements("css selector", ".patches .patch svg")
@@ -158,7 +166,7 @@ def test_what_the_browser_shows_otherwise_or_not_at_all_comes_from_the_service(
         taken.save(path := tmp_path / f"photo.{kind.lower()}", kind, exif=exif)
     choose(page, path)
     judge(page)
-    assert page.find(".photo").get_attribute("href").startswith("data:image/webp")
+    assert address(page).startswith("data:image/webp")
     alike, turned = page.execute_async_script(ALIKE)
     assert alike > 0.8 > turned + 0.2
 
@@ -204,9 +212,11 @@ def test_what_is_no_photo_is_told_before_it_is_sent(page: Browser, tmp_path: Pat
     ):
         (tmp_path / name).write_bytes(b"" if name == "empty.jpg" else b"apples, pears")
         page.find("#file").send_keys(str(tmp_path / name))
-        page.wait.until(lambda b, said=said: said in b.find_element("id", "fault").text, said)
-        page.find("#judge").send_keys(Keys.ENTER)
-        assert page.find("#at-work").text == ""
+        page.wait.until(text_to_be_present_in_element((By.ID, "fault"), said), said)
+    Select(page.find("#category")).select_by_value("elpv_mono")
+    page.find("#judge").send_keys(Keys.ENTER)
+    assert page.find("#at-work").text == ""
+    assert page.execute_script("return document.activeElement.id") == "choose"
 
 
 def test_text_that_is_called_a_photo_gets_a_sentence_and_stays_chosen(

@@ -6,17 +6,19 @@ import base64
 import io
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import unescape
 
 import httpx
 import pytest
 from PIL import Image
 
+from app.core.judging.calibration import Fixed
 from app.core.store import artifact as artifacts
 from tests.integration.service import CURSED, DEFECTIVE, GOOD, Chunks, Service, serve
 from tests.integration.test_queue import full_queue
 from tests.integration.test_records import listed
-from tests.support import encode, make_artifact, plain
+from tests.support import encode, make_artifact, plain, version_number
 from tests.unit.core.features.test_patches import CellRuntime, built, spotted
 
 pytestmark = pytest.mark.anyio
@@ -30,9 +32,13 @@ HOSTILE = '"><script>alert(1)</script>'
 async def patches(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
-    """`can` has patches and a map."""
+    """`can` has patches and a map; an older version of it never alarms."""
     root = tmp_path_factory.mktemp("patches")
-    artifacts.save(root / "models", built(root / "photos").artifact)
+    serves = built(root / "photos").artifact
+    calm = artifacts.with_threshold(serves, Fixed(threshold=999))
+    for artifact, version in ((calm, version_number(1)), (serves, version_number(2))):
+        manifest = artifact.manifest.model_copy(update={"bank_version": version})
+        artifacts.save(root / "models", replace(artifact, manifest=manifest))
     async with serve(root, network=CellRuntime(), records="on") as running:
         yield running
 
@@ -110,6 +116,26 @@ async def test_two_categories_side_by_side(service: Service) -> None:
     assert page.count("<article") == 2
     assert ">can</span>" in page
     assert ">box</span>" in page
+
+
+async def test_two_versions_of_a_category_side_by_side(patches: Service) -> None:
+    old, new = version_number(1), version_number(2)
+    form = (await patches.client.get("/page/try")).text
+    assert f'<option value="can@{old}" >' in form
+    assert new not in form
+    page = (await tried(patches, SPOTTED, "can", f"can@{old}")).text
+    left, right = page.split("<article")[1:]
+    assert f"can {new}</span>" in left
+    assert 'class="chip anomalous"' in left
+    assert f"can {old}</span>" in right
+    assert 'class="chip normal"' in right
+    assert f'<option value="can@{old}" selected>' in page
+
+
+async def test_a_version_that_is_gone_is_told(patches: Service) -> None:
+    answer = await tried(patches, SPOTTED, "can", f"can@{version_number(7)}")
+    assert answer.status_code == 409
+    assert "any more" in answer.text
 
 
 async def test_a_trial_is_neither_recorded_nor_counted(patches: Service) -> None:
@@ -245,7 +271,7 @@ async def test_names_are_escaped(tmp_path_factory: pytest.TempPathFactory) -> No
     root = tmp_path_factory.mktemp("hostile")
     made = make_artifact()
     manifest = made.manifest.model_copy(update={"preset": HOSTILE})
-    artifacts.save(root / "models", made.__class__(**(vars(made) | {"manifest": manifest})))
+    artifacts.save(root / "models", replace(made, manifest=manifest))
     async with serve(root) as service:
         page = (await tried(service, GOOD, name=HOSTILE)).text
         assert "<script>alert" not in page

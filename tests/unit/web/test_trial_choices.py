@@ -33,9 +33,7 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def older(models: Path) -> Iterator[OlderBanks]:
-    source = BankSource(
-        models, SharedNetworks(lambda spec, _: colour_extractor(spec), lambda *_: ())
-    )
+    source = BankSource(models, SharedNetworks(lambda spec, _: colour_extractor(spec)))
     banks = OlderBanks(source)
     yield banks
     assert banks.close() == []

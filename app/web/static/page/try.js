@@ -84,9 +84,10 @@ const trial = {
 
   async judge() {
     const photo = trial.photo;
-    const missing = !photo ? "Choose a photo first." : !trial.form.category.value ? "Choose a category first." : trial.unfit(photo);
+    const unfit = photo ? trial.unfit(photo) : "Choose a photo first.";
+    const missing = unfit || (trial.form.category.value ? "" : "Choose a category first.");
     trial.say(missing);
-    if (missing) return (photo ? trial.form.category : document.getElementById("choose")).focus();
+    if (missing) return document.getElementById(unfit ? "choose" : "category").focus();
     trial.asked?.abort();
     const asked = trial.asked = new AbortController();
     trial.busy(true);
