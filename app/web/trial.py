@@ -17,7 +17,6 @@ from ..core.judging.explanation import Place, Shown
 from ..core.photo.box import Box
 from ..core.photo.images import decode
 from ..service.findings import Finding
-from .rendering import number
 from .score_histogram import ScoreHistogram, score_histogram
 from .score_words import against_threshold, among_good
 
@@ -157,10 +156,10 @@ def side(title: str, found: Finding, received_ms: float) -> Side:
 
 
 def _similar(place: Place) -> SimilarPatches:
-    own = Patch(f"this photo, score {number(place.score)}", place.box, *_shown(place.picture))
+    own = Patch(f"this photo, score {place.score:.3g}", place.box, *_shown(place.picture))
     nearest = [
         Patch(
-            f"good photo {one.photo}, distance {number(one.distance)}",
+            f"good photo {one.photo}, distance {one.distance:.3g}",
             one.box,
             *_shown(one.picture),
         )
