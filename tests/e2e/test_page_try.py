@@ -196,6 +196,8 @@ def test_on_a_phone_the_camera_is_offered_and_nothing_lies_beside_the_screen(
         Select(page.find("#category")).select_by_value("elpv_mono")
         judge(page)
         assert page.find("#chosen").text.startswith("held upright.jpg")
+        top = "return document.querySelector('#result h2').getBoundingClientRect().top"
+        assert 0 <= page.execute_script(top) < PHONE[1] / 2
         wider = "return document.documentElement.scrollWidth - innerWidth"
         assert page.execute_script(wider) <= 0
         for dark in (False, True):

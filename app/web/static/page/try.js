@@ -133,7 +133,9 @@ const trial = {
     scoreHistograms.draw(trial.result);
     const blend = document.getElementById("blend");
     blend?.addEventListener("input", trial.blend);
-    trial.result.querySelector("h2")?.focus();
+    // Below the form on a phone: there it is what is wanted now.
+    if (matchMedia("(max-width: 760px)").matches) trial.result.scrollIntoView();
+    trial.result.querySelector("h2")?.focus({ preventScroll: true });
   },
 
   // Fade: the map's opacity. Wipe: the part of the photo, from the left, that it covers.
