@@ -187,7 +187,8 @@ def _middleware(settings: Settings, metrics: Metrics, drain: Drain) -> list[Midd
     layers.append(Middleware(RequestContext, metrics=metrics, drain=drain))
     if not (settings.needs_key or settings.allow_anonymous):
         layers.append(Middleware(OwnMachineOnly, **_own_machine(settings)))
-    layers.append(Middleware(RefuseEarly, routes=photo_routes(routes_score.router)))
+    takes_photos = (routes_score.router, *(pages.takes_photos if settings.page else ()))
+    layers.append(Middleware(RefuseEarly, routes=photo_routes(*takes_photos)))
     layers.append(Middleware(HeadAsGet))
     return layers
 

@@ -67,7 +67,7 @@ def one(
     """
     if isinstance(found, Exception):
         record_unusable(request, detector, upload, camera)
-        raise _explained(found, upload)
+        raise explained(found, upload)
     score = _score(request, upload, found, camera)
     request.state.log = of_camera(camera) | {
         "category": score.category,
@@ -171,7 +171,7 @@ def _category_item(
         return CategoryItem(category=category, verdict=score.verdict, result=score)
     if isinstance(detector, Detector):
         record_unusable(request, detector, upload, camera, place)
-    detail = problem(_explained(outcome, upload), request.state.request_id)
+    detail = problem(explained(outcome, upload), request.state.request_id)
     return CategoryItem(category=category, verdict="unusable", problem=detail)
 
 
@@ -191,12 +191,13 @@ def _batch_item(
         services(request).metrics.unusable(category)
     else:  # of one that is too large there is nothing to keep
         record_unusable(request, detector, upload, camera)
-    detail = problem(_explained(outcome, upload), request.state.request_id)
+    detail = problem(explained(outcome, upload), request.state.request_id)
     return BatchItem(filename=upload.filename, verdict="unusable", problem=detail)
 
 
-def _explained(exc: Exception, upload: Upload) -> Exception:
-    """Of what is no image at all: what it is instead, where that can be told."""
+def explained(exc: Exception, upload: Upload) -> Exception:
+    """Why a photo cannot be judged; of what is no image at all: what it is instead, where that can
+    be told."""
     why = mistake(upload.data) if isinstance(exc, NotAnImage) else None
     return NotAnImage(why) if why else exc
 

@@ -6,6 +6,8 @@ sessions.py        an API key as a signed cookie; secret.py: what signs it
 page_route.py      errors as pages
 forms.py           a form's fields
 rendering.py       templates/ -> HTML with its security headers
+trial.py           a photo that is tried: what the page shows of it; trial_choices.py: by which
+                   banks; score_words.py, score_histogram.py: its score in words and as a picture
 routes/            the pages
 static_files.py    the files that pages load, out of static/
 documentation.py   /docs

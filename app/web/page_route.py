@@ -33,7 +33,7 @@ class PageRoute(APIRoute):
             except ClientDisconnect:
                 raise
             except Exception as exc:
-                return refused(request, exc, await _who(request))
+                return refused(request, exc, await who(request))
 
         return answer_for_people
 
@@ -48,22 +48,7 @@ def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response
     if isinstance(exc, NotLoggedIn) and not is_script(request):
         request.state.problem = "unauthorised"
         return RedirectResponse(f"login?next={quote(_address(request), safe='')}", 303)
-    if isinstance(exc, HTTPException):
-        said = Problem(
-            type="about:blank",
-            title="No such page" if exc.status_code == 404 else "Not possible",
-            status=exc.status_code,
-            detail=str(exc.detail),
-            request_id=request.state.request_id,
-        )
-        headers: dict[str, str] = dict(exc.headers or {})
-    else:
-        said = problem(exc, request.state.request_id)
-        plain = refusal(exc, request.scope["state"])  # its headers, its name for the log
-        wanted = ("retry-after", "connection")
-        headers = {name: plain.headers[name] for name in wanted if name in plain.headers}
-        if said.status == 500:
-            log.exception("unforeseen error", path=request.scope["path"])
+    said, headers = told(request, exc)
     template = "refusal_part.html" if is_script(request) else "refusal.html"
     return render(
         request,
@@ -76,7 +61,27 @@ def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response
     )
 
 
-async def _who(request: Request) -> Viewer | None:
+def told(request: Request, exc: Exception) -> tuple[Problem, dict[str, str]]:
+    """What is said of an error, and the headers of the answer that says it; its name is left for
+    log and metrics."""
+    if isinstance(exc, HTTPException):
+        said = Problem(
+            type="about:blank",
+            title="No such page" if exc.status_code == 404 else "Not possible",
+            status=exc.status_code,
+            detail=str(exc.detail),
+            request_id=request.state.request_id,
+        )
+        return said, dict(exc.headers or {})
+    said = problem(exc, request.state.request_id)
+    plain = refusal(exc, request.scope["state"])  # its headers, its name for the log
+    if said.status == 500:
+        log.exception("unforeseen error", path=request.scope["path"])
+    wanted = ("retry-after", "connection")
+    return said, {name: plain.headers[name] for name in wanted if name in plain.headers}
+
+
+async def who(request: Request) -> Viewer | None:
     """Who looks, for the menu; nobody where that is the problem."""
     try:
         return await current(request, services(request))

@@ -9,13 +9,16 @@ from ..access.keys import Scope
 from ..api.problems import Forbidden, refusal
 from ..settings import Settings
 from .page_route import refused
-from .routes import home, login
+from .routes import home, login, trying
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
 
 # Each page with the scope that it needs.
-_PAGES: tuple[tuple[APIRouter, Scope], ...] = ()
+_PAGES: tuple[tuple[APIRouter, Scope], ...] = ((trying.router, "score"),)
+
+# Those that take photos, which are refused early while the queue is full.
+takes_photos = (trying.router,)
 
 
 def to_stranger(scope: ASGIScope, exc: Forbidden) -> Response:

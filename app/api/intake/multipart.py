@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +19,8 @@ from .mistakes import how_to_send
 _MAX_FIELDS = 8
 # As many names of fields as help in an error, and as much of each.
 _MAX_NAMES, _MAX_NAME = 5, 40
+# A field of text that is kept holds a category's name, or two.
+_MAX_TEXT = 256
 _ENCODED = (b"base64", b"quoted-printable")
 _MALFORMED = "the multipart body is malformed: its parts are not where its boundary says"
 # RFC 5987: filename*=UTF-8''caf%C3%A9.png. RFC 7578 advises against it, and some clients send it.
@@ -41,7 +43,8 @@ class FormFile:
 
 
 class FormFiles:
-    """Takes the body of a form, and keeps the files of one field. What else it has is passed over.
+    """Takes the body of a form, and keeps the files of one field, and the texts of those that are
+    asked for. What else it has is passed over.
 
     Attributes:
         files: those of the field, in order; whole after `end`.
@@ -55,10 +58,12 @@ class FormFiles:
         max_files: int,
         max_bytes: int,
         take: Callable[[int], None],
+        texts: Collection[str] = (),
     ) -> None:
         """Takes the Content-Type header, and how many files there may be, of what size.
 
         Args:
+            texts: names of the fields of text that are kept, too.
             take: told how many bytes are held more, or fewer.
 
         Raises:
@@ -70,6 +75,8 @@ class FormFiles:
         self._current: FormFile | None = None
         self._name, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
+        self._texts: dict[str, bytearray] = {name: bytearray() for name in texts}
+        self._text: bytearray | None = None
         self._file_fields: list[str] = []
         self._text_fields: list[str] = []
         self._encoded = self._ended = False
@@ -95,6 +102,12 @@ class FormFiles:
         except FormParserError as exc:
             raise BadUpload("the boundary of the multipart body is too long") from exc
         self._delimiters = Delimiters(boundary)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The fields of text that were asked for, "" where they were not sent; of several of one
+        name the last counts."""
+        return {name: _text(bytes(value)) for name, value in self._texts.items()}
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes.
@@ -174,13 +187,16 @@ class FormFiles:
         if b"name" not in options:
             raise BadUpload("a part of the multipart body has no name in its Content-Disposition")
         name = _text(options[b"name"])
-        self._current = None
+        self._current = self._text = None
         if b"filename" not in options and (extended := _EXTENDED.search(disposition)):
             options[b"filename"] = unquote_to_bytes(extended[1])
         if b"filename" not in options:
             self._text_fields.append(name)
             if len(self._text_fields) > _MAX_FIELDS:
                 raise BadUpload(f"the multipart body has more than {_MAX_FIELDS} fields of text")
+            if (kept := self._texts.get(name)) is not None:
+                kept.clear()
+                self._text = kept
             return
         self._file_fields.append(name)
         if len(self._file_fields) > self._max_files + _MAX_FIELDS:
@@ -193,6 +209,10 @@ class FormFiles:
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         file, more = self._current, end - start
+        if self._text is not None:
+            if len(self._text) + more > _MAX_TEXT:
+                raise BadUpload(f"a field of the form is longer than {_MAX_TEXT} bytes")
+            self._text += data[start:end]
         if file is None:
             return
         held, file.size = file.size, file.size + more

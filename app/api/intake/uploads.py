@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -62,7 +62,7 @@ async def read_photo(request: Request, until: float) -> Upload:
                 body.write(chunk)
         upload = Upload(None, body.getvalue(), ms_since_start(request))
     elif content_type == "multipart/form-data":
-        (upload,) = await _read_multipart(request, "file", until, max_files=1)
+        (upload,), _ = await _read_multipart(request, "file", until, max_files=1)
     else:
         raise NotAnImageType(
             f"a photo is asked for, not {content_type[:_MAX_NAME] or 'a body of no type'!r}: "
@@ -71,6 +71,22 @@ async def read_photo(request: Request, until: float) -> Upload:
     if upload.too_large is not None:
         raise upload.too_large
     return upload
+
+
+async def read_photo_form(
+    request: Request, until: float, texts: Collection[str]
+) -> tuple[Upload, dict[str, str]]:
+    """A form of a page: its photo, the field `file`, and its fields of text of these names.
+
+    Raises:
+        As `read_photo`.
+    """
+    if _content_type(request) != "multipart/form-data":
+        raise NotAnImageType("the form must be sent as multipart/form-data")
+    (upload,), fields = await _read_multipart(request, "file", until, max_files=1, texts=texts)
+    if upload.too_large is not None:
+        raise upload.too_large
+    return upload, fields
 
 
 async def read_photos(request: Request, until: float) -> list[Upload]:
@@ -86,7 +102,8 @@ async def read_photos(request: Request, until: float) -> list[Upload]:
             "(curl -F files=@1.jpg -F files=@2.jpg)"
         )
     max_files = services(request).settings.max_batch
-    return await _read_multipart(request, "files", until, max_files=max_files)
+    uploads, _ = await _read_multipart(request, "files", until, max_files=max_files)
+    return uploads
 
 
 def ms_since_start(request: Request) -> float:
@@ -122,8 +139,8 @@ def _refuse_encoded(request: Request) -> None:
 
 
 async def _read_multipart(
-    request: Request, field: str, until: float, *, max_files: int
-) -> list[Upload]:
+    request: Request, field: str, until: float, *, max_files: int, texts: Collection[str] = ()
+) -> tuple[list[Upload], dict[str, str]]:
     max_bytes = services(request).settings.max_bytes
     limit = max_files * (max_bytes + _MULTIPART_SLACK)
     async with _receive(request, limit, until) as (stream, take):
@@ -133,11 +150,13 @@ async def _read_multipart(
             max_files=max_files,
             max_bytes=max_bytes,
             take=take,
+            texts=texts,
         )
         async for chunk in stream:
             form.write(chunk)
         received_ms = ms_since_start(request)
-        return [_of_form(file, max_bytes, received_ms) for file in form.end()]
+        uploads = [_of_form(file, max_bytes, received_ms) for file in form.end()]
+        return uploads, form.texts
 
 
 def _of_form(file: FormFile, max_bytes: int, received_ms: float) -> Upload:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +20,10 @@ from ..services import Services
 
 class PhotoRoute(APIRoute):
     """A route that takes photos: a router's `route_class`."""
+
+    async def refused(self, exc: Overloaded, scope: Scope) -> Response:
+        """The answer while the queue is full."""
+        return refusal(exc, scope["state"])
 
 
 def photo_routes(*routers: APIRouter) -> list[PhotoRoute]:
@@ -41,18 +45,19 @@ class RefuseEarly:
             except Overloaded as exc:
                 if (asked := _asked(self._routes, scope)) is not None:
                     route, category = asked
-                    scope["state"]["route"] = route  # as metrics name it: no router sees it
+                    scope["state"]["route"] = route.path  # as metrics name it: no router sees it
                     if category in parts.registry.entries:
                         scope["state"]["log"] = {"category": category}
-                    await refusal(exc, scope["state"])(scope, receive, send)
+                    answer = await route.refused(exc, scope)
+                    await answer(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
 
-def _asked(routes: Sequence[PhotoRoute], scope: Scope) -> tuple[str, str | None] | None:
+def _asked(routes: Sequence[PhotoRoute], scope: Scope) -> tuple[PhotoRoute, str | None] | None:
     """The route that takes the photos of this request, and the category in its path."""
     for route in routes:
         match, found = route.matches(scope)
         if match is Match.FULL:
-            return route.path, found["path_params"].get("category")
+            return route, found["path_params"].get("category")
     return None

@@ -2,4 +2,5 @@
 
 home.py        / and what is no page
 login.py       in and out
+trying.py      Try: a photo judged at once, nothing of it kept
 """

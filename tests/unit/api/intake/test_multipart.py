@@ -182,3 +182,27 @@ def test_a_file_name_may_be_written_as_in_other_headers(parameter: str, name: st
     files = form()
     assert fed(files, head.encode() + b"photo\r\n--x--\r\n") == [b"photo"]
     assert [file.filename for file in files.files] == [name]
+
+
+@given(st.text(max_size=60), st.integers(1, 40))
+def test_texts_that_are_asked_for_are_kept(value: str, chunk: int) -> None:
+    files = FormFiles(
+        TYPE, "file", max_files=1, max_bytes=MB, take=lambda _: None, texts=("category", "other")
+    )
+    body = (
+        part("category", b"the first", filename=None)
+        + part("file", b"photo")
+        + part("category", value.encode(), filename=None)
+        + part("unasked", b"x", filename=None)
+        + b"--x--\r\n"
+    )
+    assert fed(files, body, chunk) == [b"photo"]
+    assert files.texts == {"category": value, "other": ""}
+
+
+def test_a_long_text_is_refused_before_it_is_held() -> None:
+    files = FormFiles(
+        TYPE, "file", max_files=1, max_bytes=MB, take=lambda _: None, texts=("category",)
+    )
+    with pytest.raises(BadUpload, match="longer than 256 bytes"):
+        fed(files, part("category", bytes(257), filename=None) + part("file", b"") + b"--x--\r\n")

@@ -18,7 +18,8 @@ PATHS: dict[str, Any] = create_app(Settings()).openapi()["paths"]
 
 def asked(path: str, root_path: str = "") -> tuple[str, str | None] | None:
     scope = {"type": "http", "method": "POST", "path": path, "root_path": root_path}
-    return _asked(ROUTES, scope)
+    found = _asked(ROUTES, scope)
+    return found and (found[0].path, found[1])
 
 
 @pytest.mark.parametrize("route", [path for path, item in PATHS.items() if "post" in item])
