@@ -2,4 +2,6 @@
 
 home.py        / and what is no page
 login.py       in and out
+review.py      one photo after another, and what people say of it; review_parts.py: what its script
+               sends and asks for
 """
