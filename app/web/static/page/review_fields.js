@@ -101,8 +101,7 @@ class ReviewFields {
   typed() {
     const type = this.defect.value.trim();
     sessionStorage.setItem("review-type", type);
-    const label = this.review.form.querySelector("[value=defective] span");
-    label.textContent = type ? `Defective: ${type}` : "Defective";
+    this.$("given").textContent = type;
     for (const button of this.$("frequent").children) {
       button.setAttribute("aria-pressed", String(button.dataset.type === type));
     }
