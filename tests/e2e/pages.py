@@ -48,7 +48,9 @@ class Shop:
 
 
 @contextmanager
-def open_shop(root: Path, elpv: Elpv, **settings: str | Path) -> Iterator[Shop]:
+def open_shop(
+    root: Path, elpv: Elpv, *, port: int | None = None, **settings: str | Path
+) -> Iterator[Shop]:
     """Both ELPV banks, cameras `till` and `belt`, and a key for each scope."""
     keys = ",".join(
         f"{scope}:{scope}:sha256:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -61,13 +63,14 @@ def open_shop(root: Path, elpv: Elpv, **settings: str | Path) -> Iterator[Shop]:
         "data_dir": elpv.few,
         "reports_dir": root / "reports",
         "records_dir": root / "records",
+        "records": "on",
         "records_photos": "all",
         "cameras": cameras,
         "api_keys": keys,
         "device": "cpu",
         "threads": "1",
     }
-    with running(root / "log", **(values | settings)) as server:
+    with running(root / "log", port=port, **(values | settings)) as server:
         yield Shop(server, elpv)
 
 

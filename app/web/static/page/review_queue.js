@@ -98,7 +98,7 @@ class Queue {
 
   // told: arrived(), over(), lost(ids), trouble(reason), busy(): ids that are not to come again.
   constructor(sitting, category, told) {
-    Object.assign(this, { sitting, category, told, ahead: [], skipped: new Set(), fills: false });
+    Object.assign(this, { sitting, category, told, ahead: [], given: null, skipped: new Set(), fills: false });
     this.active = this.held = Date.now();
     for (const kind of ["pointerdown", "keydown", "visibilitychange"]) {
       document.addEventListener(kind, () => this.here(), { capture: true, passive: true });
@@ -118,6 +118,7 @@ class Queue {
 
   take() {
     const card = this.ahead.shift() ?? null;
+    this.given = card?.id; // not ahead any more, and not yet on the screen
     this.fill();
     return card;
   }
@@ -127,8 +128,7 @@ class Queue {
     this.fills = true;
     try {
       while (this.ahead.length < Queue.AHEAD) {
-        const skip = [...this.told.busy(), ...this.ahead.map((card) => card.id), ...this.skipped];
-        const answer = await this.ask("next", { category: this.category || null, skip });
+        const answer = await this.ask("next", { category: this.category || null, skip: this.known() });
         if (answer.status === 204) {
           this.told.over();
           break;
@@ -142,6 +142,12 @@ class Queue {
     } finally {
       this.fills = false;
     }
+  }
+
+  // What must not come again: it is here, or is being stored, or was passed over.
+  known() {
+    const here = [...this.told.busy(), ...this.ahead.map((card) => card.id), ...this.skipped];
+    return this.given ? [this.given, ...here] : here;
   }
 
   skip(card) {
