@@ -64,6 +64,11 @@ def reviews(shop: Shop, verdict: str) -> list[dict[str, Any]]:
     return items
 
 
+def released(shop: Shop) -> list[dict[str, Any]]:
+    """The requests by which pages that were left gave their photos back."""
+    return [line for line in shop.server.log_lines() if line.get("path") == "/page/review/release"]
+
+
 def press(browser: Browser, *keys: str) -> None:
     ActionChains(browser).send_keys(*keys).perform()
 
@@ -296,7 +301,8 @@ def test_the_overlay_comes_and_goes(elpv: Elpv, tmp_path: Path) -> None:
     """With a bank that has maps: the overlay, and the places that it found as boxes."""
     done = run_script(
         "build_bank.py", "--data", elpv.data, "--category", "elpv_mono", "--preset",
-        "embedded-patch", "--models", tmp_path / "models", "--limit", "20", "--device", "cpu",
+        "embedded-patch", "--models", tmp_path / "models", "--limit", "20", "--alpha", "0.05",
+        "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with (
@@ -367,6 +373,11 @@ def test_a_hundred_photos_by_keyboard(shop: Shop, page: Browser) -> None:
     fill(shop, 100 - len(unreviewed(shop)))
     order = sorted(unreviewed(shop), key=lambda v: v["verdict"] != "anomalous")
     anomalous = {v["id"] for v in order if v["verdict"] == "anomalous"}
+    # What the page before had on lease comes first only once it is given back.
+    given_back = len(released(shop))
+    page.get(f"{shop.url}/page/login?next=nowhere")
+    page.wait.until(lambda _: len(released(shop)) > given_back)
+    page.complaints()  # there is no such page
     page.get(f"{shop.url}/page/review")
     seen = [shown(page)]
     for number in range(100):

@@ -4,6 +4,7 @@
 
 class Review {
   static PAST = 30; // photos that one can go back to, and undo
+  static STAYS_MS = 100;
 
   constructor(form) {
     this.form = form;
@@ -32,6 +33,7 @@ class Review {
     });
     this.stage = new Stage(this.$("stage"));
     this.boxes = new Boxes(this.$("boxes"), this.$("boxes-title"), this.stage);
+    this.stage.onMarks = () => this.drawSoon();
     this.fields = new ReviewFields(this);
     if (card) this.head = this.first(JSON.parse(card));
     this.outbox.restore();
@@ -66,6 +68,18 @@ class Review {
     this.$("undo").disabled = !this.decided.length;
     this.$("spoken").textContent = `${card.name}${card.mine ? `, you said ${card.mine}` : ""}`;
     this.tellWhenSeen(card);
+  }
+
+  // An overlay costs the service a judgement: that of the photo on which one stays, then the next.
+  drawSoon() {
+    clearTimeout(this.drawing);
+    const { card } = this;
+    if (!card || !this.stage.marked) return;
+    this.drawing = setTimeout(async () => {
+      await card.draw();
+      this.stage.shade(card.plate);
+      if (this.card === card) this.queue.ahead[0]?.draw();
+    }, Review.STAYS_MS);
   }
 
   // For whoever measures: the photo is painted.

@@ -11,7 +11,7 @@ class Stage {
     this.zoom = 1; // times the whole photo
     this.marked = Stage.kept("review-marks", "on") === "on";
     this.strength = Number(Stage.kept("review-fade", "60"));
-    this.onScale = () => {};
+    this.onScale = this.onMarks = () => {};
     new ResizeObserver(() => this.fit()).observe(element);
   }
 
@@ -106,11 +106,11 @@ class Stage {
   }
 
   mark() {
-    const { plate, card } = this;
+    const { plate } = this;
     if (!plate) return;
     plate.classList.toggle("bare", !this.marked);
     this.shade(plate);
-    if (this.marked) card?.draw().then(() => this.shade(plate));
+    this.onMarks();
   }
 
   shade(plate) {
