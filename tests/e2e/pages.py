@@ -48,9 +48,7 @@ class Shop:
 
 
 @contextmanager
-def open_shop(
-    root: Path, elpv: Elpv, *, port: int | None = None, **settings: str | Path
-) -> Iterator[Shop]:
+def open_shop(root: Path, elpv: Elpv, **settings: str | Path) -> Iterator[Shop]:
     """Both ELPV banks, cameras `till` and `belt`, and a key for each scope."""
     keys = ",".join(
         f"{scope}:{scope}:sha256:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -70,7 +68,7 @@ def open_shop(
         "device": "cpu",
         "threads": "1",
     }
-    with running(root / "log", port=port, **(values | settings)) as server:
+    with running(root / "log", **(values | settings)) as server:
         yield Shop(server, elpv)
 
 

@@ -49,7 +49,12 @@ async def review_page(
         skip: what was passed over there.
     """
     category, sitting = category or None, sitting or secrets.token_hex(8)
-    values: dict[str, Any] = {"sitting": sitting, "category": category, "skip": skip, "asked_for": id}
+    values: dict[str, Any] = {
+        "sitting": sitting,
+        "category": category,
+        "skip": skip,
+        "asked_for": id,
+    }
     name = lease_name(viewer.name, sitting)
 
     def look(records: Records) -> dict[str, Any]:
