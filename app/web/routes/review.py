@@ -53,7 +53,6 @@ async def review_page(
         "sitting": sitting,
         "category": category,
         "skip": skip,
-        "asked_for": id,
     }
     name = lease_name(viewer.name, sitting)
 
