@@ -9,7 +9,17 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..records.verdicts import MAX_BOXES, MAX_NAME, MAX_NOTE, Decision, Review, Verdict, VerdictName
+from ..records.ids import uuid7
+from ..records.verdicts import (
+    MAX_BOXES,
+    MAX_NAME,
+    MAX_NOTE,
+    Decision,
+    DrawnBox,
+    Review,
+    Verdict,
+    VerdictName,
+)
 from .explanation_schemas import RegionBox
 from .schemas import RegionInfo
 
@@ -67,6 +77,22 @@ class ReviewRequest(BaseModel):
         default=None,
         description="made by the client, so that a review that is sent again is stored once",
     )
+
+    def of(self, verdict_id: UUID, who: str) -> Review:
+        """The review to store.
+
+        Raises:
+            InvalidReview: a value that cannot be.
+        """
+        return Review(
+            verdict_id=verdict_id,
+            who=who,
+            decision=self.decision,
+            defect=self.defect,
+            boxes=[DrawnBox(box.left, box.top, box.right, box.bottom) for box in self.boxes],
+            note=self.note,
+            id=self.id or uuid7(),
+        )
 
 
 class ReviewInfo(BaseModel):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select
 
 from . import rows
+from .errors import UnknownVerdict
 from .keeping import NEAR
 from .opening import Records
 from .reading import COUNTED, Count
@@ -60,20 +61,38 @@ def next_unreviewed(
         if number is None:
             return None
         (found,) = rows.verdicts(connection, rows.selected().where(V.number == number))
-        connection.execute(delete(LeaseRow).where(LeaseRow.sha256 == found.sha256))
-        until = at + timedelta(seconds=lease_s)
-        lease = {"sha256": found.sha256, "who": who, "until": until, "verdict_number": number}
-        connection.execute(insert(LeaseRow), lease)
+        _lease(connection, who, number, found.sha256, at + timedelta(seconds=lease_s))
     return found
 
 
-def release(records: Records, who: str, verdict_id: UUID) -> None:
-    """Give a lease back before it ends: others may be given the photo at once."""
-    number = select(V.number).where(V.id == verdict_id).scalar_subquery()
+def take(records: Records, who: str, verdict_id: UUID, *, lease_s: float = LEASE_S) -> bool:
+    """Have this verdict's photo on lease, or its lease begin anew; False: somebody else has it.
+
+    Raises:
+        UnknownVerdict: none of that id is stored.
+    """
+    at = now()
     with writing(records.engine) as connection:
-        connection.execute(
-            delete(LeaseRow).where(LeaseRow.who == who, LeaseRow.verdict_number == number)
-        )
+        asked = select(V.number, V.sha256).where(V.id == verdict_id)
+        found = connection.execute(asked).one_or_none()
+        if found is None:
+            raise UnknownVerdict(f"no verdict {verdict_id} is stored")
+        theirs = select(LeaseRow.who).where(LeaseRow.sha256 == found.sha256, LeaseRow.until > at)
+        if connection.scalar(theirs) not in (None, who):
+            return False
+        _lease(connection, who, found.number, found.sha256, at + timedelta(seconds=lease_s))
+    return True
+
+
+def release(records: Records, who: str, verdict_id: UUID | None = None) -> None:
+    """Give a lease back before it ends, or all of a person: others may be given the photos at
+    once."""
+    theirs = delete(LeaseRow).where(LeaseRow.who == who)
+    if verdict_id is not None:
+        number = select(V.number).where(V.id == verdict_id).scalar_subquery()
+        theirs = theirs.where(LeaseRow.verdict_number == number)
+    with writing(records.engine) as connection:
+        connection.execute(theirs)
 
 
 def remaining(records: Records, category: str | None = None, limit: int = COUNTED) -> Remaining:
@@ -82,6 +101,12 @@ def remaining(records: Records, category: str | None = None, limit: int = COUNTE
         _count(records, limit, *_unreviewed(category), V.urgency >= NEAR),
         _count(records, limit, *_unreviewed(category)),
     )
+
+
+def _lease(connection: Connection, who: str, number: int, sha256: str, until: datetime) -> None:
+    connection.execute(delete(LeaseRow).where(LeaseRow.sha256 == sha256))
+    lease = {"sha256": sha256, "who": who, "until": until, "verdict_number": number}
+    connection.execute(insert(LeaseRow), lease)
 
 
 def _held(

@@ -5,6 +5,7 @@ viewers.py         who looks and what they may; every change is checked here
 sessions.py        an API key as a signed cookie; secret.py: what signs it
 page_route.py      errors as pages
 forms.py           a form's fields
+reviewing.py       a verdict as it lies before a reviewer; taking_back.py: undo
 rendering.py       templates/ -> HTML with its security headers
 trial.py           a photo that is tried: what the page shows of it; trial_choices.py: by which
                    banks; score_words.py, score_histogram.py: its score in words and as a picture

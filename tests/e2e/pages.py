@@ -61,6 +61,7 @@ def open_shop(root: Path, elpv: Elpv, **settings: str | Path) -> Iterator[Shop]:
         "data_dir": elpv.few,
         "reports_dir": root / "reports",
         "records_dir": root / "records",
+        "records": "on",
         "records_photos": "all",
         "cameras": cameras,
         "api_keys": keys,

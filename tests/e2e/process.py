@@ -68,20 +68,22 @@ def running(
     *,
     command: Sequence[str | Path] = UVICORN,
     folder: str | Path = ROOT,
+    port: str | Path = "",
     **settings: str | Path,
 ) -> Iterator[Server]:
     """Start the service with `GOODSGUARD_<name>` settings, wait until it answers, end it.
 
     Args:
         command: what starts it; `--host` and `--port` are added. folder: where it is started.
+        port: a free one where empty.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = str(port) or str(probe.getsockname()[1])
     environment = os.environ | {f"GOODSGUARD_{n.upper()}": str(v) for n, v in settings.items()}
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            [*command, "--host", "127.0.0.1", "--port", port],
             cwd=folder,
             env=environment,
             stderr=stderr,

@@ -14,8 +14,7 @@ from ...records.errors import (
     ReviewConflict,
     UnknownVerdict,
 )
-from ...records.ids import uuid7
-from ...records.verdicts import MAX_NAME, DrawnBox, Review
+from ...records.verdicts import MAX_NAME
 from ..intake.json_body import read_json
 from ..problems import BadUpload, BodyTooLarge, responses
 from ..record_schemas import (
@@ -67,16 +66,7 @@ async def put_review(
     """The latest review of a verdict counts; those before it are kept. Send it again with the same
     `id` where it is not sure whether it arrived: it is stored once."""
     sent = await read_json(request, ReviewRequest)
-    boxes = [DrawnBox(box.left, box.top, box.right, box.bottom) for box in sent.boxes]
-    review = Review(
-        verdict_id=id,
-        who=caller.key.name if caller.key else ANYONE,
-        decision=sent.decision,
-        defect=sent.defect,
-        boxes=boxes,
-        note=sent.note,
-        id=sent.id or uuid7(),
-    )
+    review = sent.of(id, caller.key.name if caller.key else ANYONE)
     await stored(parts, id)
     request.state.log = {"verdict_id": str(id), "decision": sent.decision}
     append = partial(reviews.append, review=review)

@@ -3,4 +3,6 @@
 home.py        / and what is no page
 login.py       in and out
 trying.py      Try: a photo judged at once, nothing of it kept
+review.py      one photo after another, and what people say of it; review_parts.py: what its script
+               sends and asks for
 """

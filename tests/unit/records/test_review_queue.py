@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from app.records import review_queue
+from app.records.errors import UnknownVerdict
 from app.records.opening import Records
 from app.records.reading import Count
-from app.records.review_queue import Remaining, next_unreviewed, release, remaining
+from app.records.review_queue import Remaining, next_unreviewed, release, remaining, take
 from app.records.reviews import append
 from app.records.verdicts import Draft, Review, now
 
@@ -78,6 +79,38 @@ def test_what_is_given_back_others_get(records: Records) -> None:
     assert next_unreviewed(records, "bert") != first
     release(records, "anna", first.id)
     assert next_unreviewed(records, "carl") == first
+
+
+def test_a_person_gives_all_back(records: Records) -> None:
+    store(records, shuffled(), draw=None)
+    first = next_unreviewed(records, "anna")
+    assert first is not None
+    second = next_unreviewed(records, "anna", skip=[first.id])
+    third = next_unreviewed(records, "bert")
+    release(records, "anna")
+    assert next_unreviewed(records, "carl") == first
+    assert next_unreviewed(records, "dora") == second
+    assert next_unreviewed(records, "bert") == third
+
+
+def test_a_verdict_is_taken_unless_somebody_has_it(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(records, shuffled(), draw=None)
+    at = now()
+    monkeypatch.setattr(review_queue, "now", lambda: at)
+    first = next_unreviewed(records, "anna", lease_s=60)
+    assert first is not None
+    assert not take(records, "bert", first.id)
+    at += timedelta(seconds=50)
+    assert take(records, "anna", first.id, lease_s=60)  # it begins anew
+    at += timedelta(seconds=59)
+    assert not take(records, "bert", first.id)
+    at += timedelta(seconds=1)
+    assert take(records, "bert", first.id)
+    assert not take(records, "anna", first.id)
+    with pytest.raises(UnknownVerdict):
+        take(records, "anna", draft(1).id)
 
 
 def test_a_lease_ends(records: Records) -> None:

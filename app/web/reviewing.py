@@ -1,0 +1,164 @@
+"""A verdict as it lies before a reviewer: the photo or what is left of it, and what is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..core.detector import Detector
+from ..records import reading, review_queue, reviews
+from ..records.errors import UnknownVerdict
+from ..records.opening import Records
+from ..records.review_queue import Remaining
+from ..records.verdicts import Review, Verdict
+from ..service.registry import Registry
+from .rendering import number
+
+# Types of defects that stand ready to be chosen from; those of keys 1 to 9 first.
+TYPES = 100
+# What an open page calls itself.
+SITTING = r"^[0-9a-f]{16}$"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A verdict to review.
+
+    Attributes:
+        picture: what can be shown of it: the photo, its thumbnail, or None.
+        has_map: whether the bank that judged it serves, and so can draw its overlay again.
+        is_taken: whether somebody else has it before them now.
+    """
+
+    verdict: Verdict
+    picture: str | None
+    has_map: bool
+    is_taken: bool = False
+
+    @property
+    def words(self) -> str:
+        """Where the score lies, in a sentence."""
+        score, threshold = self.verdict.score, self.verdict.threshold
+        if score is None or threshold is None:
+            return "The photo could not be judged."
+        side = "above" if score > threshold else "below"
+        return (
+            f"Its score of {number(score)} is {_apart(score, threshold)}{side} the threshold of "
+            f"{number(threshold)}."
+        )
+
+    def for_script(self) -> dict[str, Any]:
+        """What the page's script must know of it."""
+        verdict = self.verdict
+        return {
+            "id": str(verdict.id),
+            "name": f"{verdict.category}, {verdict.verdict}",
+            "width": verdict.width,
+            "height": verdict.height,
+            "picture": self.picture,
+            "map": self.has_map,
+            "regions": [
+                [region[side] for side in ("left", "top", "right", "bottom")]
+                for region in verdict.regions
+            ],
+            "review": spoken(verdict.review) if verdict.review else None,
+        }
+
+
+def _apart(score: float, threshold: float) -> str:
+    """How far, as a share of the threshold."""
+    share = abs(score - threshold) / abs(threshold) if threshold else math.inf
+    if not math.isfinite(share) or share > 10:
+        return "far "
+    return "just " if share < 0.005 else f"{share:.0%} "
+
+
+def spoken(review: Review) -> dict[str, Any]:
+    """A review as the page's script keeps it."""
+    return {
+        "id": str(review.id),
+        "who": review.who,
+        "decision": review.decision,
+        "defect": review.defect,
+        "boxes": [[box.left, box.top, box.right, box.bottom] for box in review.boxes],
+        "note": review.note,
+    }
+
+
+def counted(left: Remaining) -> dict[str, str]:
+    """How many remain, as people read it."""
+    return {"urgent": str(left.urgent), "all": str(left.all)}
+
+
+def card_of(records: Records, registry: Registry, verdict: Verdict, who: str) -> Card:
+    """The card of a verdict, which is taken on lease where it is free.
+
+    Args:
+        who: whose lease, see `lease_name`.
+    """
+    is_ours = review_queue.take(records, who, verdict.id)
+    return _card(records, registry, verdict, is_taken=not is_ours)
+
+
+def next_card(
+    records: Records, registry: Registry, who: str, category: str | None, skip: Sequence[UUID]
+) -> Card | None:
+    """What to review next, on lease; None: nothing is left that others have not before them."""
+    verdict = review_queue.next_unreviewed(records, who, category, skip=skip)
+    return None if verdict is None else _card(records, registry, verdict)
+
+
+def hold(records: Records, who: str, identities: Sequence[UUID]) -> list[UUID]:
+    """Have leases begin anew; those that somebody else has taken or reviewed since, or that
+    are deleted."""
+    lost = []
+    for identity in identities:
+        try:
+            is_open = reading.verdict(records, identity).review is None
+            if not (is_open and review_queue.take(records, who, identity)):
+                lost.append(identity)
+        except UnknownVerdict:  # deleted
+            lost.append(identity)
+    return lost
+
+
+def lease_name(viewer: str, sitting: str) -> str:
+    """In whose name photos are leased: a person's, at one page that they have open.
+
+    A key may be shared by several people, and one person may have two tabs open: each open page
+    is a sitting of its own and gets photos of its own. Their reviews are the key's all the same.
+    """
+    return f"{viewer} {sitting}"
+
+
+def known_types(records: Records, prefix: str = "") -> list[str]:
+    """The defects' types that begin so, most frequent first."""
+    return [one.name for one in reviews.defect_types(records, prefix, TYPES)]
+
+
+def _card(
+    records: Records, registry: Registry, verdict: Verdict, *, is_taken: bool = False
+) -> Card:
+    return Card(verdict, _picture(records, verdict), _has_map(registry, verdict), is_taken)
+
+
+def _picture(records: Records, verdict: Verdict) -> str | None:
+    if verdict.width is None:
+        return None  # nobody could read it: a browser is not to try
+    if verdict.photo_kept:
+        return "photo"
+    return "thumbnail" if reading.thumbnail_of(records, verdict.sha256) is not None else None
+
+
+def _has_map(registry: Registry, verdict: Verdict) -> bool:
+    entry = registry.entries.get(verdict.category)
+    return (
+        verdict.photo_kept
+        and verdict.width is not None
+        and isinstance(entry, Detector)
+        and entry.manifest.bank_version == verdict.bank_version
+        and entry.extractor.grid != (1, 1)
+    )

@@ -1,0 +1,69 @@
+"""Undo: what it means for reviews, which are appended and never taken out."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from ..api.problems import Forbidden
+from ..records import reviews
+from ..records.errors import RecordsError
+from ..records.opening import Records
+from ..records.verdicts import Review
+
+# What stands in the history instead of a judgement.
+TAKEN_BACK = "taken back"
+
+
+class NotTheLatest(RecordsError):
+    """A review that does not count any more, since somebody has reviewed the verdict again."""
+
+
+def take_back(
+    records: Records, verdict_id: UUID, review_id: UUID, who: str, identity: UUID
+) -> Review:
+    """Append what makes a review count no more.
+
+    Where the verdict had a review before, that one is said again: it counts as it did. Where it
+    had none, `unsure` is said, with the note `taken back`: nobody can make a verdict unreviewed
+    again without hiding what was said, and a decision must not count a moment longer than its
+    author stands by it, whether a new one follows or the person leaves. The photo does not come
+    back into the queue by itself; it lies before whoever undid.
+
+    Args:
+        review_id: the one to take back: the verdict's latest, and by the same person.
+        identity: the id of what is appended. Sent again under the same id it is stored once.
+
+    Returns:
+        what is appended.
+
+    Raises:
+        UnknownVerdict.
+        NotTheLatest: the review does not count any more.
+        Forbidden: it is somebody else's.
+    """
+    said = reviews.history(records, verdict_id)
+    for review in said:
+        if review.id == identity:
+            return review
+    if not said or said[-1].id != review_id:
+        raise NotTheLatest("this review is not the latest one: what was said since counts")
+    if said[-1].who != who:
+        raise Forbidden("this review is somebody else's: say what you think in one of your own")
+    return reviews.append(records, _instead(said[:-1], verdict_id, who, identity))
+
+
+def _instead(before: list[Review], verdict_id: UUID, who: str, identity: UUID) -> Review:
+    if not before:
+        return Review(
+            verdict_id=verdict_id, who=who, decision="unsure", note=TAKEN_BACK, id=identity
+        )
+    last = before[-1]
+    return Review(
+        verdict_id=verdict_id,
+        who=who,
+        decision=last.decision,
+        defect=last.defect,
+        boxes=last.boxes,
+        note=last.note,
+        id=identity,
+    )
