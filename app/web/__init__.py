@@ -7,6 +7,7 @@ page_route.py      errors as pages
 forms.py           a form's fields
 rendering.py       templates/ -> HTML with its security headers
 routes/            the pages
+board.py           what Now shows; live.py: what is new on it, told to all who watch
 static_files.py    the files that pages load, out of static/
 documentation.py   /docs
 static/            page/ is ours; the rest as its authors ship it (README.md in each folder)

@@ -6,13 +6,16 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from ..access.keys import Scope
 from ..settings import Settings
-from .routes import home, login
+from .routes import health, home, login, now
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
 
 # Each page with the scope that it needs.
-_PAGES: tuple[tuple[APIRouter, Scope], ...] = ()
+_PAGES: tuple[tuple[APIRouter, Scope], ...] = (
+    (now.router, "review"),
+    (health.router, "review"),
+)
 
 
 # To be included after all else below /page.

@@ -2,4 +2,6 @@
 
 home.py        / and what is no page
 login.py       in and out
+now.py         the newest verdicts, live
+health.py      how the service is
 """
