@@ -16,7 +16,7 @@ from ..records.verdicts import Verdict
 from .rendering import environment
 
 # Of a camera: what it showed before. Of all: what fits a screen.
-STRIP, MAX_TILES, MAX_PINS = 12, 200, 12
+STRIP, MAX_TILES, MAX_PINS = 12, 200, 8
 # Beyond it nobody counts; nor is a camera shown that has been taken out of the file for so long.
 _COUNTED = 1000
 _GONE = timedelta(days=7)
