@@ -15,7 +15,6 @@ from .metrics import Metrics
 from .networks import by_network
 from .permit import Asked, Permit
 
-
 # Of these the times are known.
 _REFUSALS = 10_000
 

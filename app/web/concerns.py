@@ -94,7 +94,7 @@ def _of_records(found: Health) -> Iterator[Concern]:
     if records.status == "unavailable":
         yield Concern(
             f"Verdicts are not recorded: {records.reason}.",
-            "Look at the service's log for the reason. Usually the disk is full, its folder may not "
+            "Look at the service's log for the reason. Usually the disk is full, its folder cannot "
             "be written, or the database does not run. It is tried again by itself.",
             True,
         )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ DAYS = 7
 REFUSED_S = 600.0
 # What takes a while is asked for that often, however many people look.
 _DRIFT_EVERY_S, _PHOTOS_EVERY_S, _SEEN_EVERY_S = 60.0, 30.0, 5.0
+_FORGOTTEN_S = 600.0  # names that are not asked for any more
 _DISK_S = 2.0
 _LOW_SHARE, _LOW_BYTES = 0.10, 1 << 30
 
@@ -124,12 +124,9 @@ class Memo:
         found = self._kept.get(name)
         if found is None or at - found[0] >= seconds:
             found = (at, await ask())
-            self._kept[name] = found
+            fresh = {n: one for n, one in self._kept.items() if at - one[0] < _FORGOTTEN_S}
+            self._kept = fresh | {name: found}
         return found[1]
-
-    def keep(self, names: Collection[object]) -> None:
-        """Forget all others."""
-        self._kept = {name: one for name, one in self._kept.items() if name in names}
 
 
 async def health(parts: Services, memo: Memo) -> Health:
@@ -248,7 +245,7 @@ async def _disk(what: str, folder: Path) -> Disk:
 
 def _usage(folder: Path) -> tuple[int, int]:
     """Free and all bytes of the disk on which a folder lies, or will be made."""
-    folder = Path(os.path.abspath(folder))
+    folder = folder.resolve()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     usage = shutil.disk_usage(folder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import ks_2samp
 
 from ..arrays import Floats
@@ -51,15 +52,15 @@ class Drift:
         return "up" if self.above_median + self.above_high >= as_expected else "down"
 
 
-def drift(calibration: Floats, photos: Floats) -> Drift | None:
-    """Compare (n,) calibration scores with the (m,) scores of photos that came since.
+def drift(calibration: Floats, photos: npt.NDArray[np.float64]) -> Drift | None:
+    """Compare (n,) float32 calibration scores with (m,) float64 scores of photos that came since.
 
     Returns:
         None where there are fewer photos than MIN_PHOTOS.
     """
     if len(photos) < MIN_PHOTOS:
         return None
-    known, came = calibration.astype(np.float64), np.asarray(photos, dtype=np.float64)
+    known, came = calibration.astype(np.float64), photos
     test = ks_2samp(known, came, method="asymp")
     both = np.concatenate([known, came])
     # Scores far out would leave all others one bin.
