@@ -60,6 +60,7 @@ def open_shop(root: Path, elpv: Elpv, **settings: str | Path) -> Iterator[Shop]:
         "models_dir": elpv.models,
         "data_dir": elpv.few,
         "reports_dir": root / "reports",
+        "records": "on",
         "records_dir": root / "records",
         "records_photos": "all",
         "cameras": cameras,

@@ -31,13 +31,12 @@ def shop(elpv: Elpv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]
 
 
 def is_usable(page: Browser, shop: Shop) -> None:
-    """Everyone can use it, on every screen, and nothing comes from elsewhere."""
-    for dark in (False, True):
-        for size in (PHONE, SCREEN):
-            page.look(size, dark=dark)
-            assert page.barriers() == []
-            width = "return document.documentElement.scrollWidth - innerWidth"
-            assert page.execute_script(width) <= 0
+    """Everyone can use it, by day and by night, and nothing comes from elsewhere."""
+    for dark, size in ((False, SCREEN), (True, PHONE)):
+        page.look(size, dark=dark)
+        assert page.barriers() == []
+        width = "return document.documentElement.scrollWidth - innerWidth"
+        assert page.execute_script(width) <= 0
     assert page.hosts() == {shop.url.removeprefix("http://")}
     assert page.complaints() == []
 
@@ -74,6 +73,7 @@ def test_all_is_well_until_a_bank_is_torn(window: Browser, shop: Shop, elpv: Elp
     is_usable(page, shop)
 
 
+@pytest.mark.slow
 def test_without_records_it_says_so(
     window: Browser, elpv: Elpv, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

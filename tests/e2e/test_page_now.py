@@ -48,12 +48,23 @@ def page(shop: Shop, window: Browser) -> Browser:
     return window
 
 
+# Read in one go: what is found in one step may have been exchanged by the next.
 def pinned(page: Browser) -> int:
-    return int(page.find("#pins").get_attribute("data-pinned") or 0)
+    return int(page.execute_script("return document.getElementById('pins').dataset.pinned"))
 
 
 def tile(page: Browser, camera: str) -> str:
-    return page.find(f'[data-camera="{camera}"]').text
+    where = f'[data-camera="{camera}"]'
+    text = page.execute_script("return document.querySelector(arguments[0]).innerText", where)
+    return str(text)
+
+
+def link_of(page: Browser, verdict: str) -> str:
+    """Where the pin of a verdict leads, once it is there."""
+    script = "return document.querySelector(arguments[0])?.href"
+    return str(
+        page.wait.until(lambda b: b.execute_script(script, f'#pins [data-id="{verdict}"] a'))
+    )
 
 
 def test_what_two_cameras_send_is_seen_without_a_reload(page: Browser, shop: Shop) -> None:
@@ -70,14 +81,13 @@ def test_what_two_cameras_send_is_seen_without_a_reload(page: Browser, shop: Sho
     page.wait.until(lambda b: pinned(b) > before)
     assert time.monotonic() - answered < 5  # what is promised is measured where nothing else runs
     page.wait.until(lambda b: "anomalous" in tile(b, "till"))
-    link = page.find(f'#pins [data-id="{found}"] a')
-    assert str(link.get_attribute("href")).endswith(f"/page/verdict?id={found}")
+    assert link_of(page, found).endswith(f"/page/verdict?id={found}")
     assert page.title == f"({pinned(page)}) Now · GoodsGuard"
     said = page.find("#news").get_attribute("textContent")
     assert "New anomalous verdict: elpv_mono, camera till." in str(said)
     assert page.find("#news").get_attribute("aria-live") == "polite"
-    picture = page.find('[data-camera="till"] img')
-    page.wait.until(lambda b: b.execute_script("return arguments[0].naturalWidth", picture) > 0)
+    picture = """return document.querySelector('[data-camera="till"] img').naturalWidth"""
+    page.wait.until(lambda b: b.execute_script(picture) > 0)
     assert page.execute_script("return window.untouched")
     assert page.complaints() == []
 
@@ -93,7 +103,7 @@ def anomalous(shop: Shop, **params: str) -> str:
 
 def test_a_review_elsewhere_takes_the_pin_away(page: Browser, shop: Shop) -> None:
     found = anomalous(shop, camera="till")
-    page.find(f'#pins [data-id="{found}"]')
+    assert link_of(page, found)
     answer = shop.server.client.put(
         f"/verdicts/{found}/review",
         json={"decision": "defective"},
@@ -128,9 +138,9 @@ def test_sound_is_off_until_somebody_wants_it_and_remembered(page: Browser, shop
 def test_the_focus_stays_where_it_is(page: Browser, shop: Shop) -> None:
     anomalous(shop, camera="till")
     page.wait.until(lambda b: "anomalous" in tile(b, "till"))
-    first = page.find('[data-camera="till"] a.photo')
-    before = str(first.get_attribute("href"))
-    page.execute_script("arguments[0].focus()", first)
+    focus = """const link = document.querySelector('[data-camera="till"] a.photo');
+        link.focus(); return link.href"""
+    before = str(page.execute_script(focus))
     anomalous(shop, camera="till")
 
     def is_new(browser: Browser) -> bool:
@@ -153,29 +163,25 @@ def test_everyone_can_use_it(page: Browser, shop: Shop, dark: bool) -> None:
     assert page.complaints() == []
 
 
-def test_an_open_stream_does_not_hold_the_service_up(
-    elpv: Elpv, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    with open_shop(tmp_path_factory.mktemp("ends"), elpv, drain_s="0.5") as other:
-        client = httpx.Client(base_url=other.url, timeout=60)
-        answer = client.post(
-            "/page/login", data={"key": KEYS["review"]}, headers={"Origin": other.url}
-        )
-        assert answer.status_code == 303
-        ended = threading.Event()
+def test_an_open_stream_does_not_hold_the_service_up(shop: Shop, window: Browser) -> None:
+    """The last one here: it ends the service."""
+    window.get("about:blank")
+    begun, ended = threading.Event(), threading.Event()
 
-        def watch() -> None:
+    def watch() -> None:
+        with httpx.Client(base_url=shop.url, timeout=60) as client:
+            key = {"key": KEYS["review"]}
+            client.post("/page/login", data=key, headers={"Origin": shop.url})
             with client.stream("GET", "/page/now/events?after=0") as stream:
                 for line in stream.iter_lines():
-                    if line.startswith("event: board"):
+                    if line.startswith("event: "):
                         begun.set()
-            ended.set()
+        ended.set()
 
-        begun = threading.Event()
-        threading.Thread(target=watch, daemon=True).start()
-        assert begun.wait(20)
-        asked = time.monotonic()
-        other.server.stop()
-        assert time.monotonic() - asked < 8  # it would wait half a minute for a stream
-        assert ended.wait(5)
-    assert "left behind" not in other.server.log.read_text()
+    threading.Thread(target=watch, daemon=True).start()
+    assert begun.wait(20)
+    asked = time.monotonic()
+    shop.server.stop()
+    assert time.monotonic() - asked < 8  # for a stream it would wait half a minute
+    assert ended.wait(5)
+    assert "left behind" not in shop.server.log.read_text()

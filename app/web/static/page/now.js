@@ -127,9 +127,10 @@
   function showSound() {
     sound.setAttribute("aria-pressed", String(wanted()));
     sound.querySelector("span").textContent = wanted() ? "Sound on" : "Sound off";
-    document.getElementById("silent").hidden = !(wanted() && audio?.state === "suspended");
+    document.getElementById("silent").hidden = !wanted() || audio?.state === "running";
   }
 
+  // By a key or a click: before, the browser would refuse.
   function ready() {
     if (!wanted()) return;
     if (!audio) {
@@ -163,8 +164,7 @@
     showSound();
     tone();
   });
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, ready);
-  ready();
+  for (const kind of ["click", "keydown"]) document.addEventListener(kind, ready);
   showSound();
   if (document.getElementById("pins") || document.getElementById("fault").children.length) watch();
   addEventListener("pagehide", close);
