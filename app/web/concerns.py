@@ -69,7 +69,7 @@ def _of_service(found: Health) -> Iterator[Concern]:
     if found.ready.status != "ready" and found.ready.reason != "stopping":
         yield Concern(
             f"No photo can be scored: {found.ready.reason}.",
-            "Build a bank with `goodsguard build`, or mend what the categories below name. If the "
+            "Build a bank with goodsguard build, or mend what the categories below name. If the "
             "network fails, start the service again; if that does not help, look at its log.",
             True,
         )
@@ -136,8 +136,8 @@ def _of_category(one: CategoryHealth) -> Iterator[Concern]:
         yield Concern(
             f"{one.name} cannot be scored: {one.reason}.",
             f"Put back a whole copy of its bank, go back to an older version "
-            f"(POST /admin/categories/{one.name}/rollback), or build a new one with `goodsguard "
-            "build`. Then POST /admin/reload, or start the service again.",
+            f"(POST /admin/categories/{one.name}/rollback), or build a new one with goodsguard "
+            "build. Then POST /admin/reload, or start the service again.",
             True,
         )
     elif one.failure is not None:
