@@ -8,6 +8,7 @@ intake/         a request's body, photos and deadline
 security.py     API keys, scopes
 recording.py    from what was found to what is recorded
 answers.py      from what was found to what is answered
+readiness.py    whether photos can be scored, and why not
 schemas.py      what is answered; record_schemas.py of the records, explanation_schemas.py of the
                 nearest good patches
 routes/         the calls

@@ -12,6 +12,7 @@ thumbnails.py    a photo's bytes -> a small WebP; pace.py: of how many of the go
 photos.py        photos as files by their sha256
 filters.py       Filter: which verdicts are meant
 reading.py       a verdict, pages, counts, histogram, newest per camera
+newest.py        what is new, for who watches
 reviews.py       append a review, its history, the defect types that are known
 review_queue.py  what to review next, leased so that two people never see the same photo
 export.py        CSV and Parquet, as a stream

@@ -77,7 +77,11 @@ class _Open:
 
 class Keeper:
     """Opens the records on a thread of its own, again and again where they cannot be, and has them
-    written and read. Nothing of it keeps the service from answering photos."""
+    written and read. Nothing of it keeps the service from answering photos.
+
+    Attributes:
+        on_written: called when verdicts are stored, on the thread that writes: none may wait.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Keeper:
             "no records are kept here (GOODSGUARD_RECORDS=off)"
         )
         self._lost = 0
+        self.on_written: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._tried, self._ends = threading.Event(), threading.Event()
         self._crews = {kind: Crew(size, f"records-{kind}") for kind, size in _THREADS.items()}
@@ -229,10 +234,20 @@ class Keeper:
                 return
             self._opened = _Open(
                 records,
-                Recorder(records, plan.policy, draw=draw, rest_per_s=_REST_PER_S),
+                Recorder(
+                    records,
+                    plan.policy,
+                    draw=draw,
+                    rest_per_s=_REST_PER_S,
+                    on_written=self._written,
+                ),
                 RecordsUpkeep(records, plan.limits),
             )
         log.info("verdicts are recorded", where=records.where, photos=plan.policy.keep)
+
+    def _written(self) -> None:
+        for tell in tuple(self.on_written):
+            tell()
 
 
 def _told(work: Callable[[Records], T], records: Records) -> T:

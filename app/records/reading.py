@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -145,24 +146,35 @@ def histogram(
 
     Of more than HISTOGRAM_SCORES the newest are taken.
     """
+    found = scores(records, category, bank_version, since, until, HISTOGRAM_SCORES + 1)
+    taken = found[:HISTOGRAM_SCORES]
+    if not taken.size:
+        return Histogram([], [], 0, False)
+    counts, edges = np.histogram(taken, bins)
+    return Histogram(edges.tolist(), counts.tolist(), taken.size, found.size > taken.size)
+
+
+def scores(
+    records: Records,
+    category: str,
+    bank_version: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = HISTOGRAM_SCORES,
+) -> npt.NDArray[np.float64]:
+    """(n,) float64, the newest first: the scores of a category, as `histogram` takes them."""
     asked = Filter(category=category, since=since, until=until)
     query = select(V.score).where(*asked.clauses(), V.score.is_not(None)).order_by(*NEWEST_FIRST)
     if bank_version is not None:
         query = query.where(V.bank_version == bank_version)
-    some = query.limit(HISTOGRAM_SCORES + 1).subquery()
+    some = query.limit(limit).subquery()
     # As one text: a row of Python's for each would set off its search for garbage, which takes
     # several times as long where torch is loaded.
     is_sqlite = records.engine.dialect.name == "sqlite"
     together = func.json_group_array if is_sqlite else func.json_agg
     with reading(records.engine) as connection:
         text = connection.scalar(select(cast(together(some.c.score), Text)))
-    scores = json.loads(text or "[]")
-    taken = np.asarray(scores[:HISTOGRAM_SCORES], dtype=np.float64)
-    if not taken.size:
-        return Histogram([], [], 0, False)
-    counts, edges = np.histogram(taken, bins)
-    more = len(scores) > HISTOGRAM_SCORES
-    return Histogram(edges.tolist(), counts.tolist(), taken.size, more)
+    return np.asarray(json.loads(text or "[]"), dtype=np.float64)
 
 
 def thumbnail_of(records: Records, sha256: str) -> bytes | None:

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -50,6 +50,7 @@ class Recorder:
         min_free: int = MIN_FREE_BYTES,
         draw: Draw | None = thumbnail,
         rest_per_s: float = math.inf,
+        on_written: Callable[[], object] = lambda: None,
     ) -> None:
         """Start the thread.
 
@@ -60,9 +61,10 @@ class Recorder:
             draw: a photo's bytes -> its thumbnail; None: there are none.
             rest_per_s: thumbnails a second of photos that are neither kept nor ask for a review;
                 one of a photo of 3000 × 3000 takes some 18 ms of a core.
+            on_written: called on the writing thread when some are stored; it must not wait.
         """
         self._records, self._policy, self._draw = records, policy, draw
-        self._rest = Pace(rest_per_s)
+        self._rest, self._on_written = Pace(rest_per_s), on_written
         self._max_waiting, self._max_bytes, self._min_free = max_waiting, max_bytes, min_free
         self._changed = threading.Condition()
         self._waiting: deque[Draft] = deque()
@@ -219,5 +221,6 @@ class Recorder:
             self._written += len(batch)
             self._photos_kept += kept
             is_crowded = self._is_crowded(len(batch))
+        self._on_written()
         if not is_crowded:  # else what is lost next belongs to the same episode
             self._verdicts.recovered()

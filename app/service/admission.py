@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -12,6 +14,9 @@ from ..core.photo.view import WHOLE_VIEW, View
 from .metrics import Metrics
 from .networks import by_network
 from .permit import Asked, Permit
+
+# Of these the times are known.
+_REFUSALS = 10_000
 
 
 class Admission:
@@ -25,6 +30,7 @@ class Admission:
         self, metrics: Metrics, queue_size: int, seconds_per_photo: Callable[[], float]
     ) -> None:
         self.queue_size, self.depth = queue_size, 0
+        self._refused_at: deque[float] = deque(maxlen=_REFUSALS)
         self._metrics, self._seconds_per_photo = metrics, seconds_per_photo
         metrics.queue_size.set(queue_size)
         metrics.queue_depth.set(0)
@@ -85,6 +91,12 @@ class Admission:
         """
         if self.depth and self.depth + places > self.queue_size:
             seconds = max(1, math.ceil(self.depth * self._seconds_per_photo()))
+            self._refused_at.append(time.monotonic())
             raise Overloaded(
                 f"{self.depth} photos are in work or waiting; come back in {seconds} s", seconds
             )
+
+    def refused(self, seconds: float) -> int:
+        """How often somebody was refused in the last seconds; beyond 10,000 nobody counts."""
+        since = time.monotonic() - seconds
+        return sum(at >= since for at in self._refused_at)

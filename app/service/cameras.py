@@ -42,6 +42,17 @@ class Cameras:
         """Of all cameras, those with a fault included."""
         return sorted(map(shown, self._contents.cameras if self._contents else ()))
 
+    @property
+    def known(self) -> dict[str, str | None]:
+        """All cameras by name, with the fault of those that have one."""
+        cameras = self._contents.cameras if self._contents else {}
+        return {name: one if isinstance(one, str) else None for name, one in cameras.items()}
+
+    @property
+    def fault(self) -> str | None:
+        """Why the file as a whole cannot be used; None: it can, or there is none."""
+        return self._fault
+
     def find(self, name: str) -> Camera:
         """A camera, as of the last look at the file.
 

@@ -10,6 +10,9 @@ rendering.py       templates/ -> HTML with its security headers
 trial.py           a photo that is tried: what the page shows of it; trial_choices.py: by which
                    banks; score_words.py, score_histogram.py: its score in words and as a picture
 routes/            the pages
+board.py           what Now shows; live.py: what is new on it, told to all who watch
+health.py          the service's facts; concerns.py: what is wrong with them, and what to do
+drift_chart.py     how photos score beside the good ones of the build, as a picture
 static_files.py    the files that pages load, out of static/
 documentation.py   /docs
 static/            page/ is ours; the rest as its authors ship it (README.md in each folder)

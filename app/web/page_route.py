@@ -39,8 +39,9 @@ class PageRoute(APIRoute):
 
 
 def is_script(request: Request) -> bool:
-    """Whether a script of ours asks, and so for a part of a page."""
-    return "hx-request" in request.headers
+    """Whether a script of ours asks, and so for a part of a page, or for a stream of events."""
+    headers = request.headers
+    return "hx-request" in headers or "text/event-stream" in headers.get("accept", "")
 
 
 def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response:

@@ -9,16 +9,18 @@ from ..access.keys import Scope
 from ..api.problems import Forbidden, refusal
 from ..settings import Settings
 from .page_route import refused
-from .routes import home, login, review, review_parts, trying
+from .routes import health, home, login, now, review, review_parts, trying
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
 
 # Each page with the scope that it needs.
 _PAGES: tuple[tuple[APIRouter, Scope], ...] = (
+    (now.router, "review"),
     (review.router, "review"),
     (review_parts.router, "review"),
     (trying.router, "score"),
+    (health.router, "review"),
 )
 
 # Those that take photos, which are refused early while the queue is full.

@@ -94,7 +94,7 @@ async def test_too_little_memory_for_a_photo_is_503_and_the_service_lives_on(
 async def test_a_network_that_hangs_is_not_ready_and_new_banks_are_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.routes.health._HANGS_S", 0.2)
+    monkeypatch.setattr("app.api.readiness._HANGS_S", 0.2)
     monkeypatch.setattr("app.service.inspector._TRIED_S", 0.1)
     held, free = threading.Event(), threading.Event()
 

@@ -48,11 +48,12 @@ class RequestContext:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["request_id"], state["started"] = request_id, start
         status: int | None = None
+        begun = start
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], time.perf_counter()
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 if self._drain.active:
@@ -78,7 +79,12 @@ class RequestContext:
                 if status is None:
                     state["problem"] = "internal"
                     await unforeseen(exc, request_id)(scope, receive, send_with_id)
-            self._record(scope, status or 500, time.perf_counter() - start)
+            end = time.perf_counter()
+            if state.get("streams") and status is not None:
+                # How long someone watches says nothing of how fast the service answers.
+                state.setdefault("log", {})["open_s"] = round(end - begun, 1)
+                end = begun
+            self._record(scope, status or 500, end - start)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method, state = scope["method"], scope["state"]

@@ -2,7 +2,9 @@
 
 home.py        / and what is no page
 login.py       in and out
-trying.py      Try: a photo judged at once, nothing of it kept
+now.py         the newest verdicts, live
 review.py      one photo after another, and what people say of it; review_parts.py: what its script
                sends and asks for
+trying.py      Try: a photo judged at once, nothing of it kept
+health.py      how the service is
 """

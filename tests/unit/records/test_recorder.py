@@ -162,6 +162,20 @@ def test_one_that_the_database_does_not_take_spoils_no_other(records: Records) -
     assert count(records).number == 3
 
 
+def test_who_wants_to_know_is_told_once_verdicts_are_stored(records: Records) -> None:
+    seen: list[int] = []
+    told = threading.Event()
+
+    def written() -> None:
+        seen.append(count(records).number)
+        told.set()
+
+    with recording(records, on_written=written) as recorder:
+        assert recorder.put(draft(0))
+        assert told.wait(30)
+    assert seen == [1]  # what is told can be read by then
+
+
 def test_numpy_s_numbers_are_numbers(records: Records) -> None:
     np = pytest.importorskip("numpy")
     one = draft(

@@ -95,6 +95,21 @@ def test_a_camera_has_its_crop_its_mask_and_its_places_in_order(cameras: Cameras
     assert all(place.view.mask is shelf.view.mask for place in shelf.places)
 
 
+def test_all_cameras_are_known_with_their_faults(
+    cameras: Cameras, path: Path, clock: Clock
+) -> None:
+    assert cameras.known == {"till": None, "shelf-3": None}
+    assert cameras.fault is None
+    path.write_text("[cameras.bent]\ncrop = 1\n[cameras.till]\n", encoding="utf-8")
+    known = refreshed(cameras, clock).known
+    assert known["till"] is None
+    assert "crop" in str(known["bent"])
+    path.write_text("[cameras.", encoding="utf-8")
+    assert "not TOML" in str(refreshed(cameras, clock).fault)
+    assert cameras.known == known  # as they were
+    assert Cameras().known == {}
+
+
 def test_white_of_a_mask_is_looked_at_and_a_polygon_likewise(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(mask_of((0, 0, 20, 20)))
     left_half = [one('mask = "m.png"', tmp_path)]

@@ -132,6 +132,16 @@ async def test_places_are_given_back_whatever_happens(
     assert inspector.depth == 0
 
 
+async def test_refusals_are_counted_for_a_while(inspector: Inspector) -> None:
+    assert inspector.refused(60) == 0
+    with inspector.admit([make_detector()]):
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                inspector.check(inspector.queue_size)
+    assert inspector.refused(60) == 3
+    assert inspector.refused(0) == 0
+
+
 async def test_a_full_queue_refuses_and_says_when_to_come_back(inspector: Inspector) -> None:
     with (
         inspector.admit([make_detector()], PLACES),
