@@ -31,9 +31,9 @@ MAX_WAITING, MAX_BYTES = 1000, 256 << 20
 # Of the disk on which the photos lie: what the database needs to go on without them.
 MIN_FREE_BYTES = 256 << 20
 # A transaction costs little more for many verdicts than for one, and takes the interpreter from the
-# answers: few of them leave most answers alone. Who asks for what is on its way has it written at
-# once (`flush`).
-_BATCH, _GATHER_S = 64, 1.0
+# answers: few of them leave most answers alone. What is anomalous, or asked for (`flush`), is written
+# at once.
+_BATCH, _GATHER_S = 64, 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 
 
@@ -91,6 +91,8 @@ class Recorder:
                 self._waiting.append(draft)
                 self._put += 1
                 self._bytes += size
+                if draft.verdict == "anomalous":  # somebody may be watching for it
+                    self._wanted = self._put
                 # Each time that the writer's thread wakes it wants the interpreter.
                 if len(self._waiting) == 1 or self._is_due():
                     self._changed.notify_all()
