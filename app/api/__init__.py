@@ -9,5 +9,7 @@ security.py     API keys, scopes
 recording.py    from what was found to what is recorded
 answers.py      from what was found to what is answered
 schemas.py      what is answered; record_schemas.py of the records
+filters.py      which verdicts are meant; stored.py: one of them; deleting.py: a span of them
+category_infos.py, versions.py, evaluating.py    what calls and pages do alike with categories
 routes/         the calls
 """

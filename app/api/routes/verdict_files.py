@@ -15,9 +15,9 @@ from ...records import export
 from ...records.errors import ExtraMissing, RecordRefused, RecordsUnavailable
 from ...records.filters import Filter
 from ...records.opening import Records
+from ..filters import FilterDep
 from ..problems import responses
 from ..services import ServicesDep
-from .verdicts import FilterDep
 
 router = APIRouter(tags=["records"])
 

@@ -67,6 +67,16 @@ def remark(models: Path, category: str) -> str | None:
     )
 
 
+def of_one_build(folder: Path, version: str) -> list[str]:
+    """The stored versions that differ from this one in nothing but the threshold, itself included,
+    oldest first: their scores are the same. Reads their manifests.
+
+    Raises:
+        ArtifactError: the folder cannot be read.
+    """
+    return next((b for b in _builds(folder, versions(folder)) if version in b), [version])
+
+
 def _builds(folder: Path, stored: list[str]) -> list[list[str]]:
     """The versions, those of one build together: the build first, then its thresholds."""
     builds: dict[str, list[str]] = {}
