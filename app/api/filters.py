@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, get_type_hints
 
 from fastapi import Depends, Query
+from pydantic import BaseModel, ValidationError, create_model
 
+from ..core.wording import plain_message
 from ..records.filters import Filter
 from ..records.verdicts import Decision, VerdictName
 from .record_schemas import Moment
@@ -40,3 +43,32 @@ async def asked(
 
 
 FilterDep = Annotated[Filter, Depends(asked)]
+
+
+_FIELDS: type[BaseModel] = create_model(  # type: ignore[call-overload]
+    "_Fields",
+    **{
+        name: (hint, None)
+        for name, hint in get_type_hints(asked, include_extras=True).items()
+        if name != "return"
+    },
+)
+FIELDS = tuple(_FIELDS.model_fields)
+
+
+def read(values: Mapping[str, str]) -> tuple[Filter, dict[str, str]]:
+    """The same of texts by name, for whoever tells a fault beside its field.
+
+    Returns:
+        the filter of those that are right, and what is wrong with the others.
+    """
+    given = {name: values[name] for name in FIELDS if name in values}
+    faults: dict[str, str] = {}
+    while True:
+        try:
+            return Filter(**dict(_FIELDS.model_validate(given))), faults
+        except ValidationError as exc:
+            for fault in exc.errors(include_url=False, include_input=False):
+                name = str(fault["loc"][0])
+                faults[name] = plain_message(fault["type"], fault["msg"])
+                given.pop(name, None)

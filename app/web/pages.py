@@ -6,13 +6,19 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from ..access.keys import Scope
 from ..settings import Settings
-from .routes import home, login
+from .routes import categories, category, deletion, history, home, login, verdict
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
 
 # Each page with the scope that it needs.
-_PAGES: tuple[tuple[APIRouter, Scope], ...] = ()
+_PAGES: tuple[tuple[APIRouter, Scope], ...] = (
+    (history.router, "review"),
+    (verdict.router, "review"),
+    (deletion.router, "admin"),
+    (categories.router, "review"),
+    (category.router, "review"),
+)
 
 
 # To be included after all else below /page.

@@ -2,4 +2,6 @@
 
 home.py        / and what is no page
 login.py       in and out
+history.py     what was answered; verdict.py: one verdict; deletion.py: a time span for good
+categories.py  what is known of each; category.py: one of them, its threshold and versions
 """
