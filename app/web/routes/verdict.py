@@ -35,8 +35,11 @@ class _Beside:
 
 @router.get("/verdict")
 async def verdict(
-    request: Request, parts: ServicesDep, viewer: ViewerDep, id: str = ""
-) -> Response:  # noqa: A002
+    request: Request,
+    parts: ServicesDep,
+    viewer: ViewerDep,
+    id: str = "",  # noqa: A002
+) -> Response:
     """The page. Other parameters are the filter within which it leads on."""
     try:
         identity = UUID(id)
@@ -60,8 +63,7 @@ async def verdict(
         one=found,
         beside=await parts.records.ask(look),
         asked=asked,
-        judged_by_serving=_serving(parts.registry.entries.get(found.category))
-        == found.bank_version,
+        serves=_serving(parts.registry.entries.get(found.category)) == found.bank_version,
     )
 
 

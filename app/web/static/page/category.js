@@ -31,7 +31,7 @@
       for (const name of ["x1", "x2"]) document.getElementById("line").setAttribute(name, x);
       document.getElementById("knob").setAttribute("cx", x);
       slider.value = String(place);
-      typed.value = String(value);
+      typed.value = place === tables.start ? number(value) : String(value);
       slot("value", number(value));
       slot("serves", place === tables.start ? "is the one that serves." : `instead of the serving ${number(tables.grid[tables.start])}:`);
       slot("training", above("training", place));
