@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ...api.evaluating import evaluation_started
-from ...api.schemas import CategoryName
 from ...api.services import Services, ServicesDep
 from ...api.versions import count, rolled_back
 from ...core.crew import beside
@@ -26,6 +25,7 @@ from ..viewers import BadForm, ViewerDep, change, needs
 router = APIRouter(prefix="/page", include_in_schema=False, route_class=PageRoute)
 
 Done = Literal["threshold", "rollback", "evaluation"]
+Name = Annotated[str, Query(max_length=64)]
 _ADMIN = [Depends(change), Depends(needs("admin"))]
 
 
@@ -34,7 +34,7 @@ async def category(
     request: Request,
     parts: ServicesDep,
     viewer: ViewerDep,
-    name: Annotated[str, Query(max_length=64)],
+    name: Name,
     done: Done | None = None,
 ) -> Response:
     """The page; `done`: what was done a moment ago."""
@@ -44,12 +44,14 @@ async def category(
 
 @router.get("/category/evaluation")
 async def evaluation(
-    request: Request, parts: ServicesDep, viewer: ViewerDep, name: CategoryName
+    request: Request, parts: ServicesDep, viewer: ViewerDep, name: Name
 ) -> Response:
     """Where the evaluation stands; asked again and again while one is under way."""
     manifest = parts.registry.detector(name).manifest
     evaluated = await beside(partial(evaluated_so_far, parts, manifest), "files")
-    return render(request, "evaluation_part.html", viewer, name=name, evaluated=evaluated)
+    return render(
+        request, "evaluation_part.html", viewer, name=name, evaluated=evaluated, partly=True
+    )
 
 
 @router.post("/evaluation", dependencies=_ADMIN)

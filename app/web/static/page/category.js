@@ -14,6 +14,7 @@
     const reset = document.getElementById("reset");
     const dialog = document.getElementById("sure");
     let place = tables.start;
+    let held = null;
 
     const number = (value) => (Math.abs(value) < 10_000 ? String(Number(value.toPrecision(4))) : Math.round(value).toLocaleString("en"));
     const percent = (share) => (share < 0.995 ? `${Number((share * 100).toPrecision(2))} %` : `${Math.round(share * 100)} %`);
@@ -74,12 +75,14 @@
     for (const hidden of ["slider", "slider-label", "drag-hint", "reset"]) document.getElementById(hidden).hidden = false;
     plot.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      plot.setPointerCapture(event.pointerId);
+      held = event.pointerId;
       toPointer(event);
     });
-    plot.addEventListener("pointermove", (event) => {
-      if (plot.hasPointerCapture(event.pointerId)) toPointer(event);
+    // Of the whole page: a hand that drags does not stay within the plot.
+    document.addEventListener("pointermove", (event) => {
+      if (event.pointerId === held) toPointer(event);
     });
+    for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { held = null; });
     slider.addEventListener("input", () => move(Number(slider.value)));
     typed.addEventListener("change", () => {
       const value = Number(typed.value.replace(",", "."));
