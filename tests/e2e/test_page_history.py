@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.select import Select
 
 from tests.e2e.browser import PHONE, SCREEN, Browser, needed
@@ -179,10 +180,10 @@ def test_it_leads_on_within_the_filter(browser: Browser, shop: Shop) -> None:
     browser.get(rows[0])
     for address in rows[1:]:
         browser.click("#older")
-        browser.wait.until(lambda b, wanted=address: b.current_url == wanted)
+        browser.wait.until(expected.url_to_be(address))
     assert not browser.execute_script("return document.getElementById('older')")
     browser.click("#newer")
-    browser.wait.until(lambda b: b.current_url == rows[-2])
+    browser.wait.until(expected.url_to_be(rows[-2]))
 
 
 def test_without_a_script_the_form_does_the_same(browser: Browser, shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -12,10 +13,14 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.core.store import artifact as artifacts
-from tests.integration.service import DEFECTIVE, GOOD, Service, serve
-from tests.support import closed
+from app.core.store import signing
+from app.core.store.manifest import Manifest
+from tests.integration.service import DEFECTIVE, GOOD, Service, serve, store_banks
+from tests.support import make_artifact
 
 pytestmark = pytest.mark.anyio
 
@@ -34,10 +39,10 @@ async def page(service: Service, address: str) -> str:
     return answer.text
 
 
-async def post(service: Service, name: str, **fields: str) -> httpx.Response:
+async def post(service: Service, to: str, /, **fields: str) -> httpx.Response:
     token = (await page(service, "categories")).partition('name="csrf-token" content="')[2][:64]
     headers = ORIGIN | {"content-type": "application/x-www-form-urlencoded"}
-    address = f"/page/{name}?csrf={token}"
+    address = f"/page/{to}?csrf={token}"
     return await service.client.post(address, content=urlencode(fields), headers=headers)
 
 
@@ -47,8 +52,8 @@ def tables(text: str) -> dict[str, Any]:
     return found
 
 
-def serving(service: Service, name: str = "can") -> artifacts.Manifest:
-    manifest: artifacts.Manifest = service.app.state.services.registry.detector(name).manifest
+def serving(service: Service, name: str = "can") -> Manifest:
+    manifest: Manifest = service.app.state.services.registry.detector(name).manifest
     return manifest
 
 
@@ -86,8 +91,6 @@ async def test_only_scores_of_this_build_count(service: Service) -> None:
 
 
 def rebuilt(name: str) -> artifacts.Artifact:
-    from tests.support import make_artifact
-
     return make_artifact(name, scores=(0.01, 0.02, 0.03, 0.05))
 
 
@@ -138,7 +141,11 @@ async def test_a_models_folder_that_cannot_be_written_says_so(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = serving(service)
-    closed(monkeypatch, service.models / "can")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(artifacts, "write_whole", refused)
     answer = await post(service, "threshold", **setting(service, "0.25"))
     assert answer.status_code == 409
     assert "annot write" in answer.text
@@ -146,15 +153,13 @@ async def test_a_models_folder_that_cannot_be_written_says_so(
 
 
 async def test_where_only_signed_banks_serve_it_refuses_before_writing(tmp_path: Path) -> None:
-    from app.core.store import signing
-    from tests.integration.service import store_banks
-    from tests.unit.core.store.test_signing import PRIVATE, public_pem
-
     store_banks(tmp_path / "models")
     folder = tmp_path / "models" / "can"
-    signing.sign(folder / artifacts.current_version(folder), PRIVATE)
+    key = Ed25519PrivateKey.generate()
+    signing.sign(folder / artifacts.current_version(folder), key)
     keys = tmp_path / "keys.pem"
-    keys.write_bytes(public_pem(PRIVATE))
+    public = key.public_key()
+    keys.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     async with serve(tmp_path, records="off", trusted_keys=keys) as service:
         before = artifacts.versions(folder)
         answer = await post(service, "threshold", **setting(service, "0.25"))
@@ -176,7 +181,7 @@ async def test_changes_take_the_scope_admin_and_the_token(tmp_path: Path) -> Non
         assert answer.status_code == 303
         text = await page(service, "category?name=can")
         assert "takes a key with the scope" in text
-        assert "Go back to it" not in text
+        assert "Go back<" not in text
         assert "Delete verdicts" not in await page(service, "history")
         for name, fields in (
             ("threshold", setting(service, "0.25")),
