@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, get_type_hints
 
@@ -53,6 +54,7 @@ _FIELDS: type[BaseModel] = create_model(  # type: ignore[call-overload]
         if name != "return"
     },
 )
+_PARSING = re.compile(r"_parsing$")
 FIELDS = tuple(_FIELDS.model_fields)
 
 
@@ -70,5 +72,7 @@ def read(values: Mapping[str, str]) -> tuple[Filter, dict[str, str]]:
         except ValidationError as exc:
             for fault in exc.errors(include_url=False, include_input=False):
                 name = str(fault["loc"][0])
-                faults[name] = plain_message(fault["type"], fault["msg"])
+                words = plain_message(fault["type"], fault["msg"])
+                # Behind the comma stands what the parser stumbled over.
+                faults[name] = words.partition(", ")[0] if _PARSING.search(fault["type"]) else words
                 given.pop(name, None)

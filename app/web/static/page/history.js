@@ -25,6 +25,17 @@
     }
   });
 
+  // What is said beside a field is said of it.
+  function tell() {
+    for (const words of document.querySelectorAll("#filter .field > .fault")) {
+      const field = document.getElementById(words.id.replace("fault-", ""));
+      if (words.textContent) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+    }
+  }
+  document.addEventListener("htmx:after:swap", tell);
+  tell();
+
   // Thumbnails are not kept of every photo. Errors do not bubble, so they are caught on the way in.
   function gone(picture) {
     const words = document.createElement("span");
