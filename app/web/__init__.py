@@ -6,6 +6,9 @@ sessions.py        an API key as a signed cookie; secret.py: what signs it
 page_route.py      errors as pages
 forms.py           a form's fields
 rendering.py       templates/ -> HTML with its security headers
+asked.py           the filter of an address
+category_page.py   what is known of a category; threshold_trial.py: what thresholds would have done;
+                   charts.py: numbers as places in a picture
 routes/            the pages
 static_files.py    the files that pages load, out of static/
 documentation.py   /docs
