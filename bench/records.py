@@ -38,12 +38,14 @@ from app.records.reading import (
     count,
     histogram,
     known_cameras,
+    neighbours,
     newest_per_camera,
     page,
     verdict,
 )
 from app.records.reviews import append, defect_types
 from app.records.schema import ReviewRow, VerdictRow
+from app.records.scores import reviewed_scores, scores
 from app.records.transactions import writing as transaction
 from app.records.verdicts import Draft, Review
 from app.records.writing import Recorder
@@ -121,7 +123,7 @@ def _rows(
             "verdict": str(verdicts[i]),
             "decision": _DECISIONS[number % 3] if is_reviewed else None,
             "urgency": ANOMALOUS if anomalous else NEAR if score > 9.5 else REST,
-            "bank_version": f"20260{1 + number * 9 // total}01T000000Z-000000",
+            "bank_version": _version(1 + number * 9 // total),
             "engine": "openvino int8",
             "score": None if unusable else score,
             "threshold": 10.0,
@@ -138,6 +140,10 @@ def _rows(
             else [],
             "timings_ms": {"decode": 21.0, "wait": 0.2, "embed": 9.8, "search": 4.1},
         }
+
+
+def _version(month: int) -> str:
+    return f"20260{month}01T000000Z-000000"
 
 
 def filters(total: int) -> dict[str, Callable[[np.random.Generator], Filter]]:
@@ -224,9 +230,42 @@ def questions(records: Records, total: int, some: list[UUID]) -> Iterator[Questi
     yield Question(
         "histogram: category, bank version",
         lambda r, rng: histogram(
-            r, f"category-{rng.integers(10)}", f"20260{rng.integers(1, 10)}01T000000Z-000000"
+            r, f"category-{rng.integers(10)}", _version(int(rng.integers(1, 10)))
         ),
     )
+    week = _END - timedelta(days=7)
+    yield Question(
+        "scores of a week: frequent category",
+        lambda r, _: scores(r, "category-1", [_version(9), _version(8)], week),
+    )
+    yield Question(
+        "scores of a week: category, no such version",
+        lambda r, rng: scores(r, f"category-{rng.integers(10)}", ["20200101T000000Z-000000"], week),
+    )
+    for decision in ("good", "defective"):
+        yield Question(
+            f"scores reviewed as {decision}: frequent category, all versions",
+            lambda r, _, decision=decision: reviewed_scores(  # type: ignore[misc]
+                r, "category-1", [_version(n) for n in range(1, 10)], decision
+            ),
+        )
+    yield Question(
+        "scores reviewed as good: rare category",
+        lambda r, _: reviewed_scores(r, "rare", [_version(9)], "good"),
+    )
+    for name in (
+        "all",
+        "defective",
+        "frequent category, rare camera",
+        "all at once",
+        "normal, scores of none",
+    ):
+        yield Question(
+            f"neighbours: {name}",
+            lambda r, rng, make=filters(total)[name]: neighbours(  # type: ignore[misc]
+                r, some[rng.integers(len(some))], make(rng)
+            ),
+        )
     yield Question("defect types", lambda r, _: defect_types(r, "ty"))
     yield Question(
         "next to review", lambda r, rng: review_queue.next_unreviewed(r, f"anna-{rng.integers(9)}")

@@ -11,5 +11,7 @@ answers.py      from what was found to what is answered
 readiness.py    whether photos can be scored, and why not
 schemas.py      what is answered; record_schemas.py of the records, explanation_schemas.py of the
                 nearest good patches
+filters.py      which verdicts are meant; stored.py: one of them; deleting.py: a span of them
+category_infos.py, versions.py, evaluating.py    what calls and pages do alike with categories
 routes/         the calls
 """

@@ -11,8 +11,9 @@ keeping.py       which photos are kept
 thumbnails.py    a photo's bytes -> a small WebP; pace.py: of how many of the good ones
 photos.py        photos as files by their sha256
 filters.py       Filter: which verdicts are meant
-reading.py       a verdict, pages, counts, histogram, newest per camera
+reading.py       a verdict and its neighbours, pages, counts, histogram, newest per camera
 newest.py        what is new, for who watches
+scores.py        scores, for whoever tries a threshold on them
 reviews.py       append a review, its history, the defect types that are known
 review_queue.py  what to review next, leased so that two people never see the same photo
 export.py        CSV and Parquet, as a stream

@@ -45,6 +45,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The ids of the verdicts beside one, in the order of pages; None: there is none."""
+
+    newer: UUID | None
+    older: UUID | None
+
+
+@dataclass(frozen=True)
 class Count:
     """How many: exactly, or that there are `more` than `number`."""
 
@@ -103,6 +111,24 @@ def page(
     taken = found[:size]
     following = _cursor(taken[-1][1].time, taken[-1][0]) if len(found) > size else None
     return Page([verdict for _, verdict in taken], following)
+
+
+def neighbours(records: Records, identity: UUID, asked: Filter = EVERYTHING) -> Neighbours:
+    """Which verdicts that the filter means come before and after one, whether it means that, too.
+
+    Raises:
+        UnknownVerdict: none of that id is stored.
+    """
+    place, other = tuple_(V.time, V.number), select(V.id).limit(1)
+    with reading(records.engine) as connection:
+        found = connection.execute(select(V.time, V.number).where(V.id == identity)).one_or_none()
+        if found is None:
+            raise UnknownVerdict(f"no verdict {identity} is stored")
+        here = tuple_(literal(microseconds(found.time), BigInteger), literal(found.number, Number))
+        clauses = asked.among(connection)
+        newer = other.where(place > here, *clauses).order_by(V.time, V.number)
+        older = other.where(place < here, *clauses).order_by(*NEWEST_FIRST)
+        return Neighbours(connection.scalar(newer), connection.scalar(older))
 
 
 def count(records: Records, asked: Filter = EVERYTHING, limit: int = COUNTED) -> Count:

@@ -10,6 +10,7 @@ registry.py      the banks that are loaded; reloads.py exchanges them
 older.py         versions that judged photos and serve no more, for their overlays
 serving_notes.py which versions serve, noted for whoever clears away old ones
 evaluations.py   evaluation jobs in the background
+thresholds.py    another threshold for the bank that serves
 metrics.py       what is counted and measured; worker_metrics.py: of several processes;
                  record_metrics.py: of the records
 upkeep.py        what is done by itself: new banks, networks that failed

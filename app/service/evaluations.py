@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..core.crew import NEVER, Crew
 from ..core.detector import Detector
 from ..core.errors import CategoryUnavailable, GoodsGuardError, NoTestSplit
-from ..core.evaluating.evaluation import Evaluation, evaluate
+from ..core.evaluating.evaluation import Evaluation, EvaluationRun, evaluate
 from ..core.files import write_whole
 from ..core.judging.inspection import Inspection
 from ..core.photo.dataset import Category, read_test_split
@@ -28,6 +28,24 @@ log = structlog.get_logger()
 Inspect = Callable[[bytes], Inspection]
 State = Literal["none", "queued", "running", "done", "failed"]
 _UNDER_WAY = ("queued", "running")
+# Beside a result: the scores behind it.
+_SCORES = ".scores.json"
+
+
+class LabelScores(BaseModel):
+    """The scores of a test split by label, for pictures."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    good: tuple[float, ...]
+    defective: tuple[float, ...]
+
+    @classmethod
+    def of(cls, run: EvaluationRun) -> LabelScores:
+        by_label: dict[bool, list[float]] = {False: [], True: []}
+        for one in run.scored:
+            by_label[one.image.is_defective].append(one.score)
+        return cls(good=tuple(by_label[False]), defective=tuple(by_label[True]))
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,7 @@ class EvaluationJob:
 class Evaluations:
     """Runs and remembers evaluations.
 
-    Results lie in `<reports>/evaluations/<category>/<bank version>.json`.
+    Results lie in `<reports>/evaluations/<category>/<bank version>.json`, their scores beside them.
     """
 
     def __init__(self, data: Path | None, reports: Path) -> None:
@@ -98,6 +116,17 @@ class Evaluations:
             log.warning("stored evaluation unreadable", category=manifest.category, reason=str(exc))
             return None
 
+    def scores(self, manifest: Manifest) -> LabelScores | None:
+        """The scores behind `stored`, where they are stored, too."""
+        path = self._path(manifest.category, manifest.bank_version).with_suffix(_SCORES)
+        try:
+            return LabelScores.model_validate_json(path.read_bytes())
+        except FileNotFoundError:  # an older release kept none
+            return None
+        except (OSError, ValidationError) as exc:
+            log.warning("stored scores unreadable", category=manifest.category, reason=str(exc))
+            return None
+
     def stop(self) -> None:
         """Let the running job end after its current photo, and those behind it at their first."""
         self._stopping.set()
@@ -128,14 +157,14 @@ class Evaluations:
 
         self._update(key, state="running")
         try:
-            result = evaluate(
+            run = evaluate(
                 category,
                 detector.manifest,
                 inspect,
                 engine=detector.engine,
                 anomaly_map=detector.anomaly_map,
                 progress=progress,
-            ).evaluation
+            )
         except GoodsGuardError as exc:
             log.error("evaluation failed", category=name, reason=str(exc))
             self._update(key, state="failed", error=exc.public)
@@ -144,7 +173,8 @@ class Evaluations:
             log.exception("evaluation failed", category=name)
             self._update(key, state="failed", error=f"unforeseen {type(exc).__name__}")
             raise
-        error = self._store(result)
+        result = run.evaluation
+        error = self._store(result, LabelScores.of(run))
         self._update(key, state="done", result=result, error=error)
         log.info("evaluated", category=name, bank_version=result.bank_version, auroc=result.auroc)
         return result
@@ -153,9 +183,10 @@ class Evaluations:
         with self._lock:
             self._jobs[key] = replace(self._jobs[key], **changes)  # type: ignore[arg-type]
 
-    def _store(self, result: Evaluation) -> str | None:
+    def _store(self, result: Evaluation, scores: LabelScores) -> str | None:
         path = self._path(result.category, result.bank_version)
         try:
+            write_whole(path.with_suffix(_SCORES), scores.model_dump_json() + "\n")
             write_whole(path, result.model_dump_json(indent=2) + "\n")
         except OSError as exc:
             log.error("evaluation not stored", category=result.category, reason=exc.strerror)

@@ -9,7 +9,20 @@ from ..access.keys import Scope
 from ..api.problems import Forbidden, refusal
 from ..settings import Settings
 from .page_route import refused
-from .routes import health, home, login, now, review, review_parts, trying
+from .routes import (
+    categories,
+    category,
+    deletion,
+    health,
+    history,
+    home,
+    login,
+    now,
+    review,
+    review_parts,
+    trying,
+    verdict,
+)
 from .secret import session_secret
 from .sessions import Sessions
 from .viewers import needs
@@ -19,7 +32,12 @@ _PAGES: tuple[tuple[APIRouter, Scope], ...] = (
     (now.router, "review"),
     (review.router, "review"),
     (review_parts.router, "review"),
+    (history.router, "review"),
+    (verdict.router, "review"),
+    (deletion.router, "admin"),
     (trying.router, "score"),
+    (categories.router, "review"),
+    (category.router, "review"),
     (health.router, "review"),
 )
 

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from ...core.crew import beside
 from ...core.errors import CategoryUnavailable, NoTestSplit, UnknownCategory
 from ...core.evaluating.evaluation import Evaluation
-from ...core.store.manifest import Manifest
+from ..evaluating import evaluation_started, evaluation_status
 from ..problems import responses
-from ..schemas import CategoryName, EvaluationList, EvaluationProgress, EvaluationStatus
+from ..schemas import CategoryName, EvaluationList, EvaluationStatus
 from ..security import require_scope
-from ..services import Services, ServicesDep
+from ..services import ServicesDep
 
 router = APIRouter(prefix="/evaluate", tags=["evaluate"])
 
@@ -39,11 +39,9 @@ async def start_evaluation(
 ) -> Response:
     """Score the stored test split in the background. A job under way is joined, not doubled."""
     detector = parts.registry.detector(category)
-    inspect = partial(parts.inspector.inspect_in_background, detector)
-    # Listing a test split reads folders, which may be slow or remote.
-    future = await beside(partial(parts.evaluations.start, detector, inspect), "split")
+    future = await evaluation_started(parts, detector)
     if not wait:
-        status = await beside(partial(_status, parts, detector.manifest), "status")
+        status = await beside(partial(evaluation_status, parts, detector.manifest), "status")
         return _json(status, 202)
     # Shielded: a client that goes away must not stop a job that others may have joined.
     result = await asyncio.shield(asyncio.wrap_future(future))
@@ -54,37 +52,16 @@ async def start_evaluation(
 def list_evaluations(parts: ServicesDep) -> EvaluationList:
     """Of every category that serves: the latest result, and the progress of one under way."""
     return EvaluationList(
-        evaluations=[_status(parts, d.manifest) for d in parts.registry.detectors.values()]
+        evaluations=[
+            evaluation_status(parts, d.manifest) for d in parts.registry.detectors.values()
+        ]
     )
 
 
 @router.get("/{category}", summary="The latest evaluation", responses=responses(*_CATEGORY_ERRORS))
 def get_evaluation(parts: ServicesDep, category: CategoryName) -> EvaluationStatus:
     """The latest result for the serving bank version, and the progress of one under way."""
-    return _status(parts, parts.registry.detector(category).manifest)
-
-
-def _status(parts: Services, manifest: Manifest) -> EvaluationStatus:
-    job = parts.evaluations.job(manifest)
-    stored = (job and job.result) or parts.evaluations.stored(manifest)
-    if job is None:
-        n = stored.n_good + stored.n_defective + stored.n_unreadable if stored else 0
-        state = "done" if stored else "none"
-        return EvaluationStatus(
-            category=manifest.category,
-            bank_version=manifest.bank_version,
-            state="done" if state == "done" else "none",
-            progress=EvaluationProgress(done=n, total=n),
-            result=stored,
-        )
-    return EvaluationStatus(
-        category=manifest.category,
-        bank_version=manifest.bank_version,
-        state=job.state,
-        progress=EvaluationProgress(done=job.done, total=job.total),
-        error=job.error,
-        result=stored,
-    )
+    return evaluation_status(parts, parts.registry.detector(category).manifest)
 
 
 def _json(body: EvaluationStatus | Evaluation, status: int) -> Response:

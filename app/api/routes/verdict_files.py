@@ -21,10 +21,10 @@ from ...records.errors import (
 )
 from ...records.filters import Filter
 from ...records.opening import Records
+from ..filters import FilterDep
 from ..middleware.leniency import is_head
 from ..problems import CAUSES, responses
 from ..services import ServicesDep
-from .verdicts import FilterDep
 
 router = APIRouter(tags=["records"])
 

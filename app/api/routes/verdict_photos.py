@@ -21,7 +21,7 @@ from ..intake.lifetime import DeadlineDep, while_wanted
 from ..problems import NoOverlay, PhotoNotKept, responses
 from ..record_schemas import VerdictId
 from ..services import Services, ServicesDep
-from .verdicts import stored
+from ..stored import stored
 
 router = APIRouter(prefix="/verdicts/{id}", tags=["records"])
 

@@ -27,7 +27,7 @@ from ..record_schemas import (
 )
 from ..security import CallerDep
 from ..services import ServicesDep
-from .verdicts import stored
+from ..stored import stored
 
 router = APIRouter(tags=["records"])
 

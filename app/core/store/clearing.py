@@ -67,6 +67,20 @@ def remark(models: Path, category: str) -> str | None:
     )
 
 
+def of_one_build(folder: Path, version: str) -> list[str]:
+    """The stored versions that differ from this one in nothing but the threshold, itself included,
+    oldest first: their scores are the same, since what the bank holds is, byte by byte. Reads their
+    manifests.
+
+    Raises:
+        ArtifactError: the folder cannot be read.
+    """
+    stored = versions(folder)
+    own = _build_of(folder, version, _OF_A_THRESHOLD)
+    found = [other for other in stored if _build_of(folder, other, _OF_A_THRESHOLD) == own]
+    return found if version in found else [version]
+
+
 def _builds(folder: Path, stored: list[str]) -> list[list[str]]:
     """The versions, those of one build together: the build first, then its thresholds."""
     builds: dict[str, list[str]] = {}
@@ -75,10 +89,10 @@ def _builds(folder: Path, stored: list[str]) -> list[list[str]]:
     return list(builds.values())
 
 
-def _build_of(folder: Path, version: str) -> str:
-    """The same text for versions that differ in nothing but the threshold."""
+def _build_of(folder: Path, version: str, but: set[str] = _OF_A_THRESHOLD | _OF_A_FILE) -> str:
+    """The same text for versions whose manifests differ in nothing but these fields."""
     try:
         manifest = parse(read(folder / version / MANIFEST, MAX_MANIFEST_BYTES))
     except ArtifactError:
         return version  # damaged: one of its own
-    return manifest.model_dump_json(exclude=_OF_A_THRESHOLD | _OF_A_FILE)
+    return manifest.model_dump_json(exclude=but)

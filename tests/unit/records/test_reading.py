@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.records import filters, reading
-from app.records.errors import InvalidCursor
+from app.records.errors import InvalidCursor, UnknownVerdict
 from app.records.filters import Filter
+from app.records.ids import uuid7
 from app.records.opening import Records, open_records
 from app.records.reading import (
     Count,
@@ -21,6 +22,7 @@ from app.records.reading import (
     histogram,
     known_cameras,
     known_categories,
+    neighbours,
     newest_per_camera,
     page,
 )
@@ -250,3 +252,24 @@ def test_pages_and_counts_go_by_an_index_in_its_order(tmp_path: Path, asked: Fil
     ours = [plan for plan in plans if plan.split()[1] in ("verdicts", "TEMP")]
     assert len(ours) == 2, plans
     assert all(" INDEX verdicts_" in plan for plan in ours), plans
+
+
+@SHARED
+@given(asked=FILTERS, place=st.integers(0, 107))
+def test_neighbours_are_those_of_the_pages(filled: Records, asked: Filter, place: int) -> None:
+    everything = reading.page(filled, size=1000).verdicts
+    fitting = [fits(asked, one) for one in everything]
+    newer = [one.id for one, fit in zip(everything[:place], fitting, strict=False) if fit]
+    older = [
+        one.id
+        for one, fit in zip(everything[place + 1 :], fitting[place + 1 :], strict=True)
+        if fit
+    ]
+    found = neighbours(filled, everything[place].id, asked)
+    assert found.newer == (newer[-1] if newer else None)
+    assert found.older == (older[0] if older else None)
+
+
+def test_an_unknown_verdict_has_no_neighbours(records: Records) -> None:
+    with pytest.raises(UnknownVerdict):
+        neighbours(records, uuid7())

@@ -197,6 +197,22 @@ def test_a_damaged_result_on_disk_is_none(
     assert evaluations.stored(DETECTOR.manifest) is None
 
 
+def test_the_scores_behind_a_result_are_kept_beside_it(
+    evaluations: Evaluations, folders: Folders
+) -> None:
+    assert evaluations.scores(DETECTOR.manifest) is None
+    result = evaluations.start(DETECTOR, DETECTOR.inspect).result(TIMEOUT)
+    later = Evaluations(folders.data, folders.reports)
+    scores = later.scores(DETECTOR.manifest)
+    later.close()
+    assert scores is not None
+    assert (len(scores.good), len(scores.defective)) == (result.n_good, result.n_defective)
+    assert max(scores.good) < min(scores.defective)  # as its AUROC of 1 says
+    path = folders.reports / "evaluations" / "can" / f"{version_number(1)}.scores.json"
+    path.write_bytes(b'{"good": [NaN]')
+    assert evaluations.scores(DETECTOR.manifest) is None
+
+
 def test_closing_stops_the_job_after_its_photo(folders: Folders) -> None:
     evaluations = Evaluations(folders.data, folders.reports)
     started, release = threading.Event(), threading.Event()

@@ -13,7 +13,7 @@ from app.core.features.runtimes import Engine
 from app.core.judging.calibration import Fixed
 from app.core.store import artifact as artifacts
 from app.core.store import serving, signing
-from app.core.store.clearing import KEPT_BUILDS, KEPT_THRESHOLDS, prune, remark
+from app.core.store.clearing import KEPT_BUILDS, KEPT_THRESHOLDS, of_one_build, prune, remark
 from app.service.networks import SharedNetworks
 from app.service.registry import BankSource
 from app.service.reloads import Reloads
@@ -184,3 +184,25 @@ def test_who_builds_is_told_where_versions_pile_up(tmp_path: Path) -> None:
     assert "21 versions are stored" in (remark(tmp_path, "can") or "")
     serving.note(tmp_path, "can", latest)
     assert remark(tmp_path, "can") is None
+
+
+def test_versions_of_one_build_differ_in_the_threshold_alone(tmp_path: Path) -> None:
+    first, second = build(tmp_path, 1), build(tmp_path, 2)
+    tries = [try_threshold(tmp_path, index) for index in (3, 4)]
+    third = damaged_build(tmp_path, 5)
+    folder = tmp_path / "can"
+    assert of_one_build(folder, second) == of_one_build(folder, tries[0]) == [second, *tries]
+    assert of_one_build(folder, first) == [first]
+    assert of_one_build(folder, third) == [third]
+    assert of_one_build(folder, version_number(9)) == [version_number(9)]  # gone since
+
+
+def test_the_same_manifest_of_another_bank_is_another_build(tmp_path: Path) -> None:
+    """Scores of another bank are never counted with these, whatever else is alike."""
+    versions = [
+        artifacts.save(
+            tmp_path, make_artifact(version=version_number(i), scores=scores)
+        ).bank_version
+        for i, scores in enumerate([(0.01, 0.02), (0.01, 0.03)])
+    ]
+    assert of_one_build(tmp_path / "can", versions[0]) == [versions[0]]

@@ -1,0 +1,191 @@
+"""History, a verdict's page and deleting, as a browser without scripts asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.integration.service import DEFECTIVE, GOOD, Json, Service, serve
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = {"origin": "http://localhost"}
+FORM = ORIGIN | {"content-type": "application/x-www-form-urlencoded"}
+NASTY = "'); DROP TABLE verdicts; -- <script>alert(1)</script> {{ 7 * 7 }}"
+
+
+@pytest.fixture(scope="module")
+async def kept(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    root = tmp_path_factory.mktemp("kept")
+    async with serve(root, records="on", records_photos="all") as running:
+        yield running
+
+
+async def scored(service: Service, photo: bytes = DEFECTIVE) -> Json:
+    body: Json = (await service.score(photo)).json()
+    assert service.app.state.services.records.flush(30)
+    return body
+
+
+async def shown(service: Service, address: str, status: int = 200, **headers: str) -> str:
+    answer = await service.client.get(f"/page/{address}", headers=headers, follow_redirects=True)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+async def token(service: Service) -> str:
+    return (await shown(service, "history")).partition('name="csrf-token" content="')[2][:64]
+
+
+async def test_the_filter_decides_what_is_shown(kept: Service) -> None:
+    normal, anomalous = await scored(kept, GOOD), await scored(kept)
+    everything = await shown(kept, "history")
+    assert normal["id"] in everything
+    assert anomalous["id"] in everything
+    some = await shown(kept, "history?verdict=anomalous&category=can")
+    assert normal["id"] not in some
+    assert anomalous["id"] in some
+    assert 'href="verdicts.csv?category=can&amp;verdict=anomalous"' in some
+    gallery = await shown(kept, "history?verdict=anomalous&view=gallery")
+    assert f'src="verdicts/{anomalous["id"]}/thumbnail"' in gallery
+
+
+async def test_a_form_without_a_script_gets_a_tidy_address(kept: Service) -> None:
+    sent = "category=&camera=&verdict=normal&reviewed=&since=2026-01-01T00:00&until=&lowest="
+    answer = await kept.client.get(f"/page/history?{sent}")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "history?verdict=normal&since=2026-01-01T00:00Z"
+    again = await kept.client.get(f"/page/{answer.headers['location']}")
+    assert again.status_code == 200
+
+
+async def test_a_script_gets_the_results_alone_and_their_address(kept: Service) -> None:
+    answer = await kept.client.get(
+        "/page/history?verdict=normal&camera=", headers={"hx-request": "true"}
+    )
+    assert answer.headers["hx-push-url"] == "history?verdict=normal"
+    assert "<html" not in answer.text
+    assert 'id="fault-camera" hx-swap-oob="true"' in answer.text
+    restored = {"hx-request": "true", "hx-history-restore-request": "true"}
+    assert "<html" in (await kept.client.get("/page/history", headers=restored)).text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("verdict=broken", "Must be 'normal', 'anomalous' or 'unusable'"),
+        ("since=yesterday", "datetime"),
+        ("lowest=much", "Must be a valid number"),
+        ("categori=can", "There is no filter 'categori'"),
+    ],
+)
+async def test_what_is_wrong_is_said_and_nothing_is_looked_for(
+    kept: Service, query: str, said: str
+) -> None:
+    page = unescape(await shown(kept, f"history?{query}"))
+    assert said in page
+    assert "nothing was looked for" in page
+
+
+async def test_pages_lead_to_older_ones_and_back(kept: Service) -> None:
+    for _ in range(50):
+        await kept.score(GOOD)
+    first = await scored(kept, GOOD)
+    newest = await shown(kept, "history")
+    assert first["id"] in newest
+    link = newest.partition('rel="next" href="')[2].partition('"')[0]
+    older = await shown(kept, unescape(link))
+    assert first["id"] not in older
+    assert "Back to the newest" in older
+    odd = await shown(kept, "history?cursor=..%2F..%2Fetc")
+    assert "names a place that no page gave" in odd
+    assert first["id"] in odd
+
+
+async def test_hostile_texts_are_shown_as_texts(kept: Service) -> None:
+    identity = (await scored(kept))["id"]
+    review = {"decision": "defective", "defect": NASTY, "note": NASTY}
+    done = await kept.client.put(f"/verdicts/{identity}/review", json=review)
+    assert done.status_code == 200
+    for address in ("history", f"verdict?id={identity}"):
+        page = await shown(kept, address)
+        assert "<script>alert" not in page
+        assert NASTY in unescape(page)
+    page = await shown(kept, f"history?category={NASTY[:40]}&camera=%22%3E%3Cb%3E")
+    assert "<script>alert" not in page
+    assert "><b>" not in page
+
+
+async def test_a_verdict_shows_all_that_is_recorded(kept: Service) -> None:
+    score = await scored(kept)
+    page = await shown(kept, f"verdict?id={score['id']}")
+    for text in (
+        score["bank_version"],
+        score["request_id"],
+        "40 × 30 pixels",
+        "Nobody has reviewed",
+    ):
+        assert text in page
+    assert f'href="review?id={score["id"]}"' in page
+
+
+async def test_a_photo_that_cannot_be_judged_is_told_in_words(kept: Service) -> None:
+    await kept.score(b"no image at all")
+    assert kept.app.state.services.records.flush(30)
+    (verdict,) = (await kept.client.get("/verdicts?verdict=unusable&size=1")).json()["items"]
+    page = await shown(kept, f"verdict?id={verdict['id']}")
+    assert "cannot be shown as a picture" in page
+    assert "<img" not in page
+
+
+async def test_a_photo_that_is_not_kept_is_told_in_words(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="on", records_photos="none") as service:
+        identity = (await scored(service))["id"]
+        page = await shown(service, f"verdict?id={identity}")
+        assert "The photo is not kept" in page
+        assert "<img" not in page
+
+
+@pytest.mark.parametrize("identity", ["", "x", "01a2174b-9428-70d2-a0ca-7f250a490789"])
+async def test_no_such_verdict(kept: Service, identity: str) -> None:
+    assert "Unknown verdict" in await shown(kept, f"verdict?id={identity}", 404)
+
+
+async def test_without_records_the_page_says_so(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="off") as service:
+        assert "No records are kept here" in await shown(service, "history")
+        assert "no records are kept here" in await shown(service, "category?name=can")
+
+
+async def test_a_span_is_counted_then_deleted_after_the_word(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="on", records_photos="all") as service:
+        begun = datetime.now(UTC) - timedelta(seconds=1)
+        identity = (await scored(service))["id"]
+        await service.client.put(f"/verdicts/{identity}/review", json={"decision": "good"})
+        span = f"since={begun:%Y-%m-%dT%H:%M:%S}&until=2100-01-01T00:00&category=can"
+        page = await shown(service, f"delete?{span}")
+        assert "<strong>1</strong> verdicts would go, <strong>1</strong> of them reviewed" in page
+        address = f"/page/delete?{span}&csrf={await token(service)}"
+        refused = await service.client.post(address, content="word=yes", headers=FORM)
+        assert refused.status_code == 422
+        assert "nothing was deleted" in refused.text
+        assert (await service.client.get(f"/verdicts/{identity}")).status_code == 200
+        foreign = FORM | {"origin": "http://elsewhere.example"}
+        assert (
+            await service.client.post(address, content="word=delete", headers=foreign)
+        ).status_code == 403
+        done = await service.client.post(address, content="word=delete", headers=FORM)
+        assert "<strong>1</strong> verdicts, 1 reviews and 1 photos" in done.text
+        assert (await service.client.get(f"/verdicts/{identity}")).status_code == 404
+        assert "nothing to delete" in await shown(service, f"delete?{span}")
+
+
+async def test_a_span_must_have_an_end_after_its_begin(kept: Service) -> None:
+    span = "since=2026-01-02T00:00&until=2026-01-01T00:00"
+    assert "must be after" in await shown(kept, f"delete?{span}")
