@@ -100,8 +100,8 @@ async def test_a_photo_sent_with_a_slash_is_judged(
         assert verdicts == ["normal"]
 
 
-async def test_a_slash_alone_is_no_path_of_ours(service: Service) -> None:
-    assert_problem(await service.client.get("/"), 404, "not-found")
+async def test_a_slash_alone_leads_to_the_page(service: Service) -> None:
+    assert (await service.client.get("/")).headers["location"] == "page/now"
     assert_problem(await service.client.get("/livez//"), 404, "not-found")
 
 

@@ -440,3 +440,14 @@ async def test_a_stream_ends_with_its_session(
             await end(service, cookie, tmp_path)
             await events.next("over")
             assert (await events.rest()).strip() == ""
+
+
+async def test_head_of_the_stream_ends(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async with serve(tmp_path_factory.mktemp("head"), records="on") as service:
+        async with asyncio.timeout(10):
+            answer = await service.client.head("/page/now/events")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.content == b""

@@ -28,6 +28,10 @@ def is_head(request: Request) -> bool:
     return getattr(request.state, "is_head", False)
 
 
+class _Answered(Exception):
+    """All of an answer to HEAD is sent."""
+
+
 class HeadAsGet:
     """HEAD is answered as GET is, without the body (RFC 9110, 9.3.2).
 
@@ -45,8 +49,10 @@ class HeadAsGet:
         async def send_without_body(message: Message) -> None:
             if message["type"] != "http.response.body":
                 await send(message)
-            elif not message.get("more_body", False):
-                await send({"type": "http.response.body", "body": b""})
+                return
+            await send({"type": "http.response.body", "body": b""})
+            if message.get("more_body", False):
+                raise _Answered  # what makes the rest, perhaps without end, need not go on
 
         # A copy: the server looks at its own to know that no body follows. Its state is shared, and
         # tells routes whose body would take long to make.
@@ -54,6 +60,8 @@ class HeadAsGet:
         inner = {**scope, "method": "GET"}
         try:
             await self._app(inner, receive, send_without_body)
+        except _Answered:
+            pass
         finally:
             if "route" in inner:
                 scope["route"] = inner["route"]
