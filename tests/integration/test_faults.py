@@ -20,10 +20,13 @@ pytestmark = pytest.mark.anyio
         ("/admin/categories/can/rollback?to=nonsense", "a bank version such as 20260131T120000Z-"),
         ("/score/can?heat_map=true", "no parameter 'heat_map' here: did you mean heatmap?"),
         ("/score?category=can&categorie=box", "'categorie' here: did you mean category?"),
-        ("/score/can/batch?debug=1", "no parameter 'debug' here: there is camera, heatmap"),
+        (
+            "/score/can/batch?debug=1",
+            "no parameter 'debug' here: there is camera, explain, heatmap",
+        ),
         ("/evaluate/can?await=true", "no parameter 'await' here: did you mean wait?"),
         ("/admin/reload?category=can", "no parameter 'category' here: there is none"),
-        ("/score/can?<script>=1", "no such parameter here: there is camera, heatmap"),
+        ("/score/can?<script>=1", "no such parameter here: there is camera, explain, heatmap"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_told_with_what_is_right(

@@ -202,6 +202,9 @@ async def test_no_category_name_reaches_anything(
 ) -> None:
     files = {"file": ("p.png", GOOD)} if method == "POST" else None
     answer = await service.client.request(method, path.format(name), files=files)
+    if answer.status_code == 303:  # the client has made / of it
+        assert (answer.request.url.path, answer.headers["location"]) == ("/", "page/now")
+        return
     assert answer.status_code in (404, 405, 422), answer.text
     detail = answer.json()["detail"].replace(name, "")
     for own in ("GET /categories", "POST /score/", "; /docs shows"):

@@ -15,7 +15,7 @@ import resource
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +42,7 @@ CATEGORY = "can"
 ALL_PATTERNS = (1, 2, 4, 8, 16, 32, 64, 128, 0xFF, 0x55, 0xAA)
 # What a manifest says of a bank that decides no score and no verdict.
 TELLING = {"created_at", "preset", "counts", "libraries", "wall_time_s"}
-TELLING |= {"training_files_sha256"}
+TELLING |= {"training_files_sha256", "origins"}
 # No damage may cost more than loading the bank with a second network and testing it.
 _MOST_S, _MOST_MIB = 30.0, 768.0
 
@@ -145,9 +145,13 @@ def _differences(one: Artifact, other: Artifact) -> list[str]:
 
 def _numbers(artifact: Artifact) -> dict[str, Any]:
     """All tensors by the names under which they are stored."""
-    found = vars(artifact.tensors()).copy()
-    learnt = found.pop("method")
-    return found | {f"method.{name}": tensor for name, tensor in learnt.items()}
+    found: dict[str, Any] = {}
+    for name, value in vars(artifact.tensors()).items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": tensor for inner, tensor in value.items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _paths(one: Any, other: Any, path: str = "") -> list[str]:
