@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
         ("/score?category=can&categorie=box", "'categorie' here: did you mean category?"),
         (
             "/score/can/batch?debug=1",
-            "no parameter 'debug' here: there is camera, explain, heatmap",
+            "no parameter 'debug' here: there is camera, heatmap",
         ),
         ("/evaluate/can?await=true", "no parameter 'await' here: did you mean wait?"),
         ("/admin/reload?category=can", "no parameter 'category' here: there is none"),
