@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from ..records.review_queue import Remaining
 from ..records.verdicts import Review, Verdict
 from ..service.registry import Registry
 from .rendering import number
+from .score_words import against_threshold
 
 # Types of defects that stand ready to be chosen from; those of keys 1 to 9 first.
 TYPES = 100
@@ -44,11 +44,8 @@ class Card:
         score, threshold = self.verdict.score, self.verdict.threshold
         if score is None or threshold is None:
             return "The photo could not be judged."
-        side = "above" if score > threshold else "below"
-        return (
-            f"Its score of {number(score)} is {_apart(score, threshold)}{side} the threshold of "
-            f"{number(threshold)}."
-        )
+        words = against_threshold(score, threshold)
+        return f"Its score of {number(score)} is {words} ({number(threshold)})."
 
     def for_script(self) -> dict[str, Any]:
         """What the page's script must know of it."""
@@ -66,14 +63,6 @@ class Card:
             ],
             "review": spoken(verdict.review) if verdict.review else None,
         }
-
-
-def _apart(score: float, threshold: float) -> str:
-    """How far, as a share of the threshold."""
-    share = abs(score - threshold) / abs(threshold) if threshold else math.inf
-    if not math.isfinite(share) or share > 10:
-        return "far "
-    return "just " if share < 0.005 else f"{share:.0%} "
 
 
 def spoken(review: Review) -> dict[str, Any]:
