@@ -62,12 +62,12 @@ def main(
 def take(browser: Browser, server: Server, out: Path) -> None:
     browser.look(SCREEN)
     browser.get(f"{server.client.base_url}/page/now")
-    browser.wait.until(lambda b: b.find("#state, [data-state], main").text)
+    browser.wait.until(lambda b: "Live" in b.find("main").text)
     browser.wait.until(lambda b: b.execute_script(_LOADED))
     save(browser, out / "page-now.png")
     browser.look((SCREEN[0], 820), dark=True)
     browser.get(f"{server.client.base_url}/page/review")
-    browser.find(".stage image, main svg image, main img")
+    browser.find("img.overlay")
     browser.wait.until(lambda b: b.execute_script(_LOADED))
     save(browser, out / "page-review.png")
 
