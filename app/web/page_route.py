@@ -28,6 +28,8 @@ class PageRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def answer_for_people(request: Request) -> Response:
+            if (elsewhere := _tidy(request)) is not None:
+                return RedirectResponse(elsewhere, 303)
             try:
                 return await answer(request)
             except ClientDisconnect:
@@ -48,7 +50,8 @@ def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response
     """The answer to an error, for people."""
     if isinstance(exc, NotLoggedIn) and not is_script(request):
         request.state.problem = "unauthorised"
-        return RedirectResponse(f"login?next={quote(_address(request), safe='')}", 303)
+        login = f"{up(request)}login?next={quote(_address(request), safe='')}"
+        return RedirectResponse(login, 303)
     said, headers = told(request, exc)
     template = "refusal_part.html" if is_script(request) else "refusal.html"
     return render(
@@ -59,6 +62,7 @@ def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response
         headers=headers,
         title=said.title,
         problem=said,
+        has_keys=services(request).settings.needs_key,
     )
 
 
@@ -90,7 +94,28 @@ async def who(request: Request) -> Viewer | None:
         return None
 
 
+def _below(request: Request) -> list[str]:
+    """The parts of the address as it was sent, below /page: after a slash at its end an empty one."""
+    sent: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return sent.split(b"?")[0].decode("latin-1").partition("/page")[2].split("/")[1:]
+
+
+def up(request: Request) -> str:
+    """From the address as it was sent to /page/."""
+    return "../" * (len(_below(request)) - 1)
+
+
+def _tidy(request: Request) -> str | None:
+    """Where a visit with a slash too many belongs: all that a page names is named from /page/."""
+    parts = _below(request)
+    if request.method != "GET" or is_script(request) or not parts or parts[-1]:
+        return None
+    named = next((part for part in parts if part), "now")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{up(request)}{quote(named)}{query}"
+
+
 def _address(request: Request) -> str:
     """The page that was asked for, without what stands before /page/."""
-    name = request.url.path.rstrip("/").rpartition("/")[2]
+    name = next((part for part in _below(request) if part), "now")
     return f"{name}?{request.url.query}" if request.url.query else name

@@ -54,6 +54,11 @@ class Viewer:
         return self.session is None or self.session.key.allows(scope)
 
 
+def first_page(viewer: Viewer) -> str:
+    """The page on which somebody's day begins: the first that they may see."""
+    return "now" if viewer.may("review") else "try"
+
+
 def sessions(request: Request) -> Sessions:
     """The application's."""
     made: Sessions = request.app.state.sessions

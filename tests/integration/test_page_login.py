@@ -61,6 +61,8 @@ async def shown(client: httpx.AsyncClient) -> httpx.Response:
 async def test_whoever_has_not_logged_in_is_sent_to_the_form(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.get("/page/verdicts.csv?verdict=anomalous")
     assert_problem(answer, 401, "unauthorised")
+    answer = await visitor.get("/page/history?verdict=anomalous")
+    assert answer.headers["location"] == "login?next=history%3Fverdict%3Danomalous"
     answer = await visitor.get("/page/login")
     assert answer.status_code == 200
     assert 'type="password"' in answer.text
@@ -299,6 +301,29 @@ async def test_pages_bring_their_policy(visitor: httpx.AsyncClient) -> None:
 async def test_the_first_address_leads_to_the_page(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.get("/")
     assert (answer.status_code, answer.headers["location"]) == (303, "page/now")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/page/", "now"),
+        ("/page/now/", "../now"),
+        ("/page/history/?verdict=anomalous", "../history?verdict=anomalous"),
+        ("/page/now/deeper/", "../../now"),
+        ("/page/now/deeper/still", "../../nowhere"),
+    ],
+)
+async def test_a_slash_too_many_leads_to_the_page_that_was_meant(
+    visitor: httpx.AsyncClient, path: str, place: str
+) -> None:
+    answer = await visitor.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+async def test_whoever_may_only_try_begins_there(visitor: httpx.AsyncClient) -> None:
+    assert (await log_in(visitor, KEYS["score"])).headers["location"] == "try"
+    assert (await visitor.get("/page")).headers["location"] == "page/try"
+    assert (await log_in(visitor, KEYS["review"])).headers["location"] == "now"
 
 
 @pytest.mark.parametrize("body", [b"key=%ff%fe", b"a=b&" * 200, b"\xff\xfe"])

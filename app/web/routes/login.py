@@ -16,7 +16,15 @@ from ..forms import read_form
 from ..page_route import PageRoute
 from ..rendering import render
 from ..sessions import COOKIE
-from ..viewers import ViewerDep, change, check_origin, session_of, sessions
+from ..viewers import (
+    Viewer,
+    ViewerDep,
+    change,
+    check_origin,
+    first_page,
+    session_of,
+    sessions,
+)
 
 router = APIRouter(prefix="/page", include_in_schema=False, route_class=PageRoute)
 
@@ -59,7 +67,10 @@ async def login(request: Request, parts: ServicesDep, next: Next = _HOME) -> Res
         return _form(request, _safe(next), wait, 429, {"Retry-After": str(exc.retry_after)})
     request.state.key_name = key.name
     session, cookie = sessions(request).begin(key)
-    answer = RedirectResponse(_safe(next), 303)
+    wanted = _safe(next)
+    if wanted == _HOME:
+        wanted = first_page(Viewer(session, ""))
+    answer = RedirectResponse(wanted, 303)
     _set(request, answer, cookie, int(session.ends - sessions(request).now()))
     return answer
 
