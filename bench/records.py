@@ -175,6 +175,8 @@ def filters(total: int) -> dict[str, Callable[[np.random.Generator], Filter]]:
         "a hundredth of the time": lambda rng: Filter(**span(rng, 0.01)),  # type: ignore[arg-type]
         "half of the time": lambda rng: Filter(**span(rng, 0.5)),  # type: ignore[arg-type]
         "scores of a third": lambda _: Filter(lowest=4.5),
+        "scores of a tenth, both ends": lambda _: Filter(lowest=4.0, highest=4.1),
+        "scores of a half, both ends": lambda _: Filter(lowest=3.0, highest=5.0),
         "scores of one in 10,000": lambda _: Filter(lowest=5.0, highest=5.0005),
         "scores of none": lambda _: Filter(lowest=1000.0),
         "category, scores of none": lambda rng: Filter(category=category(rng), lowest=1000.0),

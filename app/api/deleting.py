@@ -30,6 +30,6 @@ async def deleted(
 
     def delete(records: Records) -> Deleted:
         parts.records.flush(_BEFORE_DELETING_S)  # else they would be written behind our back
-        return delete_span(records, since, until, category)
+        return delete_span(records, since, until, category, stops=parts.records.ends)
 
     return await parts.records.ask(delete, "long")

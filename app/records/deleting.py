@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection, delete, func, select
 
+from .errors import RecordsUnavailable
 from .filters import Filter
 from .opening import Records
 from .schema import PhotoRow, ReviewRow, ThumbnailRow
@@ -19,6 +21,10 @@ log = structlog.get_logger()
 
 # Rows of one transaction: others write in between.
 CHUNK = 500
+# SQLite lets in whoever asks next, not whoever has waited longest: who writes meanwhile needs a
+# moment in which nobody has the lock.
+PAUSE_S = 0.025
+_NEVER = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,12 @@ class Deleted:
 
 
 def delete_span(
-    records: Records, since: datetime | None, until: datetime, category: str | None = None
+    records: Records,
+    since: datetime | None,
+    until: datetime,
+    category: str | None = None,
+    *,
+    stops: threading.Event | None = None,
 ) -> Deleted:
     """Delete the verdicts of a time span, their reviews, thumbnails and photos.
 
@@ -49,9 +60,11 @@ def delete_span(
 
     Args:
         since: inclusive; None: from the first on. until: exclusive.
+        stops: set where it must not go on.
 
     Raises:
-        RecordsUnavailable: the database cannot be written; a part may be gone.
+        RecordsUnavailable: the database cannot be written, or it must not go on; a part may be
+            gone.
     """
     asked = Filter(since=since, until=until, category=category)
     query = select(V.number, V.sha256).where(*asked.clauses()).order_by(V.time).limit(CHUNK)
@@ -64,6 +77,11 @@ def delete_span(
                 deleted += _delete(records, connection, numbers, {row.sha256 for row in found})
         if len(found) < CHUNK:
             return deleted
+        if (stops or _NEVER).wait(PAUSE_S):
+            raise RecordsUnavailable(
+                f"the service stops: {deleted.verdicts:,} verdicts are deleted, the rest is there;"
+                " ask again"
+            )
 
 
 def _delete(

@@ -41,6 +41,27 @@ class Filter:
 
     def clauses(self, of: ReadOnlyColumnCollection[str, Any] = _COLUMNS) -> list[Clause]:
         """The same for the database, of these columns."""
+        return self._but_scores(of) + self._scores(of)
+
+    def among(self, connection: Connection) -> list[Clause]:
+        """The same, by the quickest way that the database has.
+
+        Where few verdicts have such scores, these are looked at first: walking through all others
+        in the order of time to find that there are none takes a hundred times as long.
+        """
+        if not (scores := self._scores(_COLUMNS)):
+            return self.clauses()
+        numbers = connection.scalars(select(V.number).where(*scores).limit(_FEW + 1)).all()
+        if len(numbers) > _FEW:
+            # As a sum a score is in no index: by that of scores all of them would be found first,
+            # then sorted by time, which takes a second of a million.
+            return self._but_scores(_COLUMNS) + self._scores(_COLUMNS, by_index=False)
+        # A limit keeps the database from mixing this with the rest, and going by what it likes.
+        few = select(V.__table__).where(V.number.in_(numbers)).limit(_FEW).subquery()
+        fitting = connection.scalars(select(few.c.number).where(*self.clauses(few.c))).all()
+        return [V.number.in_(fitting)]
+
+    def _but_scores(self, of: ReadOnlyColumnCollection[str, Any]) -> list[Clause]:
         asked: dict[str, Any] = {
             "category": self.category,
             "camera": self.camera,
@@ -58,30 +79,17 @@ class Filter:
             found.append(of.time >= self.since)
         if self.until is not None:
             found.append(of.time < self.until)
-        return found + self._scores(of)
+        return found
 
-    def among(self, connection: Connection) -> list[Clause]:
-        """The same, by the quickest way that the database has.
-
-        Where few verdicts have such scores, these are looked at first: walking through all others
-        in the order of time to find that there are none takes a hundred times as long.
-        """
-        if not (scores := self._scores(_COLUMNS)):
-            return self.clauses()
-        numbers = connection.scalars(select(V.number).where(*scores).limit(_FEW + 1)).all()
-        if len(numbers) > _FEW:
-            return self.clauses()
-        # A limit keeps the database from mixing this with the rest, and going by what it likes.
-        few = select(V.__table__).where(V.number.in_(numbers)).limit(_FEW).subquery()
-        fitting = connection.scalars(select(few.c.number).where(*self.clauses(few.c))).all()
-        return [V.number.in_(fitting)]
-
-    def _scores(self, of: ReadOnlyColumnCollection[str, Any]) -> list[Clause]:
+    def _scores(
+        self, of: ReadOnlyColumnCollection[str, Any], *, by_index: bool = True
+    ) -> list[Clause]:
         found: list[Clause] = []
+        score = of.score if by_index else of.score + 0.0
         if self.lowest is not None:
-            found.append(of.score >= self.lowest)
+            found.append(score >= self.lowest)
         if self.highest is not None:
-            found.append(of.score <= self.highest)
+            found.append(score <= self.highest)
         return found
 
 

@@ -105,7 +105,7 @@ class Keeper:
         self._lost = 0
         self.on_written: list[Callable[[], object]] = []
         self._lock = threading.Lock()
-        self._tried, self._ends = threading.Event(), threading.Event()
+        self._tried, self.ends = threading.Event(), threading.Event()
         self._crews = {kind: Crew(size, f"records-{kind}") for kind, size in _THREADS.items()}
         self._thread = threading.Thread(target=self._work, name="records-open", daemon=True)
         if plan is not None:
@@ -176,7 +176,7 @@ class Keeper:
         Returns:
             the names of the threads that are still at work.
         """
-        self._ends.set()
+        self.ends.set()
         crews = list(self._crews.values())
         for crew in crews:
             crew.stop()
@@ -199,7 +199,10 @@ class Keeper:
         """Until the end: open them, and tell the state."""
         assert self._plan is not None
         try_at = time.monotonic()
-        while not self._ends.is_set():
+        while not self.ends.is_set():
+            if self._opened is not None and self._opened.records.is_gone():
+                self._lose(self._opened)
+                try_at = time.monotonic()
             if self._opened is None and time.monotonic() >= try_at:
                 self._open(self._plan)
                 try_at = time.monotonic() + self._try_again_s
@@ -208,7 +211,7 @@ class Keeper:
                 self.show()
             except Exception:
                 log.exception("the records' state cannot be shown")
-            self._ends.wait(min(_SHOWN_EVERY_S, self._try_again_s))
+            self.ends.wait(min(_SHOWN_EVERY_S, self._try_again_s))
 
     def _open(self, plan: Plan) -> None:
         try:
@@ -221,6 +224,23 @@ class Keeper:
         else:
             self._begin(plan, records)
 
+    def _lose(self, opened: _Open) -> None:
+        """The database's file is another one than was opened: what is written goes nowhere."""
+        with self._lock:
+            self._opened = None
+            self._fault = RecordsUnavailable("the records' database was taken away while in use")
+        log.error(
+            "the file of the records' database was taken away or replaced while in use: verdicts of"
+            " the last second may be lost; it is opened anew, or a new one is made",
+            where=opened.records.where,
+        )
+        waiting = opened.recorder.state.waiting
+        opened.recorder.close(0)
+        opened.upkeep.close(0)
+        with self._lock:
+            self._lost += waiting
+        opened.records.close()
+
     def _failed(self, fault: RecordsUnavailable) -> None:
         if str(fault) != str(self._fault):  # once each, not at every try
             log.error("verdicts are not recorded", reason=str(fault))
@@ -229,7 +249,7 @@ class Keeper:
     def _begin(self, plan: Plan, records: Records) -> None:
         draw = None if plan.policy.keep == "none" else thumbnail
         with self._lock:
-            if self._ends.is_set():
+            if self.ends.is_set():
                 records.close()
                 return
             self._opened = _Open(

@@ -47,11 +47,24 @@ class Records:
 
     Attributes:
         where: the database's URL without its password.
+        identity: device and inode of an SQLite file.
     """
 
     engine: Engine
     photos: PhotoFiles
     where: str
+    identity: tuple[int, int] | None = None
+
+    def is_gone(self) -> bool:
+        """Whether the database's file is no longer the one that was opened."""
+        if self.identity is None:
+            return False
+        try:
+            return _identity(self.engine.url) != self.identity
+        except FileNotFoundError:
+            return True
+        except OSError:  # a disk that does not answer now
+            return False
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -94,7 +107,13 @@ def open_records(folder: Path, url: str | None = None) -> Records:
     except BaseException:
         engine.dispose()
         raise
-    return Records(engine, PhotoFiles(folder / "photos"), shown_url(address))
+    identity = _identity(address) if engine.dialect.name == "sqlite" else None
+    return Records(engine, PhotoFiles(folder / "photos"), shown_url(address), identity)
+
+
+def _identity(address: URL) -> tuple[int, int]:
+    found = Path(str(address.database)).stat()
+    return found.st_dev, found.st_ino
 
 
 def _address(url: str) -> URL:

@@ -2,7 +2,8 @@
 
 pages.py           the page as a whole: which routes, with which scope
 viewers.py         who looks and what they may; every change is checked here
-sessions.py        an API key as a signed cookie; secret.py: what signs it
+sessions.py        an API key as a signed cookie; secret.py: what signs it;
+                   ended.py: which ones are over before their time
 page_route.py      errors as pages
 forms.py           a form's fields
 reviewing.py       a verdict as it lies before a reviewer; taking_back.py: undo

@@ -95,7 +95,7 @@ async def who(request: Request) -> Viewer | None:
 
 
 def _below(request: Request) -> list[str]:
-    """The parts of the address as it was sent, below /page: after a slash at its end an empty one."""
+    """The parts of the address as it was sent, below /page; an empty one after a last slash."""
     sent: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     return sent.split(b"?")[0].decode("latin-1").partition("/page")[2].split("/")[1:]
 

@@ -8,6 +8,7 @@ from starlette.types import Scope as ASGIScope
 from ..access.keys import Scope
 from ..api.problems import Forbidden, refusal
 from ..settings import Settings
+from .ended import FILE
 from .page_route import refused
 from .routes import (
     categories,
@@ -61,7 +62,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     """Add the page to an application, but for `rest`."""
     folder = settings.records_dir if settings.records == "on" else None
     secret = session_secret(settings.session_secret, folder)
-    app.state.sessions = Sessions(secret, settings.session_hours * 3600)
+    ended = folder / FILE if folder else None
+    app.state.sessions = Sessions(secret, settings.session_hours * 3600, ended)
     app.include_router(home.router)
     app.include_router(login.router)
     for router, scope in _PAGES:

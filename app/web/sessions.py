@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import TypeAdapter, ValidationError
 
 from ..access.key_store import KeyStore
 from ..access.keys import ApiKey
+from .ended import Ended
 
 COOKIE = "goodsguard_session"
-# More than people log out of between two starts; the oldest are forgotten first.
-_ENDED = 10_000
 # Id, the key's name, its fingerprint, end.
 _SAID = TypeAdapter(tuple[str, str, str, int])
 
@@ -43,14 +43,20 @@ class Sessions:
     """
 
     def __init__(
-        self, secret: bytes, seconds: float, *, clock: Callable[[], float] = time.time
+        self,
+        secret: bytes,
+        seconds: float,
+        ended: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Takes the secret that signs, and how long a session lasts."""
+        """Takes the secret that signs, how long a session lasts, and where it is written down which
+        ones have ended before."""
         self._serializer = URLSafeSerializer(
             secret, salt="session", signer_kwargs={"digest_method": sha256}
         )
         self._secret, self._seconds, self._clock = secret, seconds, clock
-        self._ended: dict[str, float] = {}
+        self._ended = Ended(ended, clock)
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -79,12 +85,8 @@ class Sessions:
         return Session(identity, key, float(ends))
 
     def end(self, session: Session) -> None:
-        """Log out: this process takes the cookie no more, wherever a copy of it lies."""
-        self._ended[session.id] = session.ends
-        for identity in [i for i, ends in self._ended.items() if ends <= self._clock()]:
-            del self._ended[identity]
-        while len(self._ended) > _ENDED:
-            del self._ended[next(iter(self._ended))]
+        """Log out: the cookie is taken no more, wherever a copy of it lies."""
+        self._ended.add(session.id, session.ends)
 
     def token(self, session: Session | None) -> str:
         """What a form of this session sends along, so that no other site's form can stand in for

@@ -118,7 +118,10 @@ def check_origin(request: Request) -> None:
     """
     origin = request.headers.get("origin", "")
     host = request.headers.get("host", "")
-    sender = urlsplit(origin).netloc.lower()
+    try:
+        sender = urlsplit(origin).netloc.lower()
+    except ValueError:  # of no address at all
+        sender = ""
     # A proxy may hand on the Host without its port.
     if not sender or host.lower() not in (sender, _PORT.sub("", sender)):
         raise ForeignForm(

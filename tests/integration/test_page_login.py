@@ -158,6 +158,7 @@ async def test_logging_out_ends_it_here_too(visitor: httpx.AsyncClient) -> None:
     [
         {},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
         {"Origin": "http://evil.example"},
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "http://localhost:8001"},

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/page", include_in_schema=False, route_class=PageRout
 
 # A proxy between us closes what is silent for long, and a key that is taken out must not see on.
 _BEAT_S = 5.0
-_RETRY_MS = 2000
+_RETRY_MS, _FULL_RETRY_MS = 2000, 10_000
 # Behind nginx each event is sent on at once.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 Number = Annotated[int | None, Query(ge=0, lt=1 << 63)]
@@ -64,6 +64,9 @@ async def events(
 async def _told(
     request: Request, parts: Services, viewer: Viewer, live: Live, after: int | None
 ) -> AsyncIterator[str]:
+    if live.is_full:  # others have come since it was asked
+        yield f"retry: {_FULL_RETRY_MS}\n\n"
+        return
     with live.followed(after) as stream:
         yield f"retry: {_RETRY_MS}\n\n"
         while True:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.records import deleting
 from app.records.deleting import Deleted, delete_span
+from app.records.errors import RecordsUnavailable
 from app.records.opening import Records
 from app.records.reading import page, thumbnail_of
 from app.records.review_queue import next_unreviewed
@@ -41,6 +44,46 @@ def test_all_of_a_time_span_goes(records: Records, monkeypatch: pytest.MonkeyPat
     assert delete_span(records, None, until + timedelta(days=1)).verdicts == 3
     assert set(rows(records).values()) == {0}
     assert list(records.photos.all()) == []
+
+
+def test_it_stops_where_the_service_does(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deleting, "CHUNK", 3)
+    store(records, [draft(number) for number in range(10)])
+    stops = threading.Event()
+    stops.set()
+    with pytest.raises(RecordsUnavailable, match="3 verdicts are deleted, the rest is there"):
+        delete_span(records, None, START + timedelta(days=1), stops=stops)
+    assert rows(records)["verdicts"] == 7
+    assert delete_span(records, None, START + timedelta(days=1)).verdicts == 7
+
+
+def test_others_write_while_much_is_deleted(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "CHUNK", 1)
+    store(records, [draft(number) for number in range(60)])
+    begun, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.wait(30)
+        store(records, [draft(10_000)])
+        written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: list[bool] = []
+    delete_one = deleting._delete
+
+    def slowly(*arguments: Any) -> Deleted:
+        begun.set()
+        seen.append(written.is_set())
+        return delete_one(*arguments)
+
+    monkeypatch.setattr(deleting, "_delete", slowly)
+    delete_span(records, None, START + timedelta(days=1))
+    writer.join()
+    assert seen[-1]  # long before all was gone
+    assert not seen[0]
 
 
 def test_of_one_category_only(records: Records) -> None:

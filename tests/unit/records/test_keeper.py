@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -60,6 +61,45 @@ async def test_what_is_put_is_found(url: str, tmp_path: Path) -> None:
         found = await keeper.ask(page)
         assert [verdict.id for verdict in found.verdicts] == [one.id]
         assert (keeper.state.status, keeper.state.recorder.written) == ("on", 1)
+
+
+async def _recorded_anew(keeper: Keeper) -> bool:
+    """Until a verdict that is put can be found: the loss is noticed within a second or two."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        one = draft()
+        if keeper.put(one) and keeper.flush(30):
+            try:
+                found = await keeper.ask(page)
+            except RecordsUnavailable:
+                found = None
+            if found and any(verdict.id == one.id for verdict in found.verdicts):
+                return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("left", [None, b"no database at all, but a file of that name"])
+async def test_a_database_that_is_taken_away_is_noticed(tmp_path: Path, left: bytes | None) -> None:
+    """On Linux a removed file can be written for as long as it is open, and is gone then."""
+    folder = tmp_path / "records"
+    with keeping(Plan(folder), try_again_s=0.1) as keeper:
+        assert keeper.put(draft())
+        assert keeper.flush(30)
+        with capture_logs() as logs:
+            for path in folder.glob("goodsguard.db*"):
+                path.unlink()
+            if left is not None:
+                (folder / "goodsguard.db").write_bytes(left)
+            deadline = time.monotonic() + 30
+            while not any("taken away or replaced" in entry["event"] for entry in logs):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+            if left is not None:
+                (folder / "goodsguard.db").unlink()
+            assert await _recorded_anew(keeper)
+        with sqlite3.connect(folder / "goodsguard.db") as connection:
+            assert connection.execute("SELECT count(*) FROM verdicts").fetchone()[0] >= 1
 
 
 async def test_off_takes_nothing_and_says_so(tmp_path: Path) -> None:
