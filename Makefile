@@ -50,7 +50,7 @@ format: $(STAMP) ## mend what of the style can be mended
 # BOTTLE, WEIGHTS (a ResNet18's) and CARTONS name what is at hand; ELPV is installed by the set-up.
 # QUICK=1 tries everything in minutes and writes to reports/bench. SKIP="accuracy service" leaves
 # some out; `make bench-latency` runs one alone.
-BENCHES := latency precision banks service build coreset memory accuracy looks promise records retention recording
+BENCHES := latency precision banks service build coreset memory accuracy looks promise records retention recording reviewing
 WITH_WEIGHTS = $(if $(WEIGHTS),--weights $(WEIGHTS))
 WITH_ELPV = --data data/elpv --category elpv_mono
 TRIAL = $(if $(QUICK),--quick)
@@ -99,10 +99,11 @@ bench-promise: bench-data
 bench-records bench-retention: bench-%: $(STAMP)
 	$(BIN)/python -m bench.$* $(TRIAL)
 
-# What recording costs a busy service; needs wrk.
-bench-recording: bench-data
+# What recording costs a busy service, which needs wrk; from a key to the next photo on the page
+# Review, which needs Chromium.
+bench-recording bench-reviewing: bench-%: bench-data
 	$(BIN)/python scripts/build_bank.py $(WITH_ELPV) --preset embedded-patch --models $(TRIALS)/models
-	$(BIN)/python -m bench.recording $(WITH_ELPV) --models $(TRIALS)/models $(TRIAL)
+	$(BIN)/python -m bench.$* $(WITH_ELPV) --models $(TRIALS)/models $(TRIAL)
 
 bench-page: $(STAMP)
 	$(BIN)/python -m bench.page $(if $(QUICK),--results $(TRIALS) --page $(TRIALS)/README.md)
