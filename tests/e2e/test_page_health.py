@@ -13,7 +13,8 @@ from tests.e2e.browser import PHONE, SCREEN, Browser, needed
 from tests.e2e.conftest import Elpv
 from tests.e2e.pages import Shop, a_browser, open_shop
 
-pytestmark = needed
+# CI runs them; `make test` sees every page in test_page.py.
+pytestmark = [needed, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from tests.e2e.browser import PHONE, SCREEN, Browser, needed
 from tests.e2e.conftest import Elpv
 from tests.e2e.pages import KEYS, Shop, a_browser, open_shop
 
-pytestmark = needed
+# CI runs them; `make test` sees every page in test_page.py.
+pytestmark = [needed, pytest.mark.slow]
 
 # HTML, and a formula for whoever exports it.
 NASTY = "=1+1 <img src=x onerror=alert(1)> <script>alert(2)</script>"

@@ -16,7 +16,8 @@ from tests.e2e.conftest import Elpv
 from tests.e2e.pages import KEYS, Shop, a_browser, open_shop
 from tests.e2e.process import run_script
 
-pytestmark = needed
+# CI runs them; `make test` sees every page in test_page.py.
+pytestmark = [needed, pytest.mark.slow]
 
 SHOWN = "return window.review?.card?.id ?? null"
 # As the page has it: decided but not stored yet.

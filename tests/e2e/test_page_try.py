@@ -20,7 +20,8 @@ from tests.e2e.conftest import Elpv
 from tests.e2e.pages import Shop, a_browser, open_shop
 from tests.e2e.process import run_script
 
-pytestmark = needed
+# CI runs them; `make test` sees every page in test_page.py.
+pytestmark = [needed, pytest.mark.slow]
 
 # The photo that is shown against its overlay, which the service drew: how alike they are, as they
 # are and turned by half.

@@ -29,7 +29,7 @@ def scored(server: Server) -> set[UUID]:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_was_answered_is_recorded_when_the_service_has_ended(root: Path, workers: int) -> None:
     with running(
         root / "log",
