@@ -20,6 +20,7 @@ deleting.py      by time span
 retention.py     what has to go by days and bytes
 mending.py       files without a row, rows without their file
 upkeep.py        both of them now and then, on a thread
+events.py        Event: what happened at a camera that somebody is to be told of
 keeper.py        Keeper: all of it for a process that serves, which never waits for it
 
 ids.py (UUIDv7), columns.py (how values lie in a database), schema.py (tables) and transactions.py
