@@ -134,7 +134,7 @@ def observe_source(
         state = replace(state, trouble_at=None, lost_at=None)
         if lost_at is None:
             return state, []
-        body = {"lasted_s": (now - lost_at).total_seconds()}
+        body: dict[str, Any] = {"lasted_s": (now - lost_at).total_seconds()}
         return state, [_event("camera.back", camera, body, now, new_id)]
     trouble_at = _not_after(state.trouble_at, now) or now
     state = replace(state, trouble_at=trouble_at, lost_at=_not_after(state.lost_at, now))

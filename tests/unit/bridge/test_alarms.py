@@ -152,11 +152,14 @@ def test_an_event_tells_of_the_photo_that_made_it() -> None:
 
 
 def test_a_rule_made_stricter_finds_no_alarm_at_a_normal_photo() -> None:
-    state, now = AlarmState(), START
-    for verdict, rule in (("anomalous", AlarmRule(k=2, n=3)), ("normal", AlarmRule(k=1, n=3))):
+    state = AlarmState()
+    steps: list[tuple[Verdict, AlarmRule]] = [
+        ("anomalous", AlarmRule(k=2, n=3)), ("normal", AlarmRule(k=1, n=3)),
+    ]  # fmt: skip
+    for verdict, rule in steps:
         state, events = observe(
-            state, Observation(verdict), rule, now, camera="shelf", category="can"
-        )  # type: ignore[arg-type]
+            state, Observation(verdict), rule, START, camera="shelf", category="can"
+        )
         assert events == []
 
 
