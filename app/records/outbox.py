@@ -52,6 +52,13 @@ class Delivery:
     due_at: datetime | None = None
     reason: str | None = None
 
+    @property
+    def pause_s(self) -> float:
+        """How long it had to wait for the attempt that is next; 0: that is the first."""
+        if self.due_at is None or self.tried_at is None:
+            return 0.0
+        return (self.due_at - self.tried_at).total_seconds()
+
     def wait_s(self, now: datetime) -> float:
         """How long it must not be tried yet; a clock that was set back prolongs no wait."""
         if self.due_at is None or self.tried_at is None or now < self.tried_at:
@@ -171,7 +178,7 @@ def failed(
         "attempts": DeliveryRow.attempts + 1,
         "tried_at": now,
         "due_at": max(retry_at, now),
-        "reason": reason[:MAX_REASON],
+        "reason": _storable(reason),
     }
     with writing(records.engine) as connection:
         if _change(connection, delivery, values):
@@ -190,7 +197,7 @@ def disable(records: Records, target: str, address: str, reason: str, now: datet
     Raises:
         RecordsUnavailable: the database cannot be written.
     """
-    reason = reason[:MAX_REASON]
+    reason = _storable(reason)
     waiting = (DeliveryRow.target == target, DeliveryRow.done_at.is_(None))
     with writing(records.engine) as connection:
         gone = connection.execute(
@@ -256,10 +263,15 @@ def _insert(connection: Connection, event: Event) -> int | None:
 def _end(
     records: Records, delivery: Delivery, now: datetime, outcome: str, reason: str | None
 ) -> None:
-    values = {"done_at": now, "reason": reason[:MAX_REASON] if reason else None}
+    values = {"done_at": now, "reason": _storable(reason) if reason else None}
     with writing(records.engine) as connection:
         if _change(connection, delivery, values):
             count(connection, delivery.target, outcome, 1)
+
+
+def _storable(reason: str) -> str:
+    """What a target said may hold anything: PostgreSQL stores no NUL, and half a pair is no text."""
+    return reason.replace("\0", "").encode(errors="replace").decode()[:MAX_REASON]
 
 
 def _change(connection: Connection, delivery: Delivery, values: Mapping[str, Any]) -> bool:

@@ -292,6 +292,7 @@ while True:
 def test_kill_9_at_any_moment_loses_no_event_and_no_order(url: str, tmp_path: Path) -> None:
     chance = random.Random(0)
     folder = tmp_path / "records"
+    folder.mkdir(exist_ok=True)
     rounds = 100 if url.startswith("sqlite") else 20
     committed: list[int] = []
     for number in range(rounds):

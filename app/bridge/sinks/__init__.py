@@ -1,0 +1,8 @@
+"""Those who are told: one module for each way to tell, none of which knows of the outbox.
+
+sink.py            Sink, and the three ways in which a delivery may fail
+cloud_event.py     an event as CloudEvents JSON
+signing.py         Standard Webhooks: secrets and signatures
+addresses.py       which hosts a webhook may reach, resolved and checked once
+webhook.py         POST to a URL
+"""
