@@ -5,4 +5,8 @@ cloud_event.py     an event as CloudEvents JSON
 signing.py         Standard Webhooks: secrets and signatures
 addresses.py       which hosts a webhook may reach, resolved and checked once
 webhook.py         POST to a URL
+broker.py          where an MQTT broker is
+discovery.py       what Home Assistant is told of a camera's entities
+shown.py           a camera's state, as it is sent
+homeassistant.py   states, events, pictures and a switch by MQTT
 """
