@@ -8,5 +8,8 @@ webhook.py         POST to a URL
 broker.py          where an MQTT broker is
 discovery.py       what Home Assistant is told of a camera's entities
 shown.py           a camera's state, as it is sent
+wording.py         an event in words
+notify.py          a push message or a mail, through Apprise
+frigate.py         a sub label at the event in Frigate
 homeassistant.py   states, events, pictures and a switch by MQTT
 """
