@@ -107,7 +107,7 @@ def discovery(camera: str, categories: Sequence[str]) -> dict[str, Any]:
 
 def _of_category(category: str) -> dict[str, dict[str, Any]]:
     # A category's name is of a-z, 0-9, _ and -: none ends the quotes. Until its first photo there
-    # is no value, which Home Assistant shows as unknown.
+    # is no value: "None" is what Home Assistant shows as unknown.
     value = f"value_json.categories['{category}']"
     name = category.replace("_", " ").capitalize()
     number = {"platform": "sensor", "state_class": "measurement"}
@@ -118,10 +118,10 @@ def _of_category(category: str) -> dict[str, dict[str, Any]]:
         },
         f"{category}_score": {
             **number, "name": f"{name} score", "suggested_display_precision": 2,
-            "value_template": f"{{{{ {value}.score }}}}",
+            "value_template": f"{{{{ {value}.score | default('None') }}}}",
         },
         f"{category}_p_value": {
             **number, "name": f"{name} p-value", "suggested_display_precision": 4,
-            "value_template": f"{{{{ {value}.p_value }}}}",
+            "value_template": f"{{{{ {value}.p_value | default('None') }}}}",
         },
     }  # fmt: skip
