@@ -270,7 +270,7 @@ def _end(
 
 
 def _storable(reason: str) -> str:
-    """What a target said may hold anything: PostgreSQL stores no NUL, and half a pair is no text."""
+    """What a target said may hold anything: no database takes NUL, or half of a pair."""
     return reason.replace("\0", "").encode(errors="replace").decode()[:MAX_REASON]
 
 

@@ -31,8 +31,8 @@ MAX_WAITING, MAX_BYTES = 1000, 256 << 20
 # Of the disk on which the photos lie: what the database needs to go on without them.
 MIN_FREE_BYTES = 256 << 20
 # A transaction costs little more for many verdicts than for one, and takes the interpreter from the
-# answers: few of them leave most answers alone. What is anomalous, or asked for (`flush`), is written
-# at once.
+# answers: few of them leave most answers alone. What is anomalous, or asked for (`flush`), is
+# written at once.
 _BATCH, _GATHER_S = 64, 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 

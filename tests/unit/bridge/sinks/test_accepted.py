@@ -6,23 +6,34 @@ It wants a Python and packages of its own: `HOMEASSISTANT_PYTHON` names one that
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import re
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from app.bridge.sinks.broker import BrokerAddress
 from app.bridge.sinks.discovery import Topics, discovery
+from app.bridge.sinks.homeassistant import HomeAssistant
 from app.bridge.sinks.shown import Reading, ShownCamera
+from app.records.events import Event
+
+from .mosquitto import mosquitto
 
 PYTHON = os.environ.get("HOMEASSISTANT_PYTHON")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="HOMEASSISTANT_PYTHON names none")
 
 SCRIPT = Path(__file__).with_name("accept_discovery.py")
+CORE = Path(__file__).with_name("real_home.py")
+WITHOUT_OURS = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def state() -> str:
@@ -32,9 +43,8 @@ def state() -> str:
 
 
 def accepted(payload: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        [str(PYTHON), str(SCRIPT)], input=json.dumps([payload, state()]), env=environment,
+        [str(PYTHON), str(SCRIPT)], input=json.dumps([payload, state()]), env=WITHOUT_OURS,
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -86,3 +96,49 @@ def test_its_topic_is_one_that_it_looks_at() -> None:
     found = re.fullmatch(matcher, topic.removeprefix("homeassistant/"))
     assert found is not None
     assert found["component"] == "device"
+
+
+@pytest.mark.slow
+def test_a_real_home_assistant_shows_a_camera_and_pauses_it(tmp_path: Path) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    async def main(port: int) -> str:
+        address = BrokerAddress("127.0.0.1", port)
+        cameras = {"shelf-3": ["drink_can", "food-box"]}
+        sink = HomeAssistant(address, cameras, on_pause=lambda *said: asked.append(said))
+        await sink.open()
+        sink.read("shelf-3", "drink_can", Reading("anomalous", 7.81, 6.02, 0.004))
+        event = Event(kind="alarm.raised", camera="shelf-3", category="drink_can")
+        buffer = io.BytesIO()
+        Image.new("RGB", (20, 10)).save(buffer, "JPEG")
+        await sink.deliver(event, buffer.getvalue())
+        process = await asyncio.create_subprocess_exec(
+            str(PYTHON), str(CORE), str(port), str(tmp_path), "switch.shelf_3_pause",
+            env=WITHOUT_OURS, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(180):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await sink.close()
+        assert out, err.decode()
+        return out.decode().splitlines()[-1]
+
+    with mosquitto(tmp_path) as broker:
+        states = json.loads(asyncio.run(main(broker.port)))
+    shown = {name: state for name, state in states.items() if "shelf_3" in name}
+    assert datetime.fromisoformat(shown.pop("image.shelf_3_defect"))
+    assert shown == {
+        "binary_sensor.shelf_3_blind": "off",
+        "binary_sensor.shelf_3_connected": "on",
+        "binary_sensor.shelf_3_drink_can": "on",
+        "binary_sensor.shelf_3_food_box": "off",
+        "sensor.shelf_3_drink_can_score": "7.81",
+        "sensor.shelf_3_drink_can_p_value": "0.004",
+        "sensor.shelf_3_food_box_score": "unknown",
+        "sensor.shelf_3_food_box_p_value": "unknown",
+        "switch.shelf_3_pause": "off",
+    }
+    assert asked == [("shelf-3", True)]
