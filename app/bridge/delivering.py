@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _FIRST_S, _FACTOR, _LONGEST_S = 5.0, 3.0, 24 * 3600.0
 _UNREACHED_S = 10.0
+# A target that says "at once", again and again, gets no busy loop.
+_LEAST_S = 1.0
 # An event that another process has put is found at the latest after so long.
 _LOOK_EVERY_S = 30.0
 _DATABASE_PAUSE_S = 2.0
@@ -47,7 +49,7 @@ def pause_s(previous_s: float, retry: Retry, chance: Callable[[], float] = rando
         chance: a number from 0 to 1.
     """
     if retry.after_s is not None:
-        return min(retry.after_s * (1 + chance() / 10), _LONGEST_S)
+        return min(max(_LEAST_S, retry.after_s * (1 + chance() / 10)), _LONGEST_S)
     if not retry.reached:
         return _UNREACHED_S * (0.5 + chance() / 2)
     return min(max(_FIRST_S, previous_s * _FACTOR * (0.8 + chance() / 5)), _LONGEST_S)
