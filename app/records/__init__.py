@@ -21,6 +21,10 @@ deleting.py      by time span
 retention.py     what has to go by days and bytes
 mending.py       files without a row, rows without their file
 upkeep.py        both of them now and then, on a thread
+events.py        Event: what happened at a camera that somebody is to be told of
+outbox.py        events on their way to targets, in order, at least once; alarms' states
+outbox_upkeep.py  its bounds and its counts
+camera_states.py  how each camera of the bridge is
 keeper.py        Keeper: all of it for a process that serves, which never waits for it
 
 ids.py (UUIDv7), columns.py (how values lie in a database), schema.py (tables) and transactions.py

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from .errors import RecordsUnavailable
 from .filters import Filter
 from .opening import Records
-from .schema import PhotoRow, ReviewRow, ThumbnailRow
+from .schema import EventRow, PhotoRow, ReviewRow, ThumbnailRow
 from .schema import VerdictRow as V
 from .transactions import writing
 
@@ -55,8 +55,8 @@ def delete_span(
 ) -> Deleted:
     """Delete the verdicts of a time span, their reviews, thumbnails and photos.
 
-    A photo and its thumbnail go with the last verdict of it. Some at a time: who looks meanwhile
-    sees a part of them gone.
+    A photo and its thumbnail go with the last verdict of it; events lose their pictures. Some at a
+    time: who looks meanwhile sees a part of them gone.
 
     Args:
         since: inclusive; None: from the first on. until: exclusive.
@@ -69,6 +69,8 @@ def delete_span(
     asked = Filter(since=since, until=until, category=category)
     query = select(V.number, V.sha256).where(*asked.clauses()).order_by(V.time).limit(CHUNK)
     deleted = Deleted()
+    with writing(records.engine) as connection:
+        _delete_overlays(connection, since, until, category)
     while True:
         with writing(records.engine) as connection:
             found = connection.execute(query).all()
@@ -82,6 +84,17 @@ def delete_span(
                 f"the service stops: {deleted.verdicts:,} verdicts are deleted, the rest is there;"
                 " ask again"
             )
+
+
+def _delete_overlays(
+    connection: Connection, since: datetime | None, until: datetime, category: str | None
+) -> None:
+    span = [EventRow.overlay.is_not(None), EventRow.time < until]
+    if since is not None:
+        span.append(EventRow.time >= since)
+    if category is not None:
+        span.append(EventRow.category == category)
+    connection.execute(update(EventRow).where(*span).values(overlay=None))
 
 
 def _delete(

@@ -169,3 +169,93 @@ class LeaseRow(Base):
     verdict_number: Mapped[int] = mapped_column(
         Number, ForeignKey("verdicts.number", ondelete="CASCADE"), index=True
     )
+
+
+class EventRow(Base):
+    """Something that happened at a camera. `number` is the order in which events are told."""
+
+    __tablename__ = "events"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    time: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str]
+    camera: Mapped[str]
+    category: Mapped[str | None]
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    overlay: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class DeliveryRow(Base):
+    """An event that a target is to be told of. `number` is the target's order.
+
+    Attributes:
+        attempts: how many have failed. tried_at: when the last of them did; due_at: when the next
+            one may be made; reason: why it failed, or why it was dropped.
+        done_at: when it was delivered or dropped; None: it waits.
+    """
+
+    __tablename__ = "deliveries"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    event_number: Mapped[int] = mapped_column(
+        Number, ForeignKey("events.number", ondelete="CASCADE"), index=True
+    )
+    target: Mapped[str]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    tried_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+
+
+_WAITING = DeliveryRow.done_at.is_(None)
+Index(
+    "deliveries_waiting",
+    DeliveryRow.__table__.c.target,
+    DeliveryRow.__table__.c.number,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+
+
+class TargetRow(Base):
+    """What became of a target's deliveries so far, and whether it wants no more.
+
+    Attributes:
+        disabled_at: since when; None: it is not. address: of which address that was said.
+    """
+
+    __tablename__ = "targets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    delivered: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    dropped: Mapped[int] = mapped_column(server_default="0")
+    disabled_at: Mapped[datetime | None]
+    address: Mapped[str | None]
+    reason: Mapped[str | None]
+
+
+class AlarmStateRow(Base):
+    """What the bridge remembers of a camera and category; of the camera itself: category ""."""
+
+    __tablename__ = "alarm_states"
+
+    camera: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class CameraStateRow(Base):
+    """How a camera's source is, for the service's page Health."""
+
+    __tablename__ = "camera_states"
+
+    camera: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    since: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    last_frame_at: Mapped[datetime | None]
+    last_judged_at: Mapped[datetime | None]
+    reason: Mapped[str | None]

@@ -38,6 +38,7 @@ ALLOWED = {
     "service": {"core"},
     "access": {"core"},
     "records": {"core"},
+    "bridge": {"core", "records", "values", "environment", "logs", "__init__"},
     "api": {"core", "service", "access", "records", "settings", "__init__"},
     "reports": {"core", "__init__"},
     "streams": set(),

@@ -13,7 +13,9 @@ from alembic.runtime.migration import MigrationContext
 
 from app.records import opening
 from app.records.errors import DriverMissing, NewerDatabase, RecordsUnavailable, WrongDatabase
+from app.records.events import Event
 from app.records.opening import Records, open_records
+from app.records.outbox import alarm_states, oldest, put
 from app.records.reading import page
 from app.records.review_queue import next_unreviewed
 from app.records.schema import Base
@@ -115,6 +117,31 @@ def test_a_database_from_before_places_keeps_all_that_it_held(url: str, tmp_path
         assert (new.place, old.place, old.camera) == ("left", None, "shelf")
         assert old.review is not None
         assert (old.review.who, old.decision) == ("anna", "defective")
+
+
+def test_a_database_from_before_the_outbox_keeps_all_that_it_held(url: str, tmp_path: Path) -> None:
+    upgrade_to(url, "0003")
+    engine = opening._engine(opening._address(url))
+    with writing(engine) as connection:
+        for number in (1, 2):
+            connection.execute(sa.text(
+                "INSERT INTO verdicts (number, id, time, category, camera, place, verdict, urgency,"
+                " bank_version, engine, score, sha256, photo_bytes, regions, timings_ms) VALUES"
+                " (:number, :id, :number, 'can', 'shelf', 'left', 'anomalous', 2, 'v', 'e', 3.0,"
+                " :sha256, 1, '[]', '{}')"
+            ), {"number": number, "id": f"{number:032x}", "sha256": bytes(32)})  # fmt: skip
+    engine.dispose()
+    with open_records(tmp_path / "records", url) as records:
+        found = page(records).verdicts
+        assert [(one.place, one.score, one.verdict) for one in found] == [
+            ("left", 3.0, "anomalous")
+        ] * 2
+        assert alarm_states(records) == {}
+        event = Event(kind="camera.lost", camera="shelf")
+        put(records, [event], lambda _event: ["phone"])
+        waiting = oldest(records, "phone")
+        assert waiting is not None
+        assert waiting.event == event
 
 
 def test_a_step_that_fails_leaves_the_older_database_as_it_was(url: str, tmp_path: Path) -> None:
