@@ -148,10 +148,12 @@ def test_a_target_that_is_gone_stays_so_until_its_address_changes(records: Recor
         again = at_once(records, sink, address="https://a")
         await asyncio.wait_for(again.run(), 20)
         assert again.state.disabled == "410 Gone"
-        async with running(at_once(records, sink, address="https://b")):
+        moved = at_once(records, sink, address="https://b")
+        async with running(moved):
             await until(lambda: sink.opened)
             store(records, 3)
-            await until(lambda: sink.taken, 40)
+            moved.wake()
+            await until(lambda: sink.taken)
 
     asyncio.run(main())
     assert sink.taken == [3]
