@@ -45,6 +45,7 @@ ALLOWED = {
     "commands": {"__init__", "cli", "core", "service", "access", "reports", "settings"},
     "__main__": {"commands", "cli", "__init__"},
     "opening": {"core"},
+    "bridge": {"core", "environment", "logs", "records", "values"},
     "starting": {"core", "service", "access", "api", "records", "settings"},
     "web": {"core", "service", "access", "records", "api", "settings", "__init__"},
 }
@@ -165,6 +166,13 @@ def test_records_know_files_and_errors_only(path: Path) -> None:
     """Of core nothing that judges photos; no web."""
     assert {room(name) for name in of_ours(path)} - {""} <= BASE
     assert {name.split(".")[0] for name in imports(path)} & WEB == set()
+
+
+@pytest.mark.parametrize("path", sources("app/bridge"), ids=label)
+def test_the_bridge_knows_nothing_that_judges_photos(path: Path) -> None:
+    """It is a process of its own beside the service, and light: no threads of torch either."""
+    assert {room(name) for name in of_ours(path)} - {""} <= BASE - {"threads"}
+    assert {name.split(".")[0] for name in imports(path)} & {"torch", "faiss", "openvino"} == set()
 
 
 @pytest.mark.parametrize("path", [*CORE, *RECORDS], ids=label)
