@@ -147,8 +147,7 @@ class Supervisor:
                 self._stands(State.RUNNING)
                 await self._take(frame)
         finally:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(frames.aclose(), _CLOSE_S)
+            await _close(frames)
 
     def _stands(self, state: State, reason: str = "") -> None:
         if (state, reason) == (self.standing.state, self.standing.reason):
@@ -165,10 +164,24 @@ class _Stalled(Exception):
 
 
 async def _next(frames: AsyncGenerator[Frame, None], stall_s: float | None) -> Frame | None:
+    coming: asyncio.Task[Frame | None] = asyncio.create_task(_of(frames))
     try:
-        async with asyncio.timeout(stall_s) as limit:
-            return await anext(frames, None)
-    except TimeoutError as exc:
-        if limit.expired():
-            raise _Stalled(f"no photo came for {stall_s:g} s") from exc
-        raise
+        await asyncio.wait({coming}, timeout=stall_s)
+        if coming.done():
+            return coming.result()
+        raise _Stalled(f"no photo came for {stall_s:g} s")
+    finally:
+        # A source that does not end when it is told to is left behind.
+        if not coming.done():
+            coming.cancel()
+            await asyncio.wait({coming}, timeout=_CLOSE_S)
+
+
+async def _of(frames: AsyncGenerator[Frame, None]) -> Frame | None:
+    return await anext(frames, None)
+
+
+async def _close(frames: AsyncGenerator[Frame, None]) -> None:
+    # RuntimeError: it still runs, and was left behind.
+    with suppress(TimeoutError, RuntimeError):
+        await asyncio.wait_for(frames.aclose(), _CLOSE_S)
