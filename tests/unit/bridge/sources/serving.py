@@ -68,9 +68,11 @@ async def serving(answer: Answer) -> AsyncGenerator[Camera, None]:
         busy.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                _, *lines = head.decode().strip().split("\r\n")
+                first, *lines = head.decode().strip().split("\r\n")
                 pairs = (line.split(": ", 1) for line in lines)
                 asked = {name.lower(): value for name, value in pairs}
+                asked["path"] = first.split(" ")[1]
+                await reader.readexactly(int(asked.get("content-length", 0)))
                 camera.requests.append(asked)
                 await camera.answer(camera, asked, writer)
                 await writer.drain()
