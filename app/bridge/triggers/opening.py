@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIMES = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
+_SPAN = re.compile(r"(?:(.*\S)\s+)?(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
 _EXAMPLE = 'write hours as "08:00-20:00" or "mon-sat 08:00-20:00"'
 _DAY_MINUTES = 24 * 60
 
@@ -92,14 +92,13 @@ def zone_of(name: str) -> tzinfo:
 
 
 def _span(text: str) -> Span:
-    *words, times = text.strip().lower().rsplit(maxsplit=1) or [""]
-    found = _TIMES.fullmatch(times)
+    found = _SPAN.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError(f"hours {text!r} cannot be read: {_EXAMPLE}")
-    start, end = (int(found[i]) * 60 + int(found[i + 1]) for i in (1, 3))
-    if max(start, end) > _DAY_MINUTES or int(found[2]) > 59 or int(found[4]) > 59:
+    start, end = (int(found[i]) * 60 + int(found[i + 1]) for i in (2, 4))
+    if max(start, end) > _DAY_MINUTES or int(found[3]) > 59 or int(found[5]) > 59:
         raise ValueError(f"hours {text!r} have a time that no clock shows: {_EXAMPLE}")
-    return Span(_days(words[0], text) if words else frozenset(range(7)), start, end)
+    return Span(_days(found[1], text) if found[1] else frozenset(range(7)), start, end)
 
 
 def _days(words: str, text: str) -> frozenset[int]:
