@@ -10,5 +10,6 @@ supervising.py   a source is run, watched and started again; its standing
 triggers/        which of the frames are judged
 small_grey.py    a photo -> a small grey picture, for what compares photos
 check.py         --check: a line a camera on what works
-capture.py       --capture: photos for `train/good`, near-duplicates left out
+capture.py       --capture: photos for `train/good`; collection.py: near-duplicates left out,
+                 and what is missing
 """

@@ -18,10 +18,12 @@ import pytest
 
 from app.bridge.frames import Frame, is_whole, kind_of
 from app.bridge.small_grey import size_of
+from app.bridge.sources.snapshot import Snapshot
 from app.bridge.sources.source import SourceError
 from app.bridge.sources.stream import Stream
 from app.bridge.supervising import State, Supervisor
 from tests.support import ROOT, SHARED, encode, textured
+from tests.unit.bridge.mosquitto import free_port
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 there = shutil.which("ffmpeg") and list(Path("/usr/lib").glob("*/girepository-1.0/GstRtspServer*"))
@@ -258,3 +260,65 @@ async def test_no_reader_outlives_a_bridge_that_was_killed(videos: Path) -> None
         parent.wait()
         parent.stdout.close()
         await until(lambda: not Path(f"/proc/{children[0]}").exists(), 5)
+
+
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log {folder}/access.log; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            root {folder}/www; auth_basic camera; auth_basic_user_file {folder}/users;
+        }}
+    }}
+}}
+"""
+nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+@pytest.mark.skipif(not nginx, reason="needs nginx")
+async def test_nginx_with_basic_auth_gives_photos_and_says_when_they_have_not_changed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "www").mkdir()
+    photo = tmp_path / "www/snapshot.jpg"
+    photo.write_bytes(photos()[0])
+    (tmp_path / "users").write_text("admin:{PLAIN}s3cret\n")
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)  # nginx's workers are another user
+    port = free_port()
+    (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path, port=port))
+    server = subprocess.Popen(
+        [str(nginx), "-c", tmp_path / "nginx.conf"], stderr=subprocess.DEVNULL
+    )
+    try:
+        await until(lambda: (tmp_path / "nginx.pid").exists(), 10)
+        await _photos_of_nginx(port, photo, tmp_path / "access.log")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+async def _photos_of_nginx(port: int, photo: Path, log: Path) -> None:
+    def source(password: str) -> Snapshot:
+        url = f"http://127.0.0.1:{port}/snapshot.jpg"
+        return Snapshot("a", url, every_s=0.05, timeout_s=5, max_bytes=1 << 24,
+                        username="admin", password=password)  # fmt: skip
+
+    frames = source("s3cret").frames()
+    first = photo.read_bytes()
+    assert [(await anext(frames)).data for _ in range(3)] == [first] * 3
+    later = photo.with_name("next")
+    later.write_bytes(encode(textured(320, 240), "JPEG"))
+    os.utime(later, (time.time() + 10,) * 2)
+    later.replace(photo)
+    assert (await anext(frames)).data == photo.read_bytes() != first
+    await frames.aclose()
+    assert [line.split('" ')[1][:3] for line in log.read_text().splitlines()] == [
+        *("401", "200", "304", "304", "200")
+    ]
+    with pytest.raises(SourceError, match="refuses the user name or the password"):
+        await anext(source("wrong").frames())
