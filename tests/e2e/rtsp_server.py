@@ -20,6 +20,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
 # What a file's name ends with -> what unpacks it and makes packets of it.
 PIPES = {
     "mp4": "qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "mov": "qtdemux ! h265parse ! rtph265pay name=pay0 pt=96 config-interval=-1",
     "mka": "matroskademux ! opusparse ! rtpopuspay name=pay0 pt=96",
     "avi": "avidemux ! jpegparse ! rtpjpegpay name=pay0 pt=26",
 }

@@ -41,7 +41,7 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """long.mp4: H.264, 15 fps, minutes of it; jpeg.avi: MJPEG; sound.mka: no video."""
+    """long.mp4: H.264, 15 fps, minutes of it; jpeg.avi, h265.mov; sound.mka: no video."""
     folder = tmp_path_factory.mktemp("videos")
     for number, photo in enumerate(photos()):
         (folder / f"{number:02d}.jpg").write_bytes(photo)
@@ -52,6 +52,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg("-stream_loop", "80", "-i", folder / "short.mp4", "-c", "copy", folder / "long.mp4")
     ffmpeg(*still, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", folder / "short.avi")
     ffmpeg("-stream_loop", "20", "-i", folder / "short.avi", "-c", "copy", folder / "jpeg.avi")
+    h265 = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-tag:v", "hvc1")
+    ffmpeg(*still, *h265, "-x265-params", "log-level=error:keyint=30", folder / "short.mov")
+    ffmpeg("-stream_loop", "20", "-i", folder / "short.mov", "-c", "copy", folder / "h265.mov")
     ffmpeg("-f", "lavfi", "-i", "sine", "-t", "60", "-c:a", "libopus", folder / "sound.mka")
     return folder
 
@@ -126,10 +129,16 @@ async def test_frames_are_fresh_however_slowly_they_are_judged(videos: Path) -> 
     assert readers() == []
 
 
-async def test_mjpeg_is_read_too(videos: Path) -> None:
-    with rtsp(videos / "long.mp4", videos / "jpeg.avi") as (_, port):
-        async with opened(stream(port, 1)) as frames:
-            assert size_of((await anext(frames)).data) == (640, 480)
+@pytest.mark.parametrize("file", ["jpeg.avi", "h265.mov"])
+async def test_other_codecs_are_read_too(videos: Path, file: str) -> None:
+    with rtsp(videos / file) as (_, port):
+        async with opened(stream(port)) as frames:
+            ages = []
+            for _ in range(3):
+                frame = await anext(frames)
+                assert size_of(frame.data) == (640, 480)
+                ages.append(frame.age_s)
+    assert max(ages) < 1.0
 
 
 @pytest.mark.parametrize(
