@@ -184,6 +184,25 @@ def test_a_camera_that_is_broken_while_running_goes_on_as_it_was(tmp_path: Path)
     assert file.config.cameras == ()  # taken out, it goes
 
 
+@pytest.mark.parametrize("cut", range(0, len(SMALLEST), 3))
+def test_a_file_that_is_cut_anywhere_is_never_more_than_a_sentence(
+    tmp_path: Path, cut: int
+) -> None:
+    """As an editor leaves it for a moment; the camera that it names goes on, or is taken out."""
+    file = read(tmp_path, SMALLEST)
+    before = file.config
+    (tmp_path / "bridge.toml").write_text(SMALLEST[:cut])
+    file.refresh()
+    told = [file.fault] if file.fault else faults(file.config)
+    assert all("\n" not in text for text in told)
+    assert file.config.service == before.service or "key_file" not in SMALLEST[:cut]
+    for camera in file.config.cameras:
+        assert camera.name == "shelf-3"
+    (tmp_path / "bridge.toml").write_text(SMALLEST)
+    file.refresh()
+    assert (file.fault, file.config) == ("", before)
+
+
 def test_a_new_key_is_taken_up(tmp_path: Path) -> None:
     file = read(tmp_path, SMALLEST)
     (tmp_path / "key").write_text("another")
