@@ -273,7 +273,9 @@ def run(source: IO[bytes], sink: IO[bytes]) -> None:
 
 def _plain(exc: BaseException) -> str:
     """FFmpeg's words without the address, which may hold a password."""
-    return str(getattr(exc, "strerror", None) or type(exc).__name__)
+    words = str(getattr(exc, "strerror", None) or type(exc).__name__)
+    # What FFmpeg says when a time-out of ours has ended it.
+    return "nothing came in time" if words == "Immediate exit requested" else words
 
 
 if __name__ == "__main__":
