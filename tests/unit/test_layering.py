@@ -168,6 +168,13 @@ def test_records_know_files_and_errors_only(path: Path) -> None:
     assert {name.split(".")[0] for name in imports(path)} & WEB == set()
 
 
+@pytest.mark.parametrize("path", sources("app/bridge"), ids=label)
+def test_the_bridge_knows_nothing_that_judges_photos(path: Path) -> None:
+    """It is a process of its own beside the service, and light: no threads of torch either."""
+    assert {room(name) for name in of_ours(path)} - {""} <= BASE - {"threads"}
+    assert {name.split(".")[0] for name in imports(path)} & {"torch", "faiss", "openvino"} == set()
+
+
 @pytest.mark.parametrize("path", [*CORE, *RECORDS], ids=label)
 def test_core_and_records_read_no_environment(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
