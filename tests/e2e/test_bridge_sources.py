@@ -31,6 +31,7 @@ there = shutil.which("ffmpeg") and list(Path("/usr/lib").glob("*/girepository-1.
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.anyio,
+    pytest.mark.slow,
     pytest.mark.skipif(not there, reason="needs ffmpeg and GStreamer's RTSP server"),
 ]
 

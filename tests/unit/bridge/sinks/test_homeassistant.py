@@ -200,6 +200,7 @@ def test_what_is_remembered_is_shown_from_the_start(broker: Broker) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_restarted_gets_everything_again(broker: Broker) -> None:
     async def main() -> None:
         async with sink_to(broker) as sink:
@@ -257,6 +258,7 @@ def test_a_process_that_dies_is_seen_by_its_last_will(broker: Broker) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path) -> None:
     async def main(broker: Broker) -> str:
         wrong = BrokerAddress("127.0.0.1", broker.port, "bridge", "geheim")
