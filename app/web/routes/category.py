@@ -39,7 +39,15 @@ async def category(
 ) -> Response:
     """The page; `done`: what was done a moment ago."""
     shown = await category_page(parts, name)
-    return render(request, "category.html", viewer, title=name, page=shown, done=done)
+    return render(
+        request,
+        "category.html",
+        viewer,
+        title=name,
+        entry="categories",
+        page=shown,
+        done=done,
+    )
 
 
 @router.get("/category/evaluation")
@@ -131,6 +139,7 @@ def _confirm(
         "confirm.html",
         viewer,
         title=deed,
+        entry="categories",
         name=name,
         deed=deed,
         changes=changes,

@@ -94,6 +94,7 @@ def _shown(
         viewer,
         status=422 if fault else 200,
         title="Delete verdicts",
+        entry="history",
         span=span,
         numbers=numbers,
         done=done,
