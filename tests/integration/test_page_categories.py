@@ -60,7 +60,7 @@ def serving(service: Service, name: str = "can") -> Manifest:
 async def test_each_has_a_card_with_its_state(service: Service) -> None:
     text = await page(service, "categories")
     assert serving(service).bank_version in text
-    assert "Bank.safetensors does not match" in text
+    assert "bank.safetensors does not match" in text
     assert text.count("not evaluated yet") == 2
 
 
