@@ -195,6 +195,8 @@ def test_a_threshold_is_used_and_gone_back_from(plot: Browser, shop: Shop) -> No
     plot.find(".dragged")
     assert value(plot) == served
     plot.back()  # to the question, which is asked at an address of its own
+    plot.wait.until(lambda b: "/page/rollback?" in b.current_url)
+    plot.refresh()
     plot.wait.until(lambda b: "serves already" in b.find(".notice").text)
     assert "csrf" not in plot.current_url
     assert shop.score(shop.elpv.photos()["good"][5])["bank_version"] == before[-1]
