@@ -109,7 +109,7 @@ def test_the_line_is_dragged_and_the_words_follow(plot: Browser, shop: Shop) -> 
     plot.wait.until(lambda b: value(b) > served)
     assert counts(plot, "training")[0] == counts(plot, "flagged")[0] == 0
     assert counts(plot, "missed")[0] == 2
-    assert "had photos" in told(plot)
+    assert "which came on" in told(plot)
     plot.click("#reset")
     assert told(plot) == before
     nothing_amiss(plot, shop)

@@ -144,8 +144,8 @@ async def test_of_a_threshold_that_is_typed_it_is_told_what_it_does(service: Ser
     answer = await service.client.get("/page/category/effect?name=can&value=-5")
     assert answer.status_code == 422
     text = await page(service, "category?name=can")
-    assert "on the one day that had photos" in text
-    assert "alarms a day" not in text
+    assert "Photos of the last week, which came on one day: " in text
+    assert 'data-slot="day"' not in text  # minutes are not made a day's alarms
 
 
 async def test_a_torn_bank_offers_what_can_work(service: Service) -> None:
