@@ -16,6 +16,7 @@ from .threshold_trial import Effect, Known, effect
 
 # What, before, after.
 Change = tuple[str, str, str]
+_PROMISED = "Promised false alarms"
 
 
 async def effect_of(parts: Services, category: str, value: float) -> Effect:
@@ -54,21 +55,23 @@ async def changes_of_version(parts: Services, category: str, to: str) -> list[Ch
     threshold = other.threshold
     if not isinstance(entry, Detector):
         return [
-            ("Bank version that serves", "none", to),
+            ("Bank version", "none", to),
             ("Threshold", "–", number(threshold.value)),
-            ("Promised false alarms", "–", percent(threshold.alpha)),
+            (_PROMISED, "–", percent(threshold.alpha)),
         ]
     own = entry.manifest
-    found = [("Bank version that serves", own.bank_version, to)]
+    found = [("Bank version", own.bank_version, to)]
     if own.preset != other.preset:
         found.append(("Preset", own.preset, other.preset))
     # Scores of another bank cannot be compared.
     if to in await beside(partial(siblings_of, parts.settings.models_dir, own), "files"):
-        return found + await changes_of_threshold(parts, category, threshold.value)
+        rows = await changes_of_threshold(parts, category, threshold.value)
+        promised = percent(threshold.alpha)  # by its own rule
+        return found + [(w, b, promised) if w == _PROMISED else (w, b, a) for w, b, a in rows]
     return [
         *found,
         ("Threshold", number(own.threshold.value), number(threshold.value)),
-        ("Promised false alarms", percent(own.threshold.alpha), percent(threshold.alpha)),
+        (_PROMISED, percent(own.threshold.alpha), percent(threshold.alpha)),
     ]
 
 
@@ -78,7 +81,7 @@ def _effects(detector: Detector, recorded: Known | None, value: float) -> list[C
     after = effect(calibration, recorded, value)
     found = [
         ("Threshold", number(before.value), number(after.value)),
-        ("Promised false alarms", percent(before.promised), percent(after.promised)),
+        (_PROMISED, percent(before.promised), percent(after.promised)),
     ]
     if recorded is None:
         return found

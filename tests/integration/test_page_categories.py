@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.core.store import artifact as artifacts
 from app.core.store import signing
 from app.core.store.manifest import Manifest
-from app.web.rendering import number
+from app.web.rendering import number, percent
 from tests.integration.service import DEFECTIVE, GOOD, Service, serve, store_banks
 from tests.support import make_artifact
 
@@ -127,6 +127,7 @@ async def test_a_threshold_becomes_a_new_version_that_serves(service: Service) -
     asked = await page(service, f"rollback?{urlencode(back)}")
     assert f"{after.bank_version} → <strong>{before.bank_version}</strong>" in asked
     assert f"0.25 → <strong>{number(before.threshold.value)}</strong>" in asked
+    assert f"→ <strong>{percent(before.threshold.alpha)}</strong>" in asked
     assert "Photos of the last week flagged, of 1" in asked
     assert serving(service) == after
     assert (await post(service, "rollback", **back)).status_code == 303
