@@ -52,6 +52,13 @@ async def rolled_back(parts: Services, category: str, to: str | None) -> Reloade
     return result
 
 
+async def reloaded(parts: Services) -> list[Reloaded]:
+    """Load what `current` names now, test it and swap it in, of every category."""
+    results = await beside(parts.reloads.refresh, "reload")
+    count(parts, results)
+    return results
+
+
 def known_entry(parts: Services, category: str) -> Detector | Unavailable:
     """What is loaded of a category, or why nothing is.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Text, cast, distinct, func, select, type_coerce
 
 from .opening import Records
 from .reading import NEWEST_FIRST
@@ -21,6 +21,7 @@ from .verdicts import Decision
 MAX_SCORES = 50_000
 # People review fewer, and each costs a look into the table.
 MAX_REVIEWED = 5_000
+_DAY = 86_400_000_000  # as times are stored: in microseconds
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Scores:
         values: (n,) float64.
         since: the time of the oldest that was taken; None: there is none.
         more: there are others, older ones.
+        days: on how many days, of UTC, there are some.
     """
 
     values: npt.NDArray[np.float64]
     since: datetime | None
     more: bool
+    days: int = 0
 
 
 def scores(
@@ -77,7 +80,11 @@ def _taken(records: Records, limit: int, *clauses: ColumnElement[bool]) -> Score
     together = func.json_group_array if is_sqlite else func.json_agg
     with reading(records.engine) as connection:
         row = connection.execute(
-            select(cast(together(some.c.score), Text), func.min(some.c.time, type_=V.time.type))
+            select(
+                cast(together(some.c.score), Text),
+                func.min(some.c.time, type_=V.time.type),
+                func.count(distinct(type_coerce(some.c.time, BigInteger) // _DAY)),
+            )
         ).one()
     values = np.asarray(json.loads(row[0] or "[]"), dtype=np.float64)
-    return Scores(values[:limit], row[1], values.size > limit)
+    return Scores(values[:limit], row[1], values.size > limit, row[2])

@@ -12,7 +12,8 @@ trial.py           a photo that is tried: what the page shows of it; trial_choic
                    banks; score_words.py, score_histogram.py: its score in words and as a picture
 asked.py           the filter of an address
 category_page.py   what is known of a category; threshold_trial.py: what thresholds would have done;
-                   charts.py: numbers as places in a picture
+                   changing.py: before and after of a change; charts.py: numbers as places in a
+                   picture
 routes/            the pages
 board.py           what Now shows; live.py: what is new on it, told to all who watch
 health.py          the service's facts; concerns.py: what is wrong with them, and what to do

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import BeforeValidator
 
@@ -69,6 +70,12 @@ class Asked:
         """The filter as an address says it, with what else is given."""
         given = {**self.values, **{name: text for name, text in more.items() if text is not None}}
         return urlencode(given, safe=":")
+
+    def of_one(self, identity: UUID) -> str:
+        """The address of one verdict, from which a way leads back to its place in this list."""
+        view = "gallery" if self.view == "gallery" else None
+        query = self.query(view=view, cursor=self.cursor)
+        return f"verdict?id={identity}{'&' if query else ''}{query}"
 
     def address(self, *, view: View | None = None, cursor: str | None = None) -> str:
         """Of the history with this filter; without a cursor its first page."""

@@ -49,6 +49,7 @@ class CategoryPage:
 
     Attributes:
         siblings: the stored versions whose scores are those of the one that serves.
+        failed: the stored version that could not be taken up.
         trial, evaluated: None where none serves.
         no_records: why nothing that was recorded is shown.
     """
@@ -57,6 +58,7 @@ class CategoryPage:
     versions: VersionList
     failure: str | None
     siblings: Sequence[str] = ()
+    failed: str | None = None
     trial: Trial | None = None
     evaluated: Evaluated | None = None
     no_records: str | None = None
@@ -83,16 +85,29 @@ async def category_page(parts: Services, category: str) -> CategoryPage:
     )
     failure = parts.registry.failures.get(category)
     if not isinstance(entry, Detector):
-        return CategoryPage(info, versions, failure)
-    siblings = await beside(partial(_siblings, parts.settings.models_dir, entry.manifest), "files")
-    recorded, no_records, now = None, None, datetime.now(UTC)
-    try:
-        recorded = await parts.records.ask(lambda records: known(records, category, siblings, now))
-    except RecordsUnavailable as exc:
-        no_records = exc.public
-    tried = await beside(partial(_tried, entry, recorded, now), "trial")
+        return CategoryPage(info, versions, failure, failed=_failed(versions))
+    siblings = await beside(
+        partial(siblings_of, parts.settings.models_dir, entry.manifest), "files"
+    )
+    recorded, no_records = await recorded_scores(parts, entry.manifest)
+    tried = await beside(partial(trial, entry.calibration, recorded), "trial")
     evaluated = await beside(partial(evaluated_so_far, parts, entry.manifest), "files")
-    return CategoryPage(info, versions, failure, siblings, tried, evaluated, no_records)
+    failed = _failed(versions) if failure else None
+    return CategoryPage(info, versions, failure, siblings, failed, tried, evaluated, no_records)
+
+
+async def recorded_scores(parts: Services, manifest: Manifest) -> tuple[Known | None, str | None]:
+    """The scores of a bank, and of those that differ from it in the threshold alone; None: why they
+    cannot be asked for."""
+    siblings = await beside(partial(siblings_of, parts.settings.models_dir, manifest), "files")
+    now = datetime.now(UTC)
+    try:
+        found = await parts.records.ask(
+            lambda records: known(records, manifest.category, siblings, now)
+        )
+    except RecordsUnavailable as exc:
+        return None, exc.public
+    return found, None
 
 
 def cards(parts: Services) -> list[Card]:
@@ -120,23 +135,26 @@ def evaluated_so_far(parts: Services, manifest: Manifest) -> Evaluated:
     return Evaluated(status, result, chart)
 
 
+def _failed(versions: VersionList) -> str | None:
+    """What `current` names, where it does not serve."""
+    found = (one for one in versions.versions if one.is_current and not one.is_serving)
+    return next((one.bank_version for one in found), None)
+
+
 def _latest(parts: Services, manifest: Manifest) -> Evaluation | None:
     """Of the version, else of the newest that differs from it in the threshold alone."""
     if (own := parts.evaluations.stored(manifest)) is not None:
         return own
-    for version in reversed(_siblings(parts.settings.models_dir, manifest)):
+    for version in reversed(siblings_of(parts.settings.models_dir, manifest)):
         other = manifest.model_copy(update={"bank_version": version})
         if (found := parts.evaluations.stored(other)) is not None:
             return found
     return None
 
 
-def _siblings(models: Path, manifest: Manifest) -> list[str]:
+def siblings_of(models: Path, manifest: Manifest) -> list[str]:
+    """The stored versions whose scores are those of this one. Reads files."""
     try:
         return of_one_build(models / manifest.category, manifest.bank_version)
     except ArtifactError:  # a folder that cannot be read now
         return [manifest.bank_version]
-
-
-def _tried(entry: Detector, recorded: Known | None, now: datetime) -> Trial:
-    return trial(entry.calibration, recorded, now)

@@ -29,11 +29,14 @@ class Concern:
 
     Attributes:
         what: what happened. todo: what to do. is_grave: whether photos or verdicts are lost by it.
+        category: whose page says more. reloads: whether the banks are to be loaded again then.
     """
 
     what: str
     todo: str
     is_grave: bool = False
+    category: str | None = None
+    reloads: bool = False
 
 
 def concerns(found: Health) -> list[Concern]:
@@ -135,16 +138,20 @@ def _of_category(one: CategoryHealth) -> Iterator[Concern]:
     if one.reason is not None:
         yield Concern(
             f"{one.name} cannot be scored: {one.reason}.",
-            f"Put back a whole copy of its bank, go back to an older version "
-            f"(POST /admin/categories/{one.name}/rollback), or build a new one with goodsguard "
-            "build. Then POST /admin/reload, or start the service again.",
+            "Put back a whole copy of its bank, then have the banks loaded again; or go back to "
+            "another version on its page, or build a new one with goodsguard build.",
+            True,
+            one.name,
             True,
         )
     elif one.failure is not None:
         yield Concern(
             f"The newest bank of {one.name} was not taken up: {one.failure}. "
             f"{one.bank_version} serves on.",
-            "Build it again, or copy it again as a whole, then POST /admin/reload.",
+            "Build it again, which is taken up by itself; or copy it again as a whole, then have "
+            "the banks loaded again.",
+            category=one.name,
+            reloads=True,
         )
     if one.drift is not None and one.drift.moved == "up":
         yield Concern(
@@ -152,6 +159,7 @@ def _of_category(one: CategoryHealth) -> Iterator[Concern]:
             "Good photos will be called anomalous more often than promised. Look at the newest in "
             "History: if they show what they should, see whether light, camera or packaging have "
             "changed, and build a bank with good photos of today.",
+            category=one.name,
         )
     elif one.drift is not None and one.drift.moved == "down":
         yield Concern(
@@ -159,6 +167,7 @@ def _of_category(one: CategoryHealth) -> Iterator[Concern]:
             "Damage may be missed. See whether the photos are sharp and the lens clean, and "
             "whether the camera still sees the goods; then set a new threshold, or build a bank "
             "with good photos of today.",
+            category=one.name,
         )
 
 

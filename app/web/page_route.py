@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import HTTPException, Request, Response
@@ -18,6 +19,11 @@ from .rendering import render
 from .viewers import NotLoggedIn, Viewer, current
 
 log = structlog.get_logger()
+
+# `query.name: ` before what is wrong with it, or, of a choice, `query.name: name `.
+_PLACE = re.compile(r"\b(?:query|path)\.(\w+): (?:\1 )?")
+_SEE = re.compile(r" \(see (?:GET|POST) [^)]*\)")
+_PAGE = re.compile(r"/page/([a-z]+)/?$")
 
 
 class PageRoute(APIRoute):
@@ -63,6 +69,7 @@ def refused(request: Request, exc: Exception, viewer: Viewer | None) -> Response
         title=said.title,
         problem=said,
         has_keys=services(request).settings.needs_key,
+        back=_came_from(request),
     )
 
 
@@ -79,11 +86,17 @@ def told(request: Request, exc: Exception) -> tuple[Problem, dict[str, str]]:
         )
         return said, dict(exc.headers or {})
     said = problem(exc, request.state.request_id)
+    said = said.model_copy(update={"detail": for_people(said.detail)})
     plain = refusal(exc, request.scope["state"])  # its headers, its name for the log
     if said.status == 500:
         log.exception("unforeseen error", path=request.scope["path"])
     wanted = ("retry-after", "connection")
     return said, {name: plain.headers[name] for name in wanted if name in plain.headers}
+
+
+def for_people(detail: str) -> str:
+    """What the API says of an error, without what only programs can make use of."""
+    return _PLACE.sub(r"“\1” in the address ", _SEE.sub("", detail))
 
 
 async def who(request: Request) -> Viewer | None:
@@ -113,6 +126,19 @@ def _tidy(request: Request) -> str | None:
     named = next((part for part in parts if part), "now")
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{up(request)}{quote(named)}{query}"
+
+
+def _came_from(request: Request) -> str | None:
+    """The page of ours from which somebody came, to go back to."""
+    try:
+        came = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # no address at all
+        return None
+    page = _PAGE.search(came.path)
+    if came.netloc.lower() != request.headers.get("host", "").lower() or page is None:
+        return None
+    address = f"{page[1]}?{came.query}" if came.query else page[1]
+    return None if "csrf=" in came.query or address == _address(request) else address
 
 
 def _address(request: Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -37,6 +38,8 @@ _HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
 
 # Every page is /page/<name>: this leads to the service's root, below whichever prefix of a proxy.
 ROOT = "../"
+# What no word of a sentence has inside: `bank.safetensors`, `models/can`, `GOODSGUARD_RECORDS=on`.
+_CODE = re.compile(r"[./\\_=:{}<>`]|\d")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -63,15 +66,22 @@ def size(value: int) -> str:
 
 
 def capitalized(text: str) -> str:
-    """A sentence's first letter as a capital, the others as they are."""
-    return text[:1].upper() + text[1:]
+    """A sentence's first letter as a capital, the others as they are; a file's name or a piece of
+    code with which it begins stays as it is."""
+    first = text.split(maxsplit=1)[0].rstrip(".,;:!?") if text.strip() else ""
+    return text if _CODE.search(first) else text[:1].upper() + text[1:]
 
 
-def moment(value: datetime) -> Markup:
-    """A time in UTC that page.js turns into the reader's own."""
+def moment(value: datetime, *, full: bool = False) -> Markup:
+    """A time in UTC that page.js turns into the reader's own.
+
+    Args:
+        full: with its date, even today's, and its zone: where much hangs on it.
+    """
     at = value.astimezone(UTC)
     shown, machine = f"{at:%Y-%m-%d %H:%M:%S} UTC", at.isoformat(timespec="milliseconds")
-    return Markup('<time datetime="{}" data-local>{}</time>').format(machine, shown)
+    form = "full" if full else ""
+    return Markup('<time datetime="{}" data-local="{}">{}</time>').format(machine, form, shown)
 
 
 def asset(name: str) -> str:
@@ -103,14 +113,16 @@ def render(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    entry: str | None = None,
     **values: Any,
 ) -> HTMLResponse:
     """An answer made of a template.
 
     Args:
         viewer: who looks; None: nobody has logged in.
-        values: what the template names; `viewer`, `request_id` and `path`, the page's last part,
-            are given to every one.
+        entry: of the menu, to which a page belongs that has none of its own.
+        values: what the template names; `viewer`, `request_id`, `entry` and `path`, the page's
+            last part, are given to every one.
     """
     text = (
         environment()
@@ -118,6 +130,7 @@ def render(
         .render(
             viewer=viewer,
             request_id=request.state.request_id,
+            entry=entry,
             path=request.url.path.rstrip("/").rpartition("/")[2],
             **values,
         )

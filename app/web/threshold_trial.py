@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.judging.calibration import Calibration
+from ..core.judging.calibration import Calibration, Fixed
 from ..records.opening import Records
 from ..records.scores import Scores, reviewed_scores, scores
 
@@ -57,6 +57,15 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What one threshold would have done: `promised` false alarms; scores `above` it, by layer."""
+
+    value: float
+    promised: float
+    above: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Trial:
     """What thresholds would have done.
 
@@ -64,7 +73,7 @@ class Trial:
         low, high: of the plot. ticks: round numbers between them, ends included.
         grid: the thresholds that can be chosen, ascending; the serving one is among them.
         start: its place. promised: for each the promised false-alarm rate.
-        days: over which last week's photos came, at least one.
+        days: on how many of last week's days photos came, at least one.
     """
 
     low: float
@@ -73,7 +82,7 @@ class Trial:
     grid: list[float]
     start: int
     promised: list[float]
-    days: float
+    days: int
     layers: Mapping[str, Layer]
 
     def place(self, value: float) -> float:
@@ -103,7 +112,7 @@ def known(records: Records, category: str, versions: Sequence[str], now: datetim
     )
 
 
-def trial(calibration: Calibration, recorded: Known | None, now: datetime) -> Trial:
+def trial(calibration: Calibration, recorded: Known | None) -> Trial:
     """Try every threshold of a grid.
 
     Args:
@@ -112,12 +121,12 @@ def trial(calibration: Calibration, recorded: Known | None, now: datetime) -> Tr
     serving = float(calibration.threshold)
     # As the calibration compares: its scores are of single precision.
     training = np.sort(calibration.scores)
-    samples = {"training": training.astype(np.float64)}
-    more = {"training": False}
-    if recorded is not None:
-        named = (("week", recorded.week), ("good", recorded.good), ("bad", recorded.defective))
-        samples |= {name: np.sort(some.values) for name, some in named}
-        more |= {name: some.more for name, some in named}
+    samples = {
+        name: np.sort(values).astype(np.float64)
+        for name, values in _samples(calibration, recorded).items()
+    }
+    is_more = recorded is not None and recorded.week.more
+    more = {name: name == "week" and is_more for name in samples}
     low, high, ticks = frame(samples, serving)
     grid = _grid(low, high, serving)
     layers = {}
@@ -136,9 +145,28 @@ def trial(calibration: Calibration, recorded: Known | None, now: datetime) -> Tr
     start = int(np.searchsorted(grid, serving))
     rates = [round(float(rate), 9) for rate in promised]
     rates[start] = calibration.alpha  # its own rule has promised it
-    since = recorded.week.since if recorded else None
-    days = min(WEEK, now - since) / timedelta(days=1) if since else 7.0
-    return Trial(low, high, ticks, grid.tolist(), start, rates, max(1.0, days), layers)
+    days = max(1, recorded.week.days) if recorded else 1
+    return Trial(low, high, ticks, grid.tolist(), start, rates, days, layers)
+
+
+def effect(calibration: Calibration, recorded: Known | None, value: float) -> Effect:
+    """What one threshold would have done, one beyond the grid included."""
+    above = {
+        name: int((values > values.dtype.type(value)).sum())
+        for name, values in _samples(calibration, recorded).items()
+    }
+    if value == calibration.threshold:
+        return Effect(value, calibration.alpha, above)
+    return Effect(value, Fixed(threshold=value).promise(calibration.scores), above)
+
+
+def _samples(calibration: Calibration, recorded: Known | None) -> dict[str, npt.NDArray[Any]]:
+    """Scores by layer; those of the training of single precision, as the calibration compares."""
+    named: dict[str, npt.NDArray[Any]] = {"training": calibration.scores}
+    if recorded is not None:
+        named |= {"week": recorded.week.values}
+        named |= {"good": recorded.good.values, "bad": recorded.defective.values}
+    return named
 
 
 def frame(samples: Mapping[str, Floats], serving: float) -> tuple[float, float, list[float]]:

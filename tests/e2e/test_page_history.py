@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -135,6 +136,18 @@ def test_times_are_the_readers_own(browser: Browser, shop: Shop) -> None:
     assert "No verdict fits" in browser.find("#results").text
 
 
+def test_what_is_deleted_is_named_with_date_and_zone(browser: Browser, shop: Shop) -> None:
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    shop.log_in(browser, "admin", page="history")
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    span = f"since={today:%Y-%m-%dT%H:%M:%SZ}&until=2100-01-01T00:00:00Z"
+    browser.get(f"{shop.url}/page/delete?{span}")
+    first = browser.find(".facts time").text
+    assert str(today.year) in first
+    assert "GMT+5:30" in first
+    browser.complaints()  # of the page to log in
+
+
 def test_what_is_wrong_stands_beside_its_field(browser: Browser, shop: Shop) -> None:
     browser.get(f"{shop.url}/page/history")
     field = browser.find("#lowest")
@@ -154,12 +167,16 @@ def test_gallery_and_one_verdict(browser: Browser, shop: Shop) -> None:
     picture = browser.find(".gallery img.thumb")
     browser.wait.until(lambda b: b.execute_script("return arguments[0].naturalWidth", picture))
     nothing_amiss(browser, shop)
+    listed = browser.current_url
     browser.click(".gallery a")
     browser.wait.until(lambda b: "/page/verdict?" in b.current_url)
     assert NASTY in browser.find(".reviews p").text
     assert NASTY[:60] in browser.find(".reviews strong").text
     box = browser.find("#boxes .drawn")
     assert [box.get_attribute(side) for side in ("x", "width")] == ["10.0", "100.0"]
+    back = browser.find(".head nav a").get_attribute("href")
+    assert back is not None
+    assert back.startswith(f"{listed}#v-")
     photo = browser.find("#photo")
     browser.wait.until(lambda b: b.execute_script("return arguments[0].naturalWidth", photo))
     nothing_amiss(browser, shop)

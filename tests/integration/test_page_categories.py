@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.core.store import artifact as artifacts
 from app.core.store import signing
 from app.core.store.manifest import Manifest
+from app.web.rendering import number, percent
 from tests.integration.service import DEFECTIVE, GOOD, Service, serve, store_banks
 from tests.support import make_artifact
 
@@ -60,7 +62,7 @@ def serving(service: Service, name: str = "can") -> Manifest:
 async def test_each_has_a_card_with_its_state(service: Service) -> None:
     text = await page(service, "categories")
     assert serving(service).bank_version in text
-    assert "Bank.safetensors does not match" in text
+    assert "bank.safetensors does not match" in text
     assert text.count("not evaluated yet") == 2
 
 
@@ -96,14 +98,13 @@ def rebuilt(name: str) -> artifacts.Artifact:
 
 def setting(service: Service, value: str, **changes: str) -> dict[str, str]:
     version = serving(service).bank_version
-    return {"name": "can", "version": version, "value": value, "confirmed": "yes"} | changes
+    return {"name": "can", "version": version, "value": value} | changes
 
 
 async def test_a_threshold_becomes_a_new_version_that_serves(service: Service) -> None:
     before = serving(service)
-    asked = await post(service, "threshold", **setting(service, "0.25", confirmed=""))
-    assert asked.status_code == 200
-    assert "→ <strong>0.25</strong>" in asked.text
+    asked = await page(service, f"threshold?{urlencode(setting(service, '0,25'))}")
+    assert "→ <strong>0.25</strong>" in asked
     assert serving(service) == before
     answer = await post(service, "threshold", **setting(service, "0.25"))
     assert answer.headers["location"] == "category?name=can&done=threshold"
@@ -120,12 +121,75 @@ async def test_a_threshold_becomes_a_new_version_that_serves(service: Service) -
     assert stale.status_code == 409
     assert "load the page again" in stale.text
     assert artifacts.versions(service.models / "can") == versions
-    # And back, once it is confirmed.
+    # And back, once it is confirmed: by an address that may be loaded again.
+    assert service.app.state.services.records.flush(30)
     back = {"name": "can", "to": before.bank_version}
-    assert (await post(service, "rollback", **back)).status_code == 200
+    asked = await page(service, f"rollback?{urlencode(back)}")
+    assert f"{after.bank_version} → <strong>{before.bank_version}</strong>" in asked
+    assert f"0.25 → <strong>{number(before.threshold.value)}</strong>" in asked
+    assert f"→ <strong>{percent(before.threshold.alpha)}</strong>" in asked
+    assert "Photos of the last week flagged, of 1" in asked
     assert serving(service) == after
-    assert (await post(service, "rollback", **back, confirmed="yes")).status_code == 303
+    assert (await post(service, "rollback", **back)).status_code == 303
     assert serving(service) == before
+    assert "This serves already" in await page(service, f"rollback?{urlencode(back)}")
+
+
+async def test_of_a_threshold_that_is_typed_it_is_told_what_it_does(service: Service) -> None:
+    for photo in (GOOD, DEFECTIVE):
+        await service.score(photo)
+    assert service.app.state.services.records.flush(30)
+    for value, flagged in (("0", 1), ("1e6", 0)):  # beyond any plot, too
+        answer = await service.client.get(f"/page/category/effect?name=can&value={value}")
+        assert answer.json()["above"]["week"] == flagged
+    answer = await service.client.get("/page/category/effect?name=can&value=-5")
+    assert answer.status_code == 422
+    text = await page(service, "category?name=can")
+    assert "Photos of the last week, which came on one day: " in text
+    assert 'data-slot="day"' not in text  # minutes are not made a day's alarms
+
+
+async def test_a_torn_bank_offers_what_can_work(service: Service) -> None:
+    text = await page(service, "category?name=torn")
+    assert "<h2>Bank</h2>" not in text
+    assert "Go back<" not in text
+    assert "There is no other version to go back to" in text
+    assert "cannot serve" in text
+    assert "named by current" not in text
+    # Mended, it is loaded again.
+    shutil.rmtree(service.models / "torn")
+    artifacts.save(service.models, make_artifact("torn"))
+    answer = await post(service, "reload", name="torn")
+    assert answer.headers["location"] == "category?name=torn&done=reload"
+    assert serving(service, "torn").bank_version in await page(
+        service, "category?name=torn&done=reload"
+    )
+    assert (await post(service, "reload")).headers["location"] == "health?done=reload"
+
+
+async def test_a_new_version_that_is_torn_is_not_offered(service: Service) -> None:
+    older = serving(service).bank_version
+    artifacts.save(service.models, rebuilt("can"))
+    newer = artifacts.current_version(service.models / "can")
+    (service.models / "can" / newer / artifacts.BANK).write_bytes(b"torn")
+    await service.client.post("/admin/reload")
+    text = await page(service, "category?name=can")
+    assert "Load the banks again" in text
+    assert f'value="{newer}">Go back' not in text
+    assert serving(service).bank_version == older
+
+
+async def test_a_refusal_leads_back_and_speaks_of_no_program(service: Service) -> None:
+    came = {"referer": "http://localhost/page/category?name=can"}
+    answer = await service.client.get("/page/category?name=nothing", headers=came)
+    assert 'href="category?name=can"' in answer.text
+    assert "GET /categories" not in answer.text
+    foreign = {"referer": "http://elsewhere.example/page/category?name=can"}
+    answer = await service.client.get("/page/category?name=nothing", headers=foreign)
+    assert 'href="category?name=can"' not in answer.text
+    answer = await service.client.get("/page/category")
+    assert answer.status_code == 422
+    assert "“name” in the address is missing." in answer.text
 
 
 @pytest.mark.parametrize("value", ["", "-1", "nan", "inf", "much", "1e999"])
@@ -185,7 +249,7 @@ async def test_changes_take_the_scope_admin_and_the_token(tmp_path: Path) -> Non
         assert "Delete verdicts" not in await page(service, "history")
         for name, fields in (
             ("threshold", setting(service, "0.25")),
-            ("rollback", {"name": "can", "to": "x", "confirmed": "yes"}),
+            ("rollback", {"name": "can", "to": "x"}),
             ("evaluation", {"name": "can"}),
         ):
             refused = await post(service, name, **fields)

@@ -69,7 +69,10 @@ async def test_a_torn_bank_is_told_with_what_to_do(tmp_path: Path) -> None:
         text = await shown(service)
         assert "look here" in text
         assert "torn cannot be scored: " in text
-        assert "POST /admin/categories/torn/rollback" in text
+        assert "POST /" not in text
+        assert 'href="category?name=torn"' in text
+        assert "Load the banks again" in text
+        assert "The banks were loaded again" in await shown(service, "health?done=reload")
 
 
 async def test_a_new_bank_that_was_not_taken_up_is_told(well: Service) -> None:

@@ -56,6 +56,45 @@ async def test_the_filter_decides_what_is_shown(kept: Service) -> None:
     assert f'src="verdicts/{anomalous["id"]}/thumbnail"' in gallery
 
 
+async def test_a_verdict_leads_back_to_its_place(kept: Service) -> None:
+    first = await scored(kept, GOOD)
+    await scored(kept)
+    gallery = "history?category=can&view=gallery"
+    link = f"verdict?id={first['id']}&category=can&view=gallery"
+    assert f'href="{link}"' in unescape(await shown(kept, gallery))
+    one = unescape(await shown(kept, link))
+    assert f'href="{gallery}#v-{first["id"]}"' in one
+    assert f'id="v-{first["id"]}"' in await shown(kept, gallery)
+    newer = one.partition('id="newer" href="')[2].partition('"')[0]
+    assert newer.endswith("&category=can&view=gallery")
+    page = unescape(await shown(kept, "history?verdict=normal&cursor=odd"))
+    assert f'href="verdict?id={first["id"]}&verdict=normal&cursor=odd"' in page
+    back = await shown(kept, f"verdict?id={first['id']}&verdict=normal&cursor=odd")
+    assert f'href="history?verdict=normal&cursor=odd#v-{first["id"]}"' in unescape(back)
+
+
+async def test_a_page_without_an_entry_says_where_it_belongs(kept: Service) -> None:
+    identity = (await scored(kept))["id"]
+    for address, entry, kind in (
+        ("history", "history", "page"),
+        (f"verdict?id={identity}", "history", "true"),
+        ("delete?since=2026-01-01T00:00Z&until=2026-01-02T00:00Z", "history", "true"),
+        ("category?name=can", "categories", "true"),
+    ):
+        text = await shown(kept, address)
+        menu = text.partition('<nav aria-label="Pages">')[2].partition("</nav>")[0]
+        assert menu.count("aria-current") == 1
+        assert f'<a href="{entry}" aria-current="{kind}">' in menu
+
+
+async def test_without_any_verdict_it_says_what_fills_it(tmp_path: Path) -> None:
+    async with serve(tmp_path, records="on") as service:
+        page = await shown(service, "history")
+        assert "<h2>Nothing is recorded yet</h2>" in page
+        assert "What is tried on the page" in page
+        assert "<h2>No verdict fits</h2>" in await shown(service, "history?verdict=normal")
+
+
 async def test_a_form_without_a_script_gets_a_tidy_address(kept: Service) -> None:
     sent = "category=&camera=&verdict=normal&reviewed=&since=2026-01-01T00:00&until=&lowest="
     answer = await kept.client.get(f"/page/history?{sent}")
@@ -159,7 +198,10 @@ async def test_no_such_verdict(kept: Service, identity: str) -> None:
 
 async def test_without_records_the_page_says_so(tmp_path: Path) -> None:
     async with serve(tmp_path, records="off") as service:
-        assert "No records are kept here" in await shown(service, "history")
+        page = await shown(service, "history")
+        assert "GOODSGUARD_RECORDS=on" in page
+        assert "<form" not in page.partition("<main")[2]
+        assert 'id="sound" data-off' in await shown(service, "now")
         assert "no records are kept here" in await shown(service, "category?name=can")
 
 
@@ -170,18 +212,26 @@ async def test_a_span_is_counted_then_deleted_after_the_word(tmp_path: Path) -> 
         await service.client.put(f"/verdicts/{identity}/review", json={"decision": "good"})
         span = f"since={begun:%Y-%m-%dT%H:%M:%S}&until=2100-01-01T00:00&category=can"
         page = await shown(service, f"delete?{span}")
-        assert "<strong>1</strong> verdicts would go, <strong>1</strong> of them reviewed" in page
+        assert "<strong>1</strong> verdict would go, <strong>1</strong> of them reviewed" in page
         address = f"/page/delete?{span}&csrf={await token(service)}"
         refused = await service.client.post(address, content="word=yes", headers=FORM)
-        assert refused.status_code == 422
-        assert "nothing was deleted" in refused.text
+        assert refused.status_code == 303
+        assert "csrf" not in refused.headers["location"]
+        assert "nothing was deleted" in await shown(service, refused.headers["location"])
         assert (await service.client.get(f"/verdicts/{identity}")).status_code == 200
         foreign = FORM | {"origin": "http://elsewhere.example"}
         assert (
             await service.client.post(address, content="word=delete", headers=foreign)
         ).status_code == 403
         done = await service.client.post(address, content="word=delete", headers=FORM)
-        assert "<strong>1</strong> verdicts, 1 reviews and 1 photos" in done.text
+        # Told at an address of its own: to load it again deletes nothing.
+        assert done.status_code == 303
+        told = done.headers["location"]
+        assert "csrf" not in told
+        for _ in range(2):
+            assert "<strong>1</strong> verdict, 1 review and 1 photo" in await shown(service, told)
+        forged = await service.client.get(f"/page/{told.replace('verdicts=1', 'verdicts=9')}")
+        assert forged.headers["location"] == "history"
         assert (await service.client.get(f"/verdicts/{identity}")).status_code == 404
         assert "nothing to delete" in await shown(service, f"delete?{span}")
 

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from ...core import errors
-from ...core.crew import beside
 from ..problems import Forbidden, responses
 from ..schemas import CategoryName, ReloadedCategory, ReloadReport, VersionList
 from ..services import ServicesDep
-from ..versions import count, item, rolled_back, stored_versions
+from ..versions import item, reloaded, rolled_back, stored_versions
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 
@@ -22,9 +21,7 @@ async def reload(parts: ServicesDep) -> ReloadReport:
 
     Requests under way finish on the bank with which they began.
     """
-    results = await beside(parts.reloads.refresh, "reload")
-    count(parts, results)
-    return ReloadReport(results=[item(result) for result in results])
+    return ReloadReport(results=[item(result) for result in await reloaded(parts)])
 
 
 @router.post(

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ...api.evaluating import evaluation_started
-from ...api.services import Services, ServicesDep
-from ...api.versions import count, rolled_back
+from ...api.services import ServicesDep
+from ...api.versions import count, reloaded, rolled_back
 from ...core.crew import beside
-from ...core.judging.calibration import Fixed
+from ...core.store.manifest import VERSION_PATTERN
 from ...service.thresholds import use_threshold
 from ..category_page import category_page, evaluated_so_far
+from ..changing import (
+    Change,
+    changes_of_threshold,
+    changes_of_version,
+    effect_of,
+    nothing_changes,
+)
 from ..forms import read_form
 from ..page_route import PageRoute
-from ..rendering import number, percent, render
-from ..viewers import BadForm, ViewerDep, change, needs
+from ..rendering import render
+from ..viewers import BadForm, Viewer, ViewerDep, change, needs
 
 router = APIRouter(prefix="/page", include_in_schema=False, route_class=PageRoute)
 
-Done = Literal["threshold", "rollback", "evaluation"]
+Done = Literal["threshold", "rollback", "evaluation", "reload"]
 Name = Annotated[str, Query(max_length=64)]
 _ADMIN = [Depends(change), Depends(needs("admin"))]
 
@@ -39,7 +47,15 @@ async def category(
 ) -> Response:
     """The page; `done`: what was done a moment ago."""
     shown = await category_page(parts, name)
-    return render(request, "category.html", viewer, title=name, page=shown, done=done)
+    return render(
+        request,
+        "category.html",
+        viewer,
+        title=name,
+        entry="categories",
+        page=shown,
+        done=done,
+    )
 
 
 @router.get("/category/evaluation")
@@ -62,33 +78,58 @@ async def start_evaluation(request: Request, parts: ServicesDep) -> Response:
     return _back(name, "evaluation")
 
 
+@router.post("/reload", dependencies=_ADMIN)
+async def reload(request: Request, parts: ServicesDep) -> Response:
+    """Try once more what could not be taken up."""
+    name = (await read_form(request)).get("name", "")
+    await reloaded(parts)
+    return _back(name, "reload") if name else RedirectResponse("health?done=reload", 303)
+
+
+@router.get("/rollback", dependencies=[Depends(needs("admin"))])
+async def ask_to_roll_back(
+    request: Request, parts: ServicesDep, viewer: ViewerDep, name: Name, to: Name
+) -> Response:
+    """What going to a stored version would change, and the form; nothing changes by it."""
+    changes = await changes_of_version(parts, name, _version(to))
+    return _confirm(request, viewer, "Go back to this version", changes, {"name": name, "to": to})
+
+
 @router.post("/rollback", dependencies=_ADMIN)
-async def roll_back(request: Request, parts: ServicesDep, viewer: ViewerDep) -> Response:
-    """Go back to a stored version, once that is confirmed."""
+async def roll_back(request: Request, parts: ServicesDep) -> Response:
+    """Go back to a stored version."""
     form = await read_form(request)
-    name, to = form.get("name", ""), form.get("to", "")
-    serving = _serving(parts, name)
-    if form.get("confirmed") != "yes":
-        what = [("Bank version that serves", serving or "none", to)]
-        return _confirm(request, viewer, name, "Go back to this version", what, form)
-    await rolled_back(parts, name, to)
+    name = form.get("name", "")
+    await rolled_back(parts, name, _version(form.get("to", "")))
     return _back(name, "rollback")
 
 
+@router.get("/category/effect")
+async def tried(parts: ServicesDep, name: Name, value: Name) -> dict[str, Any]:
+    """What a threshold that somebody has typed would have done, for a script."""
+    return asdict(await effect_of(parts, name, _score(value)))
+
+
+@router.get("/threshold", dependencies=[Depends(needs("admin"))])
+async def ask_to_set_threshold(
+    request: Request,
+    parts: ServicesDep,
+    viewer: ViewerDep,
+    name: Name,
+    value: Name,
+    version: Name = "",
+) -> Response:
+    """What another threshold would change, and the form; nothing changes by it."""
+    changes = await changes_of_threshold(parts, name, _score(value))
+    fields = {"name": name, "value": value, "version": version}
+    return _confirm(request, viewer, "Use this threshold", changes, fields)
+
+
 @router.post("/threshold", dependencies=_ADMIN)
-async def set_threshold(request: Request, parts: ServicesDep, viewer: ViewerDep) -> Response:
-    """Let a new version with this threshold serve, once that is confirmed."""
+async def set_threshold(request: Request, parts: ServicesDep) -> Response:
+    """Let a new version with this threshold serve."""
     form = await read_form(request)
     name, value = form.get("name", ""), _score(form.get("value", ""))
-    detector = parts.registry.detector(name)
-    if form.get("confirmed") != "yes":
-        before = detector.manifest.threshold
-        after = Fixed(threshold=value).promise(detector.calibration.scores)
-        what = [
-            ("Threshold", number(before.value), number(value)),
-            ("Promised false alarms", percent(before.alpha), percent(after)),
-        ]
-        return _confirm(request, viewer, name, "Use this threshold", what, form)
     work = partial(
         use_threshold,
         parts.settings.models_dir,
@@ -105,7 +146,7 @@ async def set_threshold(request: Request, parts: ServicesDep, viewer: ViewerDep)
 
 def _score(text: str) -> float:
     try:
-        value = float(text)
+        value = float(text.replace(",", "."))
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
@@ -113,28 +154,30 @@ def _score(text: str) -> float:
     return value
 
 
-def _serving(parts: Services, name: str) -> str | None:
-    detector = parts.registry.detectors.get(name)
-    return detector.manifest.bank_version if detector else None
+def _version(text: str) -> str:
+    if not VERSION_PATTERN.fullmatch(text):
+        raise BadForm("this address names no bank version")
+    return text
 
 
 def _confirm(
     request: Request,
-    viewer: ViewerDep,
-    name: str,
+    viewer: Viewer,
     deed: str,
-    changes: list[tuple[str, str, str]],
-    form: dict[str, str],
+    changes: list[Change],
+    fields: dict[str, str],
 ) -> Response:
     return render(
         request,
         "confirm.html",
         viewer,
         title=deed,
-        name=name,
+        entry="categories",
         deed=deed,
         changes=changes,
-        fields=form | {"confirmed": "yes"},
+        is_done=nothing_changes(changes),
+        name=fields["name"],
+        fields=fields,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Request, Response
 
 from ...api.services import Services, ServicesDep
@@ -16,9 +18,14 @@ router = APIRouter(prefix="/page", include_in_schema=False, route_class=PageRout
 
 
 @router.get("/health")
-async def health_page(request: Request, parts: ServicesDep, viewer: ViewerDep) -> Response:
-    """The page; a script fetches its part again every 10 s."""
-    return await _answer(request, parts, viewer, "health.html")
+async def health_page(
+    request: Request,
+    parts: ServicesDep,
+    viewer: ViewerDep,
+    done: Literal["reload"] | None = None,
+) -> Response:
+    """The page; a script fetches its part again every 10 s. `done`: what was a moment ago."""
+    return await _answer(request, parts, viewer, "health.html", done)
 
 
 @router.get("/health/facts")
@@ -27,7 +34,9 @@ async def health_facts(request: Request, parts: ServicesDep, viewer: ViewerDep) 
     return await _answer(request, parts, viewer, "health_facts.html")
 
 
-async def _answer(request: Request, parts: Services, viewer: Viewer, template: str) -> Response:
+async def _answer(
+    request: Request, parts: Services, viewer: Viewer, template: str, done: str | None = None
+) -> Response:
     state = request.app.state
     memo: Memo | None = getattr(state, "health_memo", None)
     if memo is None:
@@ -44,6 +53,7 @@ async def _answer(request: Request, parts: Services, viewer: Viewer, template: s
         template,
         viewer,
         title="Health",
+        done=done,
         health=found,
         concerns=said,
         overall=overall(found, said),

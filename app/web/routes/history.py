@@ -57,6 +57,7 @@ async def history(request: Request, parts: ServicesDep, viewer: ViewerDep) -> Re
         title="History",
         asked=asked,
         found=found,
+        is_off=parts.records.state.status == "off",
         partly=partly,
         categories=sorted({*found.categories, *parts.registry.entries}),
         cameras=found.cameras,

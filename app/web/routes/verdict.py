@@ -60,6 +60,7 @@ async def verdict(
         "verdict.html",
         viewer,
         title=f"Verdict on {found.category}",
+        entry="history",
         one=found,
         beside=await parts.records.ask(look),
         asked=asked,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from app.records.verdicts import Review
 
 from .made import START, draft, photo, store
 
+MIDNIGHT = datetime(2026, 2, 1, tzinfo=UTC)
 OLD, NEW = "20260101T000001Z-000000", "20260201T000001Z-000000"
 
 
@@ -43,12 +44,25 @@ def test_scores_of_a_category_since_then_of_some_versions(filled: Records) -> No
     assert sorted(found.values) == [22, 26, 30, 34, 38]
     assert found.since == START + timedelta(minutes=22)
     assert not found.more
+    assert found.days == 1
     assert sorted(scores(filled, "can", [OLD, NEW], since).values) == list(range(20, 40, 2))
+
+
+def test_days_are_counted_on_which_there_are_some(records: Records) -> None:
+    at = [(0, 23), (0, 24), (0, 25), (4, 0)]
+    drafts = [
+        draft(n, photo=photo(n), score=1.0, time=MIDNIGHT + timedelta(days=d, hours=h))
+        for n, (d, h) in enumerate(at)
+    ]
+    store(records, drafts, draw=None)
+    version = drafts[0].bank_version
+    assert version is not None
+    assert scores(records, drafts[0].category, [version], MIDNIGHT).days == 3
 
 
 def test_where_there_is_none(filled: Records) -> None:
     found = scores(filled, "can", ["20250101T000001Z-000000"], START)
-    assert (found.values.size, found.since, found.more) == (0, None, False)
+    assert (found.values.size, found.since, found.more, found.days) == (0, None, False, 0)
     assert reviewed_scores(filled, "nothing", [NEW], "good").values.size == 0
 
 

@@ -59,6 +59,19 @@ def test_only_the_first_letter_becomes_a_capital() -> None:
     assert capitalized("") == ""
 
 
+@pytest.mark.parametrize(
+    "text", ["bank.safetensors does not match", "models/can: gone", "query.name: is missing", "v1"]
+)
+def test_a_sentence_that_begins_with_a_name_stays_as_it_is(text: str) -> None:
+    assert capitalized(text) == text
+
+
+def test_a_time_may_ask_for_its_full_form() -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    assert 'data-local="full"' in moment(at, full=True)
+    assert 'data-local=""' in moment(at)
+
+
 def test_names_are_escaped() -> None:
     text = environment().from_string("{{ name }}").render(name="<script>")
     assert "<script>" not in text

@@ -1,5 +1,6 @@
 // The threshold's line: dragged, or moved by the slider. What it would have done is looked up in
-// tables that came with the page, so the words change at once.
+// tables that came with the page, so the words change at once; of a number that was typed the
+// service is asked, since it may lie between the table's steps or beyond the plot.
 "use strict";
 
 {
@@ -13,8 +14,12 @@
     const typed = document.getElementById("value");
     const reset = document.getElementById("reset");
     const dialog = document.getElementById("sure");
+    const fault = document.getElementById("value-fault");
+    const served = ofTable(tables.start);
+    let now = served;
     let place = tables.start;
     let held = null;
+    let asking = null;
 
     const number = (value) => (Math.abs(value) < 10_000 ? String(Number(value.toPrecision(4))) : Math.round(value).toLocaleString("en"));
     const percent = (share) => (share < 0.995 ? `${Number((share * 100).toPrecision(2))} %` : `${Math.round(share * 100)} %`);
@@ -22,34 +27,78 @@
       const found = document.querySelector(`#told [data-slot=${name}]`);
       if (found) found.textContent = text;
     };
-    const above = (layer, at) => tables.above[layer]?.[at] ?? 0;
-    const missed = (at) => tables.number.bad - above("bad", at);
+    const missed = (effect) => tables.number.bad - effect.above.bad;
+    const perDay = (effect) => number(effect.above.week / tables.days);
+
+    // What a threshold of the table would have done.
+    function ofTable(at) {
+      const above = Object.fromEntries(Object.entries(tables.above).map(([layer, counts]) => [layer, counts[at]]));
+      return { value: tables.grid[at], promised: tables.promised[at], above };
+    }
 
     function move(to) {
       place = Math.min(tables.grid.length - 1, Math.max(0, to));
-      const value = tables.grid[place];
-      const x = `${((100 * (value - tables.low)) / (tables.high - tables.low)).toFixed(3)}%`;
+      show(ofTable(place));
+    }
+
+    function show(effect) {
+      now = effect;
+      const { value } = now;
+      const isServed = value === served.value;
+      const isOutside = value < tables.low || value > tables.high;
+      const share = Math.min(1, Math.max(0, (value - tables.low) / (tables.high - tables.low)));
+      const x = `${(100 * share).toFixed(3)}%`;
       for (const name of ["x1", "x2"]) document.getElementById("line").setAttribute(name, x);
       document.getElementById("knob").setAttribute("cx", x);
       slider.value = String(place);
-      typed.value = place === tables.start ? number(value) : String(value);
+      typed.value = isServed ? String(Number(value.toPrecision(6))) : String(value);
+      said("");
       slot("value", number(value));
-      slot("serves", place === tables.start ? "is the one that serves." : `instead of the serving ${number(tables.grid[tables.start])}:`);
-      slot("training", above("training", place));
-      slot("alpha", percent(tables.promised[place]));
-      slot("week", above("week", place).toLocaleString("en"));
-      slot("day", number(above("week", place) / tables.days));
-      slot("missed", missed(place));
-      slot("flagged", above("good", place));
+      slot("serves", isServed ? "is the one that serves."
+        : `${isOutside ? "(beyond the plot, the line stands at its edge) " : ""}instead of the serving ${number(served.value)}:`);
+      slot("training", now.above.training);
+      slot("alpha", percent(now.promised));
+      slot("week", now.above.week?.toLocaleString("en"));
+      slot("day", perDay(now));
+      slot("missed", missed(now));
+      slot("flagged", now.above.good);
       slider.setAttribute("aria-valuetext", summary());
-      reset.disabled = place === tables.start;
+      reset.disabled = isServed;
+    }
+
+    // Why what was typed is not taken; it stays as it stands.
+    function said(text) {
+      fault.textContent = text;
+      if (text) typed.setAttribute("aria-invalid", "true");
+      else typed.removeAttribute("aria-invalid");
+    }
+
+    // Takes what was typed as it is, or says why not.
+    async function take() {
+      const text = typed.value.trim().replace(",", ".");
+      const value = text ? Number(text) : NaN;
+      if (!(Number.isFinite(value) && value >= 0)) {
+        return said(`A threshold is a number from 0 on, such as ${number(served.value)}. The line stays at ${number(now.value)}.`);
+      }
+      if (value === Number(served.value.toPrecision(6))) return move(tables.start);
+      const at = nearest(value);
+      if (tables.grid[at] === value) return move(at);
+      const form = new URLSearchParams({ name: root.dataset.name, value: String(value) });
+      try {
+        const answer = await (await page.ask(`category/effect?${form}`)).json();
+        if (Number(typed.value.trim().replace(",", ".")) !== value) return; // typed on meanwhile
+        place = at;
+        show(answer);
+      } catch (refusal) {
+        said(refusal.message);
+      }
     }
 
     // For whoever does not see the words beside the slider.
     function summary() {
-      const parts = [number(tables.grid[place]), `${percent(tables.promised[place])} promised false alarms`];
-      if (tables.number.week) parts.push(`${number(above("week", place) / tables.days)} alarms a day`);
-      if (tables.number.bad) parts.push(`${missed(place)} of ${tables.number.bad} reviewed defects missed`);
+      const parts = [number(now.value), `${percent(now.promised)} promised false alarms`];
+      if (tables.number.week) parts.push(`${now.above.week} of last week's ${tables.number.week} photos flagged`);
+      if (tables.number.bad) parts.push(`${missed(now)} of ${tables.number.bad} reviewed defects missed`);
       return parts.join(", ");
     }
 
@@ -84,10 +133,7 @@
     });
     for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { held = null; });
     slider.addEventListener("input", () => move(Number(slider.value)));
-    typed.addEventListener("change", () => {
-      const value = Number(typed.value.replace(",", "."));
-      move(typed.value.trim() && Number.isFinite(value) ? nearest(value) : place);
-    });
+    typed.addEventListener("change", () => { asking = take(); });
     reset.addEventListener("click", () => move(tables.start));
     move(tables.start);
 
@@ -102,23 +148,27 @@
       return line;
     }
 
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (place === tables.start) return page.say("This threshold serves already: drag the line to another one.");
-      const was = tables.start;
+      await asking;
+      if (fault.textContent) return typed.focus();
+      if (now.value === served.value) return page.say("This threshold serves already: drag the line to another one.");
       const rows = [
-        row("Threshold", number(tables.grid[was]), number(tables.grid[place])),
-        row("Promised false alarms", percent(tables.promised[was]), percent(tables.promised[place])),
+        row("Threshold", number(served.value), number(now.value)),
+        row("Promised false alarms", percent(served.promised), percent(now.promised)),
       ];
-      if (tables.number.week) rows.push(row("Alarms a day", number(above("week", was) / tables.days), number(above("week", place) / tables.days)));
-      if (tables.number.bad) rows.push(row(`Reviewed defects missed, of ${tables.number.bad}`, missed(was), missed(place)));
-      if (tables.number.good) rows.push(row(`Reviewed good ones flagged, of ${tables.number.good}`, above("good", was), above("good", place)));
+      if (tables.number.week) rows.push(row(`Photos of the last week flagged, of ${tables.number.week.toLocaleString("en")}`, served.above.week, now.above.week));
+      if (tables.number.week && tables.days > 1) rows.push(row("Alarms on a day with photos", perDay(served), perDay(now)));
+      if (tables.number.bad) rows.push(row(`Reviewed defects missed, of ${tables.number.bad}`, missed(served), missed(now)));
+      if (tables.number.good) rows.push(row(`Reviewed good ones flagged, of ${tables.number.good}`, served.above.good, now.above.good));
       document.getElementById("sure-rows").replaceChildren(...rows);
       dialog.showModal();
     });
     document.getElementById("sure-no").addEventListener("click", () => dialog.close());
     document.getElementById("sure-yes").addEventListener("click", () => {
-      form.elements.confirmed.value = "yes";
+      typed.value = String(now.value);
+      form.method = "post";
+      form.action = `threshold?csrf=${encodeURIComponent(page.token)}`;
       form.submit();
     });
   }

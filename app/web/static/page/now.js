@@ -127,7 +127,7 @@
   function showSound() {
     sound.setAttribute("aria-pressed", String(wanted()));
     sound.querySelector("span").textContent = wanted() ? "Sound on" : "Sound off";
-    document.getElementById("silent").hidden = !wanted() || audio?.state === "running";
+    document.getElementById("silent").hidden = sound.hidden || !wanted() || audio?.state === "running";
   }
 
   // By a key or a click: before, the browser would refuse.
@@ -157,7 +157,7 @@
     }
   }
 
-  sound.hidden = false;
+  sound.hidden = "off" in sound.dataset; // nothing is recorded: nothing will sound
   sound.addEventListener("click", () => {
     localStorage.setItem("goodsguard.sound", wanted() ? "off" : "on");
     ready();

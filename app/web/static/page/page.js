@@ -13,14 +13,19 @@ const page = {
   },
 
   // Times as the reader's own clock shows them; the exact one, in UTC, where the pointer rests.
+  // Those of today without the date, but for those that ask for their full form.
   times(within = document) {
     const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
     const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+    const zoned = new Intl.DateTimeFormat(undefined, {
+      hour: "numeric", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+    });
     const today = day.format(new Date());
     for (const time of within.querySelectorAll("time[data-local]")) {
       const at = new Date(time.dateTime);
       if (!time.title) time.title = time.textContent;
-      time.textContent = day.format(at) === today ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
+      if (time.dataset.local === "full") time.textContent = `${day.format(at)}, ${zoned.format(at)}`;
+      else time.textContent = day.format(at) === today ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
     }
   },
 
