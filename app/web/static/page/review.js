@@ -28,8 +28,8 @@ class Review {
       over: () => this.head ?? this.show(),
       lost: (ids) => this.lost(ids),
       trouble: (reason) => this.waiting(reason),
-      open: () => (this.head && !this.head.review ? [this.head.id] : []),
-      busy: () => [...this.outbox.verdicts, ...(this.head ? [this.head.id] : [])],
+      open: () => this.open,
+      busy: () => [...this.outbox.verdicts, ...this.open, ...(this.head ? [this.head.id] : [])],
     });
     this.stage = new Stage(this.$("stage"));
     this.boxes = new Boxes(this.$("boxes"), this.$("boxes-title"), this.stage);
@@ -48,6 +48,12 @@ class Review {
 
   get card() {
     return this.place < this.past.length ? this.past[this.place] : this.head;
+  }
+
+  // What is to be decided here: the head, and whatever was undone.
+  get open() {
+    const cards = [...this.past, ...(this.head ? [this.head] : [])];
+    return cards.filter((card) => !card.review).map((card) => card.id);
   }
 
   // What lies before the reviewer now.
@@ -131,6 +137,7 @@ class Review {
 
   skip() {
     if (this.place < this.past.length) {
+      if (!this.card.review) this.queue.skip(this.card); // undone
       this.place += 1;
     } else if (this.head) {
       this.queue.skip(this.head);
@@ -151,13 +158,13 @@ class Review {
     const last = this.decided.pop();
     if (!last) return page.say("There is nothing to undo here.", 3);
     const { card } = last;
-    const body = { review: last.review, id: Outbox.id() };
-    card.review = last.before ?? { id: body.id, decision: "unsure" };
+    const body = { review: last.review, id: Outbox.id(), sitting: this.queue.sitting };
+    card.review = last.before;
     card.mine = last.mine;
     this.outbox.add("undo", card.id, body);
     this.place = this.past.indexOf(card);
     this.show();
-    page.say(last.before ? "Undone: what was said before counts again." : "Undone. What is it?", 4);
+    page.say(last.before ? "Undone: what was said before counts again." : "Undone: it is not reviewed now. What is it?", 4);
   }
 
   stored(item, { review, left }) {
