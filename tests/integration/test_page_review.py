@@ -337,12 +337,21 @@ async def test_a_browser_that_looks_ahead_holds_no_photo(tmp_path: Path) -> None
         assert (await Person.opens(running)).card
 
 
+async def test_what_a_p_value_means_is_said_of_the_bank_that_judged(tmp_path: Path) -> None:
+    async with service(tmp_path, 1) as running:
+        good = len(running.app.state.services.registry.detector("can").calibration.scores)
+        page = (await Person.opens(running)).text
+        assert f"of the {good} good photos that were kept for comparison" in page
+
+
 async def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
-    async with service(tmp_path, 1, records_photos="none") as running:
+    async with service(tmp_path, 2, records_photos="none") as running:
         person = await Person.opens(running)
         assert person.card
         assert (person.card["picture"], person.card["map"]) == (None, False)
         assert "is kept" in person.text
+        board = (await running.client.get("/page/now")).text
+        assert "Nothing can be seen of them" in board
         assert (await person.decide(person.card["id"])).status_code == 200
 
 

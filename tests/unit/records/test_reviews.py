@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from app.records import transactions
 from app.records.errors import InvalidReview, ReviewConflict, UnknownVerdict
 from app.records.export import csv_lines
+from app.records.filters import Filter
 from app.records.ids import uuid7
 from app.records.opening import Records, open_records
-from app.records.filters import Filter
 from app.records.reading import count, verdict
 from app.records.review_queue import next_unreviewed, remaining
 from app.records.reviews import DefectType, append, defect_types, history

@@ -14,8 +14,10 @@ class Review {
     this.head = null; // the one to be decided
     this.decided = []; // what can be undone
     this.done = new Set();
-    this.before = Number(sessionStorage.getItem("review-done") ?? 0);
     const { sitting, who, card } = form.dataset;
+    this.counted = `review-done:${who}`;
+    this.before = Number(sessionStorage.getItem(this.counted) ?? 0);
+    this.tellDone();
     this.category = this.$("category").value;
     this.outbox = new Outbox(who, {
       query: () => (this.category ? `&category=${encodeURIComponent(this.category)}` : ""),
@@ -36,6 +38,7 @@ class Review {
     this.stage.onMarks = () => this.drawSoon();
     this.fields = new ReviewFields(this);
     if (card) this.head = this.first(JSON.parse(card));
+    this.queue.none = !card; // so the page came
     this.outbox.restore();
     this.show();
     this.queue.fill();
@@ -60,12 +63,19 @@ class Review {
   show() {
     const { card } = this;
     this.form.hidden = !card;
-    this.$("nothing").hidden = Boolean(card);
+    this.$("nothing").hidden = Boolean(card) || !this.queue.none;
+    this.$("loading").hidden = Boolean(card) || this.queue.none;
     this.$("nothing-back").hidden = !this.past.length;
     this.$("skipped-again").hidden = !this.queue.skipped.size;
-    if (this.shown && this.shown !== card) this.shown.leave();
+    if (this.shown !== card) {
+      this.shown?.leave();
+      this.seen = null;
+    }
     this.shown = card;
-    if (!card) return;
+    if (!card) {
+      this.$("spoken").textContent = this.queue.none ? "All done" : "Loading the next photo";
+      return;
+    }
     this.$("said").replaceChildren(card.said);
     this.stage.show(card);
     this.boxes.load(card);
@@ -76,11 +86,12 @@ class Review {
     this.tellWhenSeen(card);
   }
 
-  // An overlay costs the service a judgement: that of the photo on which one stays, then the next.
+  // An overlay costs the service a judgement: that of the photo on which one stays, once it is
+  // painted, then the next.
   drawSoon() {
     clearTimeout(this.drawing);
     const { card } = this;
-    if (!card || !this.stage.marked) return;
+    if (!card || this.seen !== card || !this.stage.marked) return;
     this.drawing = setTimeout(async () => {
       await card.draw();
       this.stage.shade(card.plate);
@@ -88,14 +99,17 @@ class Review {
     }, Review.STAYS_MS);
   }
 
-  // For whoever measures: the photo is painted.
+  // The photo is painted; whoever measures is told.
   async tellWhenSeen(card) {
     await card.loaded;
     this.stage.fit();
     requestAnimationFrame(() =>
       requestAnimationFrame(() => {
         const detail = { id: card.id, at: performance.now() };
-        if (this.card === card) document.dispatchEvent(new CustomEvent("review:shown", { detail }));
+        if (this.card !== card) return;
+        document.dispatchEvent(new CustomEvent("review:shown", { detail }));
+        this.seen = card;
+        this.drawSoon();
       }),
     );
   }
@@ -178,9 +192,13 @@ class Review {
   left({ urgent, all }) {
     this.$("left-urgent").textContent = urgent;
     this.$("left-all").textContent = all;
+    sessionStorage.setItem(this.counted, this.tellDone());
+  }
+
+  tellDone() {
     const done = this.before + this.done.size;
     this.$("done").textContent = done;
-    sessionStorage.setItem("review-done", done);
+    return done;
   }
 
   // Says what is not stored yet, and why.
