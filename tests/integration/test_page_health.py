@@ -178,8 +178,8 @@ async def test_the_scores_of_the_last_days_are_compared(
     if moved == "up":
         assert "moved up" in text
         assert (
-            "The scores have moved up: 100\N{NO-BREAK SPACE}% of 52 photos score above what 10\N{NO-BREAK SPACE}%"
-            in text
+            "The scores have moved up: 100\N{NO-BREAK SPACE}% of 52 photos score above what "
+            "10\N{NO-BREAK SPACE}%" in text
         )
         assert "build a bank with good photos of today" in text
     else:

@@ -32,13 +32,15 @@ HOSTILE = '"><script>alert(1)</script>'
 async def patches(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
-    """`can` has patches and a map; an older version of it never alarms."""
+    """`can` has patches and a map; an older version of it never alarms. `old` knows no patches."""
     root = tmp_path_factory.mktemp("patches")
     serves = built(root / "photos").artifact
     calm = artifacts.with_threshold(serves, Fixed(threshold=999))
     for artifact, version in ((calm, version_number(1)), (serves, version_number(2))):
         manifest = artifact.manifest.model_copy(update={"bank_version": version})
         artifacts.save(root / "models", replace(artifact, manifest=manifest))
+    manifest = serves.manifest.model_copy(update={"category": "old"})
+    artifacts.save(root / "models", replace(serves, origins=None, manifest=manifest))
     async with serve(root, network=CellRuntime(), records="on") as running:
         yield running
 
@@ -151,8 +153,8 @@ async def test_a_category_that_is_torn_is_told_beside_the_one_that_judges(servic
     assert "Torn is unavailable: " in right
 
 
-async def test_why_there_are_no_similar_patches_stands_in_their_place(service: Service) -> None:
-    page = (await tried(service, GOOD, script=True)).text
+async def test_why_there_are_no_similar_patches_stands_in_their_place(patches: Service) -> None:
+    page = (await tried(patches, SPOTTED, "old", script=True)).text
     assert page.index("No similar patches") > page.rindex("</details>")
 
 
