@@ -23,15 +23,15 @@ SHOWN = "return window.review?.card?.id ?? null"
 UNSENT = "return window.review.outbox.items.length"
 
 
-def photos(elpv: Elpv) -> Iterator[tuple[bytes, str]]:
-    """Real ones without end, each with the category whose bank is to judge it."""
+def photos(elpv: Elpv, *, ends: bool = False) -> Iterator[tuple[bytes, str]]:
+    """Real ones, without end or each once, each with the category whose bank is to judge it."""
     found = [
         (photo, category)
         for category in ("elpv_mono", "elpv_poly")
         for images in elpv.photos(category).values()
         for photo in images
     ]
-    yield from itertools.cycle(found)
+    yield from found if ends else itertools.cycle(found)
 
 
 def fill(shop: Shop, number: int) -> list[str]:
@@ -159,7 +159,9 @@ def test_keys_decide_and_the_type_goes_along(shop: Shop, page: Browser) -> None:
 
 
 def test_a_type_is_of_one_person_and_category(shop: Shop, page: Browser) -> None:
-    of = {one["category"]: one["id"] for one in unreviewed(shop) + listed(shop, reviewed="true")}
+    some = {category: photo for photo, category in photos(shop.elpv, ends=True)}
+    of = {category: shop.score(photo, category)["id"] for category, photo in some.items()}
+    page.wait.until(lambda _: set(of.values()) <= {one["id"] for one in unreviewed(shop)})
     mono, poly = (f"{shop.url}/page/review?id={of[name]}" for name in ("elpv_mono", "elpv_poly"))
     page.get(mono)
     press(page, "t", "dent", Keys.ENTER)
@@ -250,8 +252,6 @@ def test_undo_brings_the_photo_back(shop: Shop, page: Browser) -> None:
     # Who leaves now leaves it to others, as if nothing had been said.
     leave(shop, page)
     assert first in [one["id"] for one in unreviewed(shop)]
-    page.get(f"{shop.url}/page/review")
-    assert shown(page) == first
     assert page.complaints() == []
 
 
@@ -396,7 +396,7 @@ def test_a_verdict_by_its_address_then_the_queue(shop: Shop, page: Browser) -> N
 def test_two_people_and_two_tabs_get_photos_of_their_own(
     shop: Shop, page: Browser, tmp_path: Path
 ) -> None:
-    fill(shop, 10)
+    fill(shop, 20)
     with ExitStack() as stack:
         other = stack.enter_context(browsing(tmp_path / "other"))
         shop.log_in(other, "admin", page="review")
