@@ -102,7 +102,9 @@ class ReviewInfo(BaseModel):
     verdict_id: UUID
     at: datetime
     who: str = Field(description="the name of the API key; `anyone` where there are no keys")
-    decision: Decision
+    decision: Decision | None = Field(
+        description="null: what was said before is taken back, nobody has reviewed the verdict"
+    )
     defect: str | None = None
     boxes: list[BoxInfo] = []
     note: str | None = None
@@ -149,7 +151,9 @@ class VerdictInfo(BaseModel):
     photo_kept: bool
     request_id: str | None
     key_name: str | None = Field(description="of the API key that asked")
-    review: ReviewInfo | None = Field(description="the latest; null where nobody has reviewed it")
+    review: ReviewInfo | None = Field(
+        description="the latest; null where nobody has reviewed it, or that is taken back"
+    )
 
     @classmethod
     def of(cls, verdict: Verdict) -> VerdictInfo:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from . import rows
 from .errors import InvalidReview, ReviewConflict, UnknownVerdict
@@ -27,6 +27,9 @@ class DefectType:
 def append(records: Records, review: Review) -> Review:
     """Store a review. The same one again, under the same id, is stored once.
 
+    One without a decision makes its verdict one that nobody has reviewed; what was said before
+    stays in the history.
+
     Returns:
         the review as it is stored.
 
@@ -44,7 +47,8 @@ def append(records: Records, review: Review) -> Review:
             update(VerdictRow).where(VerdictRow.number == number).values(decision=review.decision)
         )
         photo = PhotoRow.sha256 == sha256
-        connection.execute(update(PhotoRow).where(photo).values(reviewed=True))
+        reviewed = True if review.decision else _has_reviewed(connection, sha256)
+        connection.execute(update(PhotoRow).where(photo).values(reviewed=reviewed))
         lease = LeaseRow.verdict_number == number
         connection.execute(delete(LeaseRow).where(lease))
         found = _stored(connection, review.id)
@@ -103,6 +107,12 @@ def _reviewed(connection: Connection, review: Review) -> tuple[int, str]:
                     f"a box reaches beyond the photo of {row.width}×{row.height} pixels"
                 )
     return row.number, row.sha256
+
+
+def _has_reviewed(connection: Connection, sha256: str) -> bool:
+    """Whether any of the photo's verdicts is reviewed."""
+    reviewed = VerdictRow.sha256 == sha256, VerdictRow.decision.is_not(None)
+    return bool(connection.scalar(select(exists().where(*reviewed))))
 
 
 def _stored(connection: Connection, identity: UUID) -> Review | None:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, Select, select
 from .schema import PhotoRow, ReviewRow, VerdictRow
 from .verdicts import Draft, DrawnBox, Review, Verdict
 
+# Stands in a review's row for no decision.
+_TAKEN_BACK = "taken back"
 # What a verdict has by the same name in its row.
 _SHARED = (
     "id", "time", "category", "camera", "place", "verdict", "bank_version", "engine", "score",
@@ -87,7 +89,7 @@ def review_row(review: Review, verdict_number: int) -> dict[str, Any]:
         "verdict_number": verdict_number,
         "who": review.who.strip(),
         "at": review.at,
-        "decision": review.decision,
+        "decision": review.decision or _TAKEN_BACK,
         "defect": defect or None,
         "defect_key": defect.casefold() if defect else None,
         "boxes": [[box.left, box.top, box.right, box.bottom] for box in review.boxes],
@@ -100,7 +102,7 @@ def review_of(row: Row[Any]) -> Review:
     return Review(
         verdict_id=row.verdict_id,
         who=row.who,
-        decision=row.decision,
+        decision=None if row.decision == _TAKEN_BACK else row.decision,
         defect=row.defect,
         boxes=tuple(DrawnBox(*sides) for sides in row.boxes),
         note=row.note,

@@ -40,7 +40,7 @@ class VerdictRow(Base):
     camera: Mapped[str | None]
     place: Mapped[str | None]
     verdict: Mapped[str]
-    # What the latest review says; None: nobody has reviewed it.
+    # What the latest review says; None: nobody has reviewed it, or that is taken back.
     decision: Mapped[str | None]
     # How much it asks for a review: `keeping.urgency`.
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -123,6 +123,7 @@ class ReviewRow(Base):
     )
     who: Mapped[str]
     at: Mapped[datetime]
+    # Or that nothing is said any more: see `rows`.
     decision: Mapped[str]
     defect: Mapped[str | None]
     # The defect's type as it is compared: small letters of all scripts, single spaces.

@@ -97,6 +97,8 @@ class Review:
 
     Attributes:
         who: the person's name, or that of their API key.
+        decision: None: what was said before is taken back, and nothing said instead. The verdict
+            counts as one that nobody has reviewed.
         defect: the defect's type in their words.
         boxes: where it is.
         id: a client that is not sure whether a review arrived sends it again under the same id.
@@ -107,7 +109,7 @@ class Review:
 
     verdict_id: UUID
     who: str
-    decision: Decision
+    decision: Decision | None
     defect: str | None = None
     boxes: Sequence[DrawnBox] = ()
     note: str | None = None
@@ -115,7 +117,7 @@ class Review:
     at: datetime = field(default_factory=now)
 
     def __post_init__(self) -> None:
-        if self.decision not in get_args(Decision):
+        if self.decision not in (None, *get_args(Decision)):
             raise InvalidReview(f"the decision must be one of {', '.join(get_args(Decision))}")
         _check_text("the reviewer's name", self.who, MAX_NAME)
         _check_text("the defect type", self.defect, MAX_NAME)
@@ -136,7 +138,8 @@ class Verdict(Said):
         sha256: of the photo's bytes, 64 hexadecimal digits.
         photo_bytes: how many there are.
         photo_kept: whether the photo lies in `Records.photos` now.
-        review: the latest one; `reviews.history` has them all.
+        review: the latest one, None where that one takes back what was said; `reviews.history` has
+            them all.
     """
 
     sha256: str

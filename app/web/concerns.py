@@ -182,8 +182,8 @@ def drift_words(one: CategoryHealth) -> str:
         return f"The scores of {of} lie as at calibration."
     if found.moved == "up":
         return (
-            f"The scores have moved up: {percent(found.above_high)} of {of} score above what 10 % "
-            "of good photos did."
+            f"The scores have moved up: {percent(found.above_high)} of {of} score above what "
+            "10\N{NO-BREAK SPACE}% of good photos did."
         )
     return (
         f"The scores have moved down: only {percent(found.above_median)} of {of} score above what "

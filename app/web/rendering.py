@@ -51,10 +51,11 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage, two digits that count."""
+    """A share as a percentage, two digits that count; the sign stays on the number's line."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value * 100:.2g} %" if value < 0.995 else f"{value * 100:.0f} %"
+    digits = f"{value * 100:.2g}" if value < 0.995 else f"{value * 100:.0f}"
+    return f"{digits}\N{NO-BREAK SPACE}%"
 
 
 def size(value: int) -> str:

@@ -15,7 +15,7 @@ from ..records.review_queue import Remaining
 from ..records.verdicts import Review, Verdict
 from ..service.registry import Registry
 from .rendering import number
-from .score_words import against_threshold
+from .score_words import against_threshold, among_good
 
 # Types of defects that stand ready to be chosen from; those of keys 1 to 9 first.
 TYPES = 100
@@ -31,12 +31,14 @@ class Card:
         picture: what can be shown of it: the photo, its thumbnail, or None.
         has_map: whether the bank that judged it serves, and so can draw its overlay again.
         is_taken: whether somebody else has it before them now.
+        compared: with how many good photos its score was compared, where that bank serves.
     """
 
     verdict: Verdict
     picture: str | None
     has_map: bool
     is_taken: bool = False
+    compared: int | None = None
 
     @property
     def words(self) -> str:
@@ -45,7 +47,9 @@ class Card:
         if score is None or threshold is None:
             return "The photo could not be judged."
         words = against_threshold(score, threshold)
-        return f"Its score of {number(score)} is {words} ({number(threshold)})."
+        said = f"Its score of {number(score)} is {words} ({number(threshold)})."
+        p_value = self.verdict.p_value
+        return said if p_value is None else f"{said} {among_good(p_value, self.compared)}"
 
     def for_script(self) -> dict[str, Any]:
         """What the page's script must know of it."""
@@ -53,6 +57,7 @@ class Card:
         return {
             "id": str(verdict.id),
             "name": f"{verdict.category}, {verdict.verdict}",
+            "category": verdict.category,
             "width": verdict.width,
             "height": verdict.height,
             "picture": self.picture,
@@ -131,7 +136,22 @@ def known_types(records: Records, prefix: str = "") -> list[str]:
 def _card(
     records: Records, registry: Registry, verdict: Verdict, *, is_taken: bool = False
 ) -> Card:
-    return Card(verdict, _picture(records, verdict), _has_map(registry, verdict), is_taken)
+    bank = _bank(registry, verdict)
+    return Card(
+        verdict,
+        _picture(records, verdict),
+        _has_map(bank, verdict),
+        is_taken,
+        None if bank is None else len(bank.calibration.scores),
+    )
+
+
+def _bank(registry: Registry, verdict: Verdict) -> Detector | None:
+    """The one that judged it, if it serves."""
+    entry = registry.entries.get(verdict.category)
+    if isinstance(entry, Detector) and entry.manifest.bank_version == verdict.bank_version:
+        return entry
+    return None
 
 
 def _picture(records: Records, verdict: Verdict) -> str | None:
@@ -142,12 +162,10 @@ def _picture(records: Records, verdict: Verdict) -> str | None:
     return "thumbnail" if reading.thumbnail_of(records, verdict.sha256) is not None else None
 
 
-def _has_map(registry: Registry, verdict: Verdict) -> bool:
-    entry = registry.entries.get(verdict.category)
+def _has_map(bank: Detector | None, verdict: Verdict) -> bool:
     return (
         verdict.photo_kept
         and verdict.width is not None
-        and isinstance(entry, Detector)
-        and entry.manifest.bank_version == verdict.bank_version
-        and entry.extractor.grid != (1, 1)
+        and bank is not None
+        and bank.extractor.grid != (1, 1)
     )

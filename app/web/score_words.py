@@ -23,16 +23,20 @@ def against_threshold(score: float, threshold: float) -> str:
     if score == threshold:
         return "exactly the threshold, which is not above it"
     return (
-        "just below the threshold" if ratio > 1 - _JUST else f"{ratio * 100:.0f} % of the threshold"
+        "just below the threshold"
+        if ratio > 1 - _JUST
+        else f"{ratio * 100:.0f}\N{NO-BREAK SPACE}% of the threshold"
     )
 
 
-def among_good(p_value: float, photos: int) -> str:
+def among_good(p_value: float, photos: int | None) -> str:
     """What a conformal p-value means, in a sentence.
 
     Args:
-        photos: how many calibration scores it was counted in.
+        photos: how many calibration scores it was counted in; None: that is not known here.
     """
+    if photos is None:
+        return f"Of good photos at most about {percent(p_value)} score as high."
     as_high = round(p_value * (photos + 1)) - 1
     who = f"of the {photos:,} good photos that were kept for comparison"
     if as_high < 1:

@@ -10,9 +10,6 @@ from ..records.errors import RecordsError
 from ..records.opening import Records
 from ..records.verdicts import Review
 
-# What stands in the history instead of a judgement.
-TAKEN_BACK = "taken back"
-
 
 class NotTheLatest(RecordsError):
     """A review that does not count any more, since somebody has reviewed the verdict again."""
@@ -24,10 +21,8 @@ def take_back(
     """Append what makes a review count no more.
 
     Where the verdict had a review before, that one is said again: it counts as it did. Where it
-    had none, `unsure` is said, with the note `taken back`: nobody can make a verdict unreviewed
-    again without hiding what was said, and a decision must not count a moment longer than its
-    author stands by it, whether a new one follows or the person leaves. The photo does not come
-    back into the queue by itself; it lies before whoever undid.
+    had none, a review without a decision is appended: the verdict is one that nobody has reviewed,
+    and comes back into the queue, whether its author decides anew or leaves.
 
     Args:
         review_id: the one to take back: the verdict's latest, and by the same person.
@@ -54,9 +49,7 @@ def take_back(
 
 def _instead(before: list[Review], verdict_id: UUID, who: str, identity: UUID) -> Review:
     if not before:
-        return Review(
-            verdict_id=verdict_id, who=who, decision="unsure", note=TAKEN_BACK, id=identity
-        )
+        return Review(verdict_id=verdict_id, who=who, decision=None, id=identity)
     last = before[-1]
     return Review(
         verdict_id=verdict_id,

@@ -19,6 +19,7 @@ from ..core.photo.images import decode
 from ..service.findings import Finding
 from .score_histogram import ScoreHistogram, score_histogram
 from .score_words import against_threshold, among_good
+from .trial_choices import Bank, named
 
 _QUALITY = 85
 # The stages in the order in which a photo meets them, as people call them.
@@ -121,12 +122,13 @@ class Trial:
         return any(isinstance(side, Side) and side.overlay for side in self.sides)
 
 
-def titles(detectors: Sequence[Detector]) -> list[str]:
+def titles(banks: Sequence[Bank]) -> list[str]:
     """What each is called beside the others."""
-    names = [detector.manifest.category for detector in detectors]
-    if len(set(names)) == len(names):
-        return names
-    return [f"{one.manifest.category} {one.manifest.bank_version}" for one in detectors]
+    names = [named(bank) for bank in banks]
+    categories = [category for category, _ in names]
+    if len(set(categories)) == len(categories):
+        return categories
+    return [f"{category} {version or ''}".rstrip() for category, version in names]
 
 
 def side(title: str, found: Finding, received_ms: float) -> Side:

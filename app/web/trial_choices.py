@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.detector import Detector
-from ..core.errors import ArtifactError
+from ..core.errors import ArtifactError, CategoryUnavailable, GoodsGuardError, NoSuchVersion
 from ..core.store.artifact import versions
 from ..service.older import OlderBanks
 from ..service.registry import Registry, no_such
@@ -30,6 +30,22 @@ class Choice:
     name: str
     reason: str | None = None
     others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A bank that was chosen and cannot judge, with the reason.
+
+    Attributes:
+        version: None where the one that serves was meant.
+    """
+
+    category: str
+    version: str | None
+    error: GoodsGuardError
+
+
+Bank = Detector | Absent
 
 
 def choices(registry: Registry, models: Path) -> list[Choice]:
@@ -57,28 +73,42 @@ def _serving(registry: Registry, category: str) -> str | None:
     return entry.manifest.bank_version if isinstance(entry, Detector) else None
 
 
-async def chosen(
-    registry: Registry, older: OlderBanks, category: str, against: str
-) -> list[Detector]:
-    """The banks that are to judge: one, or two that differ. Versions that do not serve are loaded,
-    which may take seconds.
+async def chosen(registry: Registry, older: OlderBanks, category: str, against: str) -> list[Bank]:
+    """The banks that are to judge: one, or two that differ, of which one may be absent. Versions
+    that do not serve are loaded, which may take seconds.
 
     Raises:
         BadForm: no category is chosen, or the same bank twice.
-        UnknownCategory, CategoryUnavailable; NoSuchVersion, ArtifactError.
+        UnknownCategory. CategoryUnavailable, NoSuchVersion, ArtifactError: there is none that can
+            judge; the text says which cannot, and why.
     """
     if not category:
         raise BadForm("choose a category first")
     banks = [await _bank(registry, older, name) for name in (category, against) if name]
-    if len({(one.manifest.category, one.manifest.bank_version) for one in banks}) < len(banks):
+    if len({named(one) for one in banks}) < len(banks):
         raise BadForm(f"{category} would be compared with itself: choose another one, or none")
+    if not any(isinstance(one, Detector) for one in banks):
+        raise next(one.error for one in banks if isinstance(one, Absent))
     return banks
 
 
-async def _bank(registry: Registry, older: OlderBanks, name: str) -> Detector:
+def named(bank: Bank) -> tuple[str, str | None]:
+    """Its category and version."""
+    if isinstance(bank, Absent):
+        return bank.category, bank.version
+    return bank.manifest.category, bank.manifest.bank_version
+
+
+async def _bank(registry: Registry, older: OlderBanks, name: str) -> Bank:
     category, _, version = name.partition(_AT)
-    if not version or version == _serving(registry, category):
-        return registry.detector(category)
     if category not in registry.entries:  # nothing else leads to a folder
         raise no_such(category, registry.entries)
-    return await older.detector(category, version)
+    try:
+        if not version or version == _serving(registry, category):
+            return registry.detector(category)
+        return await older.detector(category, version)
+    except (NoSuchVersion, CategoryUnavailable) as exc:  # they name it
+        return Absent(category, version or None, exc)
+    except ArtifactError as exc:
+        said = f"{category} {version} cannot be used: {exc.public}"
+        return Absent(category, version, type(exc)(said))

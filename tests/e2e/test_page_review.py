@@ -24,15 +24,15 @@ SHOWN = "return window.review?.card?.id ?? null"
 UNSENT = "return window.review.outbox.items.length"
 
 
-def photos(elpv: Elpv) -> Iterator[tuple[bytes, str]]:
-    """Real ones without end, each with the category whose bank is to judge it."""
+def photos(elpv: Elpv, *, ends: bool = False) -> Iterator[tuple[bytes, str]]:
+    """Real ones, without end or each once, each with the category whose bank is to judge it."""
     found = [
         (photo, category)
         for category in ("elpv_mono", "elpv_poly")
         for images in elpv.photos(category).values()
         for photo in images
     ]
-    yield from itertools.cycle(found)
+    yield from found if ends else itertools.cycle(found)
 
 
 def fill(shop: Shop, number: int) -> list[str]:
@@ -159,6 +159,46 @@ def test_keys_decide_and_the_type_goes_along(shop: Shop, page: Browser) -> None:
     assert page.complaints() == []
 
 
+def test_a_type_is_of_one_person_and_category(shop: Shop, page: Browser) -> None:
+    some = {category: photo for photo, category in photos(shop.elpv, ends=True)}
+    of = {category: shop.score(photo, category)["id"] for category, photo in some.items()}
+    page.wait.until(lambda _: set(of.values()) <= {one["id"] for one in unreviewed(shop)})
+    mono, poly = (f"{shop.url}/page/review?id={of[name]}" for name in ("elpv_mono", "elpv_poly"))
+    page.get(mono)
+    press(page, "t", "dent", Keys.ENTER)
+    page.get(poly)
+    shown(page)
+    assert (page.find("#defect").get_attribute("value"), page.find("#given").text) == ("", "")
+    page.get(mono)
+    shown(page)
+    assert page.find("#given").text == "dent"
+    # What is kept in the tab is the person's own, also what they have done.
+    press(page, "u")
+    sent(page)
+    kept = page.execute_script("return Object.entries(sessionStorage)")
+    assert ["review-type:review:elpv_mono", "dent"] in kept
+    assert ["review-done:review", "1"] in kept
+    page.get(poly)
+    assert page.find("#done").text == "1"
+
+
+def test_boxes_that_are_added_lie_apart(page: Browser) -> None:
+    press(page, "a", "a", "a")
+    assert len({tuple(box) for box in boxes(page)}) == 3
+
+
+def test_all_done_is_said_when_the_service_has_said_it(page: Browser) -> None:
+    """Keys faster than photos come: the page says that it is loading."""
+    seen = page.execute_script(
+        "review.queue.ahead = []; const { ask } = review.queue;"
+        "review.queue.ask = (...said) => new Promise((go) => { window.go = go; })"
+        "  .then(() => ask.apply(review.queue, said));"
+        "review.skip(); const text = (id) => [id, document.getElementById(id).hidden];"
+        "return [text('loading'), text('nothing')]"
+    )
+    assert seen == [["loading", False], ["nothing", True]]
+
+
 def test_keys_do_nothing_while_one_types(page: Browser) -> None:
     first = shown(page)
     press(page, "n", "god bless you", Keys.ARROW_RIGHT)
@@ -206,10 +246,13 @@ def test_undo_brings_the_photo_back(shop: Shop, page: Browser) -> None:
     said = [(one["decision"], one["note"]) for one in reviews(shop, first)]
     assert said == [
         ("defective", None),
-        ("unsure", "taken back"),
+        (None, None),
         ("good", None),
-        ("unsure", "taken back"),
+        (None, None),
     ]
+    # Who leaves now leaves it to others, as if nothing had been said.
+    leave(shop, page)
+    assert first in [one["id"] for one in unreviewed(shop)]
     assert page.complaints() == []
 
 
@@ -354,7 +397,7 @@ def test_a_verdict_by_its_address_then_the_queue(shop: Shop, page: Browser) -> N
 def test_two_people_and_two_tabs_get_photos_of_their_own(
     shop: Shop, page: Browser, tmp_path: Path
 ) -> None:
-    fill(shop, 10)
+    fill(shop, 20)
     with ExitStack() as stack:
         other = stack.enter_context(browsing(tmp_path / "other"))
         shop.log_in(other, "admin", page="review")
@@ -407,7 +450,7 @@ def test_nothing_is_lost_while_the_service_is_away(elpv: Elpv, tmp_path: Path) -
         port = shop.url.rpartition(":")[2]
         shop.log_in(browser, page="review")
         first = shown(browser)
-        browser.wait.until(lambda b: b.execute_script("return review.queue.ahead.length") == 2)
+        browser.wait.until(lambda b: b.execute_script("return review.queue.ahead.length") == 3)
         shop.server.stop()
         press(browser, "g")
         second = shown(browser, other_than=first)

@@ -273,19 +273,19 @@ async def test_an_evaluation_is_shown_with_its_pictures(service: Service) -> Non
     assert (await post(service, "evaluation", name="can")).status_code == 303
     assert (await service.client.post("/evaluate/can?wait=true")).status_code == 200
     text = await page(service, "category?name=can")
-    assert "95 % interval" in text
+    assert "95&nbsp;% interval" in text
     assert "<polyline" in text
     part = await service.client.get(
         "/page/category/evaluation?name=can", headers={"hx-request": "true"}
     )
     assert "<html" not in part.text
-    assert "95 % interval" in part.text
+    assert "95&nbsp;% interval" in part.text
     # Under another threshold the AUROC still holds, and whose it is is said.
     measured = serving(service).bank_version
     await post(service, "threshold", **setting(service, "0.3"))
     text = await page(service, "category?name=can")
     assert f"Measured with version {measured}" in text
-    assert "95 % interval" in await page(service, "categories")
+    assert "95&nbsp;% interval" in await page(service, "categories")
 
 
 async def test_no_test_photos_is_said(service: Service) -> None:

@@ -132,7 +132,9 @@ async def test_a_full_disk_and_one_that_does_not_answer_are_told(
     well: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_module, "_usage", lambda _: (9 << 30, 100 << 30))
-    assert "Only 9 GiB (9 %) of the disk of the banks are free." in await shown(well)
+    assert "Only 9 GiB (9\N{NO-BREAK SPACE}%) of the disk of the banks are free." in await shown(
+        well
+    )
 
     def gone(_: Path) -> tuple[int, int]:
         raise OSError(5, "Input/output error")
@@ -178,7 +180,10 @@ async def test_the_scores_of_the_last_days_are_compared(
     assert '<svg class="drift"' in text
     if moved == "up":
         assert "moved up" in text
-        assert "The scores have moved up: 100 % of 52 photos score above what 10 %" in text
+        assert (
+            "The scores have moved up: 100\N{NO-BREAK SPACE}% of 52 photos score above what "
+            "10\N{NO-BREAK SPACE}%" in text
+        )
         assert "build a bank with good photos of today" in text
     else:
         assert "52 photos" in text

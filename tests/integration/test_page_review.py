@@ -186,17 +186,31 @@ async def test_a_review_that_is_sent_twice_is_stored_once(tmp_path: Path) -> Non
         assert types.json() == [NASTY]
 
 
-async def test_undo_of_a_first_review_says_unsure(tmp_path: Path) -> None:
+async def test_who_undoes_a_first_review_and_leaves_gives_the_photo_back(tmp_path: Path) -> None:
     async with service(tmp_path, 1) as running:
         person = await Person.opens(running)
         assert person.card
         verdict = person.card["id"]
         first = (await person.decide(verdict, "good")).json()["review"]["id"]
-        undone = {"review": first, "id": str(uuid7())}
+        assert await person.next() is None
+        undone = {"review": first, "id": str(uuid7()), "sitting": person.sitting}
         for _ in range(2):  # sent again it is stored once
             assert (await person.send("undo", undone, id=verdict)).status_code == 200
         said = [(one["decision"], one["note"]) for one in await person.history(verdict)]
-        assert said == [("good", None), ("unsure", "taken back")]
+        assert said == [("good", None), (None, None)]
+        stored = (await running.client.get(f"/verdicts/{verdict}")).json()
+        assert stored["review"] is None
+        page = (await running.client.get(f"/page/verdict?id={verdict}")).text
+        assert "taken back" in page
+        assert "it counts as not reviewed" in page
+        # It lies before its author, to be decided anew; then others may have it.
+        other = await Person.opens(running)
+        assert other.card is None
+        assert ">1</strong> in all" in other.text
+        await person.send("release", {"sitting": person.sitting})
+        card = await other.next()
+        assert card
+        assert (card["id"], card["review"]) == (verdict, None)
         again = await person.send("undo", {"review": first, "id": str(uuid7())}, id=verdict)
         assert again.status_code == 409
         assert "not the latest" in again.text
@@ -323,12 +337,21 @@ async def test_a_browser_that_looks_ahead_holds_no_photo(tmp_path: Path) -> None
         assert (await Person.opens(running)).card
 
 
+async def test_what_a_p_value_means_is_said_of_the_bank_that_judged(tmp_path: Path) -> None:
+    async with service(tmp_path, 1) as running:
+        good = len(running.app.state.services.registry.detector("can").calibration.scores)
+        page = (await Person.opens(running)).text
+        assert f"of the {good} good photos that were kept for comparison" in page
+
+
 async def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
-    async with service(tmp_path, 1, records_photos="none") as running:
+    async with service(tmp_path, 2, records_photos="none") as running:
         person = await Person.opens(running)
         assert person.card
         assert (person.card["picture"], person.card["map"]) == (None, False)
         assert "is kept" in person.text
+        board = (await running.client.get("/page/now")).text
+        assert "Nothing can be seen of them" in board
         assert (await person.decide(person.card["id"])).status_code == 200
 
 

@@ -32,13 +32,15 @@ HOSTILE = '"><script>alert(1)</script>'
 async def patches(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
-    """`can` has patches and a map; an older version of it never alarms."""
+    """`can` has patches and a map; an older version of it never alarms. `old` knows no patches."""
     root = tmp_path_factory.mktemp("patches")
     serves = built(root / "photos").artifact
     calm = artifacts.with_threshold(serves, Fixed(threshold=999))
     for artifact, version in ((calm, version_number(1)), (serves, version_number(2))):
         manifest = artifact.manifest.model_copy(update={"bank_version": version})
         artifacts.save(root / "models", replace(artifact, manifest=manifest))
+    manifest = serves.manifest.model_copy(update={"category": "old"})
+    artifacts.save(root / "models", replace(serves, origins=None, manifest=manifest))
     async with serve(root, network=CellRuntime(), records="on") as running:
         yield running
 
@@ -132,10 +134,36 @@ async def test_two_versions_of_a_category_side_by_side(patches: Service) -> None
     assert f'<option value="can@{old}" selected>' in page
 
 
-async def test_a_version_that_is_gone_is_told(patches: Service) -> None:
-    answer = await tried(patches, SPOTTED, "can", f"can@{version_number(7)}")
-    assert answer.status_code == 409
-    assert "any more" in answer.text
+async def test_a_version_that_is_gone_is_told_beside_the_one_that_judges(patches: Service) -> None:
+    gone = version_number(7)
+    answer = await tried(patches, SPOTTED, "can", f"can@{gone}")
+    assert answer.status_code == 200
+    left, right = answer.text.split("<article")[1:]
+    assert 'class="chip anomalous"' in left
+    assert f"Can has no version {gone} any more." in right
+    alone = await tried(patches, SPOTTED, f"can@{gone}")
+    assert alone.status_code == 409
+    assert f"an has no version {gone} any more" in alone.text
+
+
+async def test_a_category_that_is_torn_is_told_beside_the_one_that_judges(service: Service) -> None:
+    page = (await tried(service, GOOD, "can", "torn", script=True)).text
+    left, right = page.split("<article")[1:]
+    assert 'class="chip normal"' in left
+    assert "Torn is unavailable: " in right
+
+
+async def test_why_there_are_no_similar_patches_stands_in_their_place(patches: Service) -> None:
+    page = (await tried(patches, SPOTTED, "old", script=True)).text
+    assert page.index("No similar patches") > page.rindex("</details>")
+
+
+@pytest.mark.parametrize("photo", [b"hello, this is text", bytes(range(128, 200)) * 3])
+async def test_the_formats_are_said_once(service: Service, photo: bytes) -> None:
+    answer = await tried(service, photo, script=True)
+    assert answer.status_code == 422
+    assert answer.text.count("JPEG") == 1
+    assert "choose a photo" in answer.text
 
 
 async def test_a_trial_is_neither_recorded_nor_counted(patches: Service) -> None:

@@ -56,12 +56,17 @@ class LeaseRequest(BaseModel):
 
 
 class UndoRequest(BaseModel):
-    """Which review is taken back, and the id of what is said instead."""
+    """Which review is taken back, and the id of what is said instead.
+
+    Attributes:
+        sitting: before whom the photo lies now, to be decided anew.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     review: UUID
     id: UUID
+    sitting: Sitting | None = None
 
 
 @router.post("/next", dependencies=_CHANGE)
@@ -106,9 +111,13 @@ async def undo(
 ) -> Response:
     """Take a review back, as `taking_back` says."""
     sent = await read_json(request, UndoRequest)
-    work = partial(
-        take_back, verdict_id=id, review_id=sent.review, who=viewer.name, identity=sent.id
-    )
+
+    def work(records: Records) -> Review:
+        said = take_back(records, id, sent.review, viewer.name, sent.id)
+        if sent.sitting and said.decision is None:
+            review_queue.take(records, lease_name(viewer.name, sent.sitting), id)
+        return said
+
     try:
         said = await parts.records.ask(work, "write")
     except NotTheLatest as exc:

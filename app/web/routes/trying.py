@@ -26,7 +26,7 @@ from ...service.pool import all_of
 from ..page_route import PageRoute, is_script, refused, told, who
 from ..rendering import render
 from ..trial import Side, Trial, Unjudged, shown_photo, side, titles
-from ..trial_choices import choices, chosen
+from ..trial_choices import Absent, Bank, choices, chosen
 from ..viewers import Viewer, ViewerDep, change
 
 
@@ -68,8 +68,8 @@ async def try_photo(
             raise BadUpload("choose a photo first")
         names = fields["category"], fields["against"]
         asked = chosen(parts.registry, parts.older, *names)
-        detectors = await while_wanted(request, until, asked)
-        trial = await _judged(request, parts, until, upload, detectors, fields)
+        banks = await while_wanted(request, until, asked)
+        trial = await _judged(request, parts, until, upload, banks, fields)
     except (GoodsGuardError, RequestError) as exc:
         if is_script(request):
             raise  # a line, which the script shows beside the form
@@ -87,12 +87,13 @@ async def _judged(
     parts: Services,
     until: float,
     upload: Upload,
-    detectors: Sequence[Detector],
+    banks: Sequence[Bank],
     fields: dict[str, str],
 ) -> Trial:
     """The photo's way is the API's; each bank has a pass of its own, so that its score is the one
     that the API answers, and two versions of one category can be asked."""
     inspector, settings = parts.inspector, parts.settings
+    detectors = [one for one in banks if isinstance(one, Detector)]
     with ExitStack() as stack:
         permits = [stack.enter_context(inspector.admit([one], heatmap=True)) for one in detectors]
         work = [
@@ -110,7 +111,9 @@ async def _judged(
         if fields["picture"] or not is_script(request):
             show = partial(shown_photo, upload.data, detectors[0], settings.max_pixels)
             picture = await beside(show)
-    make = partial(_trial, request, upload, detectors, found, picture)
+    judged = iter(found)
+    each = [one.error if isinstance(one, Absent) else next(judged) for one in banks]
+    make = partial(_trial, request, upload, banks, each, picture)
     trial = await beside(make)
     request.state.log = {
         "trial": [one.title for one in trial.sides],
@@ -122,20 +125,21 @@ async def _judged(
 def _for_people(exc: Exception) -> Exception:
     """Of what is no image: what it is, as the API says it, and what a person does then."""
     if isinstance(exc, NotAnImage):
-        what = str(exc).partition(":")[0]
-        return NotAnImage(f"{what}: choose a photo ({', '.join(FORMATS)})")
+        what, kinds = str(exc).partition(":")[0], f"({', '.join(FORMATS)})"
+        said = "choose a photo" if "supported format" in what else f"choose a photo {kinds}"
+        return NotAnImage(f"{what}: {said}")
     return exc
 
 
 def _trial(
     request: Request,
     upload: Upload,
-    detectors: Sequence[Detector],
-    found: Sequence[Found],
+    banks: Sequence[Bank],
+    found: Sequence[Found | GoodsGuardError],
     picture: str | None,
 ) -> Trial:
     sides: list[Side | Unjudged] = []
-    for title, one in zip(titles(detectors), found, strict=True):
+    for title, one in zip(titles(banks), found, strict=True):
         if isinstance(one, Exception):
             said = problem(explained(one, upload), request.state.request_id)
             sides.append(Unjudged(title, said.detail))

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from app.records import transactions
 from app.records.errors import InvalidReview, ReviewConflict, UnknownVerdict
 from app.records.export import csv_lines
+from app.records.filters import Filter
 from app.records.ids import uuid7
 from app.records.opening import Records, open_records
-from app.records.reading import verdict
+from app.records.reading import count, verdict
+from app.records.review_queue import next_unreviewed, remaining
 from app.records.reviews import DefectType, append, defect_types, history
 from app.records.schema import PhotoRow
 from app.records.verdicts import Decision, DrawnBox, Review
@@ -39,7 +41,7 @@ def verdict_id(records: Records) -> UUID:
     return one.id
 
 
-def said(verdict_id: UUID, decision: Decision = "good", **values: object) -> Review:
+def said(verdict_id: UUID, decision: Decision | None = "good", **values: object) -> Review:
     return replace(Review(verdict_id=verdict_id, who="anna", decision=decision), **values)  # type: ignore[arg-type]
 
 
@@ -51,6 +53,40 @@ def test_a_review_comes_back_as_it_was_sent(records: Records, verdict_id: UUID) 
     assert append(records, sent) == sent
     assert history(records, verdict_id) == [sent]
     assert verdict(records, verdict_id).review == sent
+
+
+def test_what_is_taken_back_is_not_reviewed_and_stays_in_the_history(
+    records: Records, verdict_id: UUID
+) -> None:
+    """In the queue, its counts, the filters, the exports and what photos are kept for."""
+    sent = [said(verdict_id, "defective", defect="dent"), said(verdict_id, None)]
+    for number, one in enumerate(sent):
+        assert append(records, one) == one
+        reviewed = number == 0
+        assert count(records, Filter(reviewed=reviewed)).number == 1
+        assert count(records, Filter(decision="defective")).number == reviewed
+        assert remaining(records).all.number == (not reviewed)
+        assert is_kept_as_reviewed(records) is reviewed
+    assert history(records, verdict_id) == sent
+    assert verdict(records, verdict_id).review is None
+    assert b"dent" not in b"".join(csv_lines(records))
+    found = next_unreviewed(records, "bert")
+    assert found
+    assert found.id == verdict_id
+
+
+def test_a_photo_stays_reviewed_while_another_verdict_of_it_is(records: Records) -> None:
+    first, second = draft(), draft()
+    store(records, [first, second])
+    append(records, said(first.id))
+    append(records, said(second.id))
+    append(records, said(first.id, None))
+    assert is_kept_as_reviewed(records)
+
+
+def is_kept_as_reviewed(records: Records) -> bool:
+    with records.engine.connect() as connection:
+        return bool(connection.scalar(sa.select(PhotoRow.reviewed)))
 
 
 def test_reviews_are_appended_and_the_latest_counts(records: Records, verdict_id: UUID) -> None:

@@ -33,7 +33,13 @@ def test_numbers(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0135, "1.4 %"), (0.5, "50 %"), (1.0, "100 %"), (0.0, "0 %"), (None, "–")],
+    [
+        (0.0135, "1.4\N{NO-BREAK SPACE}%"),
+        (0.5, "50\N{NO-BREAK SPACE}%"),
+        (1.0, "100\N{NO-BREAK SPACE}%"),
+        (0.0, "0\N{NO-BREAK SPACE}%"),
+        (None, "–"),
+    ],
 )
 def test_shares(value: float | None, text: str) -> None:
     assert percent(value) == text

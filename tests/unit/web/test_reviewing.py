@@ -22,7 +22,7 @@ def card(score: float | None, threshold: float | None) -> Card:
     ("score", "threshold", "words"),
     [
         (13.0, 10.0, "Its score of 13 is 1.30 times the threshold (10)."),
-        (9.5, 10.0, "Its score of 9.5 is 95 % of the threshold (10)."),
+        (9.5, 10.0, "Its score of 9.5 is 95\N{NO-BREAK SPACE}% of the threshold (10)."),
         (10.01, 10.0, "Its score of 10.01 is just above the threshold (10)."),
         (10.0, 10.0, "Its score of 10 is exactly the threshold, which is not above it (10)."),
         (500.0, 10.0, "Its score of 500 is 50 times the threshold (10)."),

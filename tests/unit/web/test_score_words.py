@@ -15,8 +15,8 @@ from app.web.score_words import against_threshold, among_good
         (6.02, 6.0, "just above the threshold"),
         (6.0, 6.0, "exactly the threshold, which is not above it"),
         (5.99, 6.0, "just below the threshold"),
-        (4.08, 6.0, "68 % of the threshold"),
-        (0.0, 6.0, "0 % of the threshold"),
+        (4.08, 6.0, "68\N{NO-BREAK SPACE}% of the threshold"),
+        (0.0, 6.0, "0\N{NO-BREAK SPACE}% of the threshold"),
         (9000.0, 6.0, "1,500 times the threshold"),
         (1.0, 0.0, "above the threshold"),
         (0.0, 0.0, "not above the threshold"),
@@ -32,7 +32,7 @@ def test_words_never_contradict_the_verdict(score: float, threshold: float) -> N
     words = against_threshold(score, threshold)
     says_above = words.endswith("times the threshold") or words.startswith("just above")
     assert says_above == (score > threshold)
-    assert not words.startswith(("1.00 ", "100 %", "0.9"))
+    assert not words.startswith(("1.00 ", "100\N{NO-BREAK SPACE}%", "0.9"))
 
 
 @given(st.integers(1, 2000), st.data())
@@ -43,9 +43,14 @@ def test_a_p_value_is_told_as_the_photos_that_were_counted(n: int, data: st.Data
     assert said.startswith(f"{counted} of the {n:,} good photos")
 
 
+def test_where_the_number_of_good_photos_is_not_known_no_more_is_said_than_holds() -> None:
+    said = among_good(1 / 209, None)
+    assert said == "Of good photos at most about 0.48\N{NO-BREAK SPACE}% score as high."
+
+
 def test_none_is_no_promise_that_none_will() -> None:
     said = among_good(1 / 209, 208)
     assert said == (
         "None of the 208 good photos that were kept for comparison scored as high: of good photos "
-        "at most about 0.48 % do (p-value 0.0048)."
+        "at most about 0.48\N{NO-BREAK SPACE}% do (p-value 0.0048)."
     )

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.api.problems import Forbidden
+from app.records import reading
 from app.records.errors import UnknownVerdict
 from app.records.ids import uuid7
 from app.records.opening import Records, open_records
 from app.records.reviews import append, history
 from app.records.verdicts import DrawnBox, Review
-from app.web.taking_back import TAKEN_BACK, NotTheLatest, take_back
+from app.web.taking_back import NotTheLatest, take_back
 from tests.unit.records.made import draft, store
 
 
@@ -39,13 +40,14 @@ def said(records: Records, verdict: UUID, decision: str, who: str = "anna", **mo
     return append(records, review).id
 
 
-def test_a_first_review_becomes_unsure(records: Records, verdict: UUID) -> None:
+def test_without_a_first_review_nobody_has_reviewed_it(records: Records, verdict: UUID) -> None:
     first = said(records, verdict, "good")
     identity = uuid7()
     for _ in range(2):  # sent again it is stored once
         done = take_back(records, verdict, first, "anna", identity)
-        assert (done.id, done.decision, done.note) == (identity, "unsure", TAKEN_BACK)
-    assert [one.decision for one in history(records, verdict)] == ["good", "unsure"]
+        assert (done.id, done.decision, done.note) == (identity, None, None)
+    assert [one.decision for one in history(records, verdict)] == ["good", None]
+    assert reading.verdict(records, verdict).review is None
 
 
 def test_what_was_said_before_counts_again(records: Records, verdict: UUID) -> None:
@@ -84,4 +86,5 @@ def test_undo_leaves_the_state_before(records: Records, decisions: list[str]) ->
     take_back(records, one.id, ids[-1], "anna", uuid7())
     found = [review.decision for review in history(records, one.id)]
     assert found[:-1] == decisions
-    assert found[-1] == (decisions[-2] if len(decisions) > 1 else "unsure")
+    assert found[-1] == (decisions[-2] if len(decisions) > 1 else None)
+    assert reading.verdict(records, one.id).decision == found[-1]

@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 import pytest
 
-from app.core.errors import CategoryUnavailable, NoSuchVersion, UnknownCategory
+from app.core.detector import Detector
+from app.core.errors import ArtifactError, CategoryUnavailable, NoSuchVersion, UnknownCategory
 from app.core.store import artifact as artifacts
 from app.service.networks import SharedNetworks
 from app.service.older import OlderBanks
 from app.service.registry import BankSource, Registry, Unavailable
-from app.web.trial_choices import Choice, choices, chosen
+from app.web.trial_choices import Absent, Choice, choices, chosen
 from app.web.viewers import BadForm
 from tests.support import colour_extractor, make_artifact, make_detector, version_number
 
@@ -53,6 +54,7 @@ async def test_one_or_two_banks_judge(older: OlderBanks) -> None:
     assert await chosen(REGISTRY, older, "box", f"can@{NEW}") == [BOX, CAN]
     serving, other = await chosen(REGISTRY, older, "can", f"can@{OLD}")
     assert serving is CAN
+    assert isinstance(other, Detector)
     assert (other.manifest.bank_version, other.manifest.threshold.value) == (OLD, 0.5)
 
 
@@ -64,11 +66,11 @@ async def test_one_or_two_banks_judge(older: OlderBanks) -> None:
         ("can", "can", BadForm, "compared with itself"),
         ("can", f"can@{NEW}", BadForm, "compared with itself"),
         ("torn", "", CategoryUnavailable, "it is cut short"),
-        ("can", "torn", CategoryUnavailable, "it is cut short"),
+        ("torn", f"can@{version_number(9)}", CategoryUnavailable, "it is cut short"),
         ("../can", "", UnknownCategory, "no category"),
         ("can", f"../can@{OLD}", UnknownCategory, "no category"),
-        ("can", f"can@../can/{OLD}", NoSuchVersion, "no version"),
-        ("can", f"can@{version_number(9)}", NoSuchVersion, "no version"),
+        (f"can@../can/{OLD}", "", NoSuchVersion, "no version"),
+        (f"can@{version_number(9)}", "", NoSuchVersion, "no version"),
     ],
 )
 async def test_what_cannot_judge_is_refused(
@@ -76,3 +78,27 @@ async def test_what_cannot_judge_is_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         await chosen(REGISTRY, older, category, against)
+
+
+@pytest.mark.parametrize(
+    ("against", "error", "said"),
+    [
+        ("torn", CategoryUnavailable, "torn is unavailable: it is cut short"),
+        (f"can@../can/{OLD}", NoSuchVersion, "can has no version"),
+        (f"can@{version_number(9)}", NoSuchVersion, "can has no version"),
+        (f"can@{OLD}", ArtifactError, f"can {OLD} cannot be used: "),
+    ],
+)
+async def test_one_that_cannot_judge_keeps_the_other_from_nothing(
+    older: OlderBanks, models: Path, against: str, error: type[Exception], said: str
+) -> None:
+    torn = models / "can" / OLD / "bank.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-1])
+    for names in (("can", against), (against, "can")):
+        good, absent = sorted(
+            await chosen(REGISTRY, older, *names), key=lambda one: isinstance(one, Absent)
+        )
+        assert good is CAN
+        assert isinstance(absent, Absent)
+        assert isinstance(absent.error, error)
+        assert str(absent.error).startswith(said)

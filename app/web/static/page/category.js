@@ -22,7 +22,7 @@
     let asking = null;
 
     const number = (value) => (Math.abs(value) < 10_000 ? String(Number(value.toPrecision(4))) : Math.round(value).toLocaleString("en"));
-    const percent = (share) => (share < 0.995 ? `${Number((share * 100).toPrecision(2))} %` : `${Math.round(share * 100)} %`);
+    const percent = (share) => (share < 0.995 ? `${Number((share * 100).toPrecision(2))}\u00a0%` : `${Math.round(share * 100)}\u00a0%`);
     const slot = (name, text) => {
       const found = document.querySelector(`#told [data-slot=${name}]`);
       if (found) found.textContent = text;

@@ -14,8 +14,10 @@ class Review {
     this.head = null; // the one to be decided
     this.decided = []; // what can be undone
     this.done = new Set();
-    this.before = Number(sessionStorage.getItem("review-done") ?? 0);
     const { sitting, who, card } = form.dataset;
+    this.counted = `review-done:${who}`;
+    this.before = Number(sessionStorage.getItem(this.counted) ?? 0);
+    this.tellDone();
     this.category = this.$("category").value;
     this.outbox = new Outbox(who, {
       query: () => (this.category ? `&category=${encodeURIComponent(this.category)}` : ""),
@@ -28,14 +30,15 @@ class Review {
       over: () => this.head ?? this.show(),
       lost: (ids) => this.lost(ids),
       trouble: (reason) => this.waiting(reason),
-      open: () => (this.head && !this.head.review ? [this.head.id] : []),
-      busy: () => [...this.outbox.verdicts, ...(this.head ? [this.head.id] : [])],
+      open: () => this.open,
+      busy: () => [...this.outbox.verdicts, ...this.open, ...(this.head ? [this.head.id] : [])],
     });
     this.stage = new Stage(this.$("stage"));
     this.boxes = new Boxes(this.$("boxes"), this.$("boxes-title"), this.stage);
     this.stage.onMarks = () => this.drawSoon();
     this.fields = new ReviewFields(this);
     if (card) this.head = this.first(JSON.parse(card));
+    this.queue.none = !card; // so the page came
     this.outbox.restore();
     this.show();
     this.queue.fill();
@@ -50,16 +53,29 @@ class Review {
     return this.place < this.past.length ? this.past[this.place] : this.head;
   }
 
+  // What is to be decided here: the head, and whatever was undone.
+  get open() {
+    const cards = [...this.past, ...(this.head ? [this.head] : [])];
+    return cards.filter((card) => !card.review).map((card) => card.id);
+  }
+
   // What lies before the reviewer now.
   show() {
     const { card } = this;
     this.form.hidden = !card;
-    this.$("nothing").hidden = Boolean(card);
+    this.$("nothing").hidden = Boolean(card) || !this.queue.none;
+    this.$("loading").hidden = Boolean(card) || this.queue.none;
     this.$("nothing-back").hidden = !this.past.length;
     this.$("skipped-again").hidden = !this.queue.skipped.size;
-    if (this.shown && this.shown !== card) this.shown.leave();
+    if (this.shown !== card) {
+      this.shown?.leave();
+      this.seen = null;
+    }
     this.shown = card;
-    if (!card) return;
+    if (!card) {
+      this.$("spoken").textContent = this.queue.none ? "All done" : "Loading the next photo";
+      return;
+    }
     this.$("said").replaceChildren(card.said);
     this.stage.show(card);
     this.boxes.load(card);
@@ -70,11 +86,12 @@ class Review {
     this.tellWhenSeen(card);
   }
 
-  // An overlay costs the service a judgement: that of the photo on which one stays, then the next.
+  // An overlay costs the service a judgement: that of the photo on which one stays, once it is
+  // painted, then the next.
   drawSoon() {
     clearTimeout(this.drawing);
     const { card } = this;
-    if (!card || !this.stage.marked) return;
+    if (!card || this.seen !== card || !this.stage.marked) return;
     this.drawing = setTimeout(async () => {
       await card.draw();
       this.stage.shade(card.plate);
@@ -82,14 +99,17 @@ class Review {
     }, Review.STAYS_MS);
   }
 
-  // For whoever measures: the photo is painted.
+  // The photo is painted; whoever measures is told.
   async tellWhenSeen(card) {
     await card.loaded;
     this.stage.fit();
     requestAnimationFrame(() =>
       requestAnimationFrame(() => {
         const detail = { id: card.id, at: performance.now() };
-        if (this.card === card) document.dispatchEvent(new CustomEvent("review:shown", { detail }));
+        if (this.card !== card) return;
+        document.dispatchEvent(new CustomEvent("review:shown", { detail }));
+        this.seen = card;
+        this.drawSoon();
       }),
     );
   }
@@ -131,6 +151,7 @@ class Review {
 
   skip() {
     if (this.place < this.past.length) {
+      if (!this.card.review) this.queue.skip(this.card); // undone
       this.place += 1;
     } else if (this.head) {
       this.queue.skip(this.head);
@@ -151,13 +172,13 @@ class Review {
     const last = this.decided.pop();
     if (!last) return page.say("There is nothing to undo here.", 3);
     const { card } = last;
-    const body = { review: last.review, id: Outbox.id() };
-    card.review = last.before ?? { id: body.id, decision: "unsure" };
+    const body = { review: last.review, id: Outbox.id(), sitting: this.queue.sitting };
+    card.review = last.before;
     card.mine = last.mine;
     this.outbox.add("undo", card.id, body);
     this.place = this.past.indexOf(card);
     this.show();
-    page.say(last.before ? "Undone: what was said before counts again." : "Undone. What is it?", 4);
+    page.say(last.before ? "Undone: what was said before counts again." : "Undone: it is not reviewed now. What is it?", 4);
   }
 
   stored(item, { review, left }) {
@@ -171,9 +192,13 @@ class Review {
   left({ urgent, all }) {
     this.$("left-urgent").textContent = urgent;
     this.$("left-all").textContent = all;
+    sessionStorage.setItem(this.counted, this.tellDone());
+  }
+
+  tellDone() {
     const done = this.before + this.done.size;
     this.$("done").textContent = done;
-    sessionStorage.setItem("review-done", done);
+    return done;
   }
 
   // Says what is not stored yet, and why.

@@ -130,10 +130,21 @@ class Boxes {
     const view = this.stage.element.getBoundingClientRect();
     const middle = this.at({ clientX: view.x + view.width / 2, clientY: view.y + view.height / 2 });
     const box = [middle.x - half[0], middle.y - half[1], middle.x + half[0], middle.y + half[1]];
-    this.all.push(this.within(box.map(Math.round)));
+    this.all.push(this.free(this.within(box.map(Math.round))));
     this.render();
     this.tell();
     this.focus(this.all.length - 1);
+  }
+
+  // The box, aside where another one lies exactly there.
+  free(box) {
+    const step = Math.max(1, Math.round(Math.min(this.card.width, this.card.height) / 30));
+    const row = 10;
+    for (let i = 0; i <= this.all.length; i++) {
+      const moved = this.moved(box, step * (i % row), step * ((i % row) + Math.floor(i / row)));
+      if (!this.all.some((one) => String(one) === String(moved))) return moved;
+    }
+    return box;
   }
 
   // The places that the service found, as boxes to be kept or changed.

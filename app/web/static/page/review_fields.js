@@ -6,13 +6,11 @@ class ReviewFields {
     this.review = review;
     this.$ = review.$;
     [this.defect, this.note] = [this.$("defect"), this.$("note")];
-    this.defect.value = sessionStorage.getItem("review-type") ?? "";
     this.types = [...this.$("frequent").children].map((button) => button.dataset.type);
     this.on = Stage.kept("review-keys", "on") === "on";
     this.buttons();
     this.typing();
     this.keys();
-    this.typed();
   }
 
   buttons() {
@@ -100,7 +98,7 @@ class ReviewFields {
   // The type that `d` will give: on its button, and among the frequent ones.
   typed() {
     const type = this.defect.value.trim();
-    sessionStorage.setItem("review-type", type);
+    sessionStorage.setItem(this.kept, type);
     this.$("given").textContent = type;
     for (const button of this.$("frequent").children) {
       button.setAttribute("aria-pressed", String(button.dataset.type === type));
@@ -128,10 +126,17 @@ class ReviewFields {
     this.typed();
   }
 
+  // Where a person's type for a category is kept: another one's damage has other names.
+  get kept() {
+    return `review-type:${this.review.form.dataset.who}:${this.review.card?.category}`;
+  }
+
   show(card) {
+    this.defect.value = sessionStorage.getItem(this.kept) ?? "";
+    this.typed();
     this.note.value = card.note;
     this.draw(this.review.boxes.drawing && Boolean(card.picture));
-    for (const id of ["draw", "box-add", "box-found", "smaller", "whole", "pixels", "larger"]) {
+    for (const id of ["overlay", "fade", "draw", "box-add", "box-found", "smaller", "whole", "pixels", "larger"]) {
       this.$(id).disabled = !card.picture;
     }
     this.$("mine").hidden = !card.mine;

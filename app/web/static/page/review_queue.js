@@ -90,7 +90,7 @@ class Card {
 }
 
 class Queue {
-  static AHEAD = 2;
+  static AHEAD = 4;
   static HOLD_S = 100; // leases last 300 s
   static IDLE_S = 600; // nobody is here any more: others may have the photos
   static AGAIN_S = 3;
@@ -99,6 +99,7 @@ class Queue {
   // told: arrived(), over(), lost(ids), trouble(reason), busy(): ids that are not to come again.
   constructor(sitting, category, told) {
     Object.assign(this, { sitting, category, told, ahead: [], given: null, skipped: new Set(), fills: false });
+    this.none = false; // the service has said that nothing is left
     this.active = this.held = Date.now();
     for (const kind of ["pointerdown", "keydown", "visibilitychange"]) {
       document.addEventListener(kind, () => this.here(), { capture: true, passive: true });
@@ -119,6 +120,7 @@ class Queue {
   take() {
     const card = this.ahead.shift() ?? null;
     this.given = card?.id; // not ahead any more, and not yet on the screen
+    this.none = false;
     this.fill();
     return card;
   }
@@ -129,7 +131,8 @@ class Queue {
     try {
       while (this.ahead.length < Queue.AHEAD) {
         const answer = await this.ask("next", { category: this.category || null, skip: this.known() });
-        if (answer.status === 204) {
+        this.none = answer.status === 204;
+        if (this.none) {
           this.told.over();
           break;
         }

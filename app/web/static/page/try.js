@@ -122,6 +122,12 @@ const trial = {
     for (const image of found.querySelectorAll("image.photo")) image.setAttribute("href", trial.address);
   },
 
+  // A version's name is longer than its field on a phone: it stands below, too.
+  named() {
+    const { against } = trial.form;
+    document.getElementById("against-name").textContent = against.value.includes("@") ? against.selectedOptions[0].text : "";
+  },
+
   busy(is) {
     document.getElementById("judge").disabled = is;
     document.getElementById("at-work").textContent = is ? "The photo is being judged …" : "";
@@ -167,6 +173,8 @@ const trial = {
     document.getElementById("choose").addEventListener("click", () => trial.file.click());
     document.getElementById("take").addEventListener("click", () => camera.click());
     trial.file.addEventListener("change", trial.chosen);
+    trial.form.against.addEventListener("change", trial.named);
+    trial.named();
     camera.addEventListener("change", () => trial.take(camera.files));
     trial.preview.addEventListener("load", () => { trial.preview.hidden = false; });
     trial.form.addEventListener("submit", (event) => { event.preventDefault(); trial.judge(); });
