@@ -84,5 +84,9 @@ class InvalidCursor(RecordsError, ValueError):
     """Not a cursor that a page gave."""
 
 
+class NotTheLatest(RecordsError):
+    """A review that does not count any more, since somebody has reviewed the verdict again."""
+
+
 class ExtraMissing(RecordsError):
     """An optional package is not installed; the text names the extra."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from . import rows
-from .errors import InvalidReview, ReviewConflict, UnknownVerdict
+from .errors import InvalidReview, NotTheLatest, ReviewConflict, UnknownVerdict
 from .opening import Records
 from .schema import LeaseRow, PhotoRow, ReviewRow, VerdictRow
 from .transactions import reading, writing
@@ -24,17 +24,21 @@ class DefectType:
     number: int
 
 
-def append(records: Records, review: Review) -> Review:
+def append(records: Records, review: Review, *, after: UUID | None = None) -> Review:
     """Store a review. The same one again, under the same id, is stored once.
 
     One without a decision makes its verdict one that nobody has reviewed; what was said before
     stays in the history.
+
+    Args:
+        after: the review that must be the verdict's latest; None: whichever is.
 
     Returns:
         the review as it is stored.
 
     Raises:
         UnknownVerdict: it is about a verdict that is not stored.
+        NotTheLatest: somebody has said more since `after`.
         ReviewConflict: another review was stored under its id.
         InvalidReview: a box lies outside of the photo.
     """
@@ -42,6 +46,8 @@ def append(records: Records, review: Review) -> Review:
         if (stored := _stored(connection, review.id)) is not None:
             return _same(stored, review)
         number, sha256 = _reviewed(connection, review)
+        if after is not None:
+            _check_latest(connection, number, after)
         connection.execute(insert(ReviewRow), rows.review_row(review, number))
         connection.execute(
             update(VerdictRow).where(VerdictRow.number == number).values(decision=review.decision)
@@ -89,6 +95,14 @@ def defect_types(records: Records, prefix: str = "", limit: int = 20) -> list[De
     )
     with reading(records.engine) as connection:
         return [DefectType(str(name), n) for name, n in connection.execute(query)]
+
+
+def _check_latest(connection: Connection, number: int, identity: UUID) -> None:
+    """In the transaction that writes: nobody can say anything between."""
+    said = select(ReviewRow.id).where(ReviewRow.verdict_number == number)
+    latest = connection.scalar(said.order_by(ReviewRow.number.desc()).limit(1))
+    if latest != identity:
+        raise NotTheLatest("this review is not the latest one: what was said since counts")
 
 
 def _reviewed(connection: Connection, review: Review) -> tuple[int, str]:

@@ -23,14 +23,15 @@ from ..core.arrays import Floats
 from ..core.crew import beside
 from ..core.detector import Detector
 from ..core.judging.drift import Drift, drift
+from ..core.store.manifest import Manifest
 from ..records import newest
 from ..records.errors import RecordsUnavailable
 from ..records.opening import Records
-from ..records.reading import known_cameras, scores
+from ..records.reading import known_cameras
+from ..records.scores import scores
+from .category_page import siblings_of
 
 DAYS = 7
-# The newest of them: more tell nothing new, and take longer.
-_COMPARED = 10_000
 REFUSED_S = 600.0
 # What takes a while is asked for that often, however many people look.
 _DRIFT_EVERY_S, _PHOTOS_EVERY_S, _SEEN_EVERY_S = 60.0, 30.0, 5.0
@@ -164,7 +165,7 @@ async def _categories(parts: Services, ready: Readiness, memo: Memo) -> list[Cat
             found.append(CategoryHealth(name, reason=ready.categories.get(name), failure=failure))
             continue
         manifest = entry.manifest
-        compared = await _drift(parts, memo, name, manifest.bank_version, entry.calibration.scores)
+        compared = await _drift(parts, memo, manifest, entry.calibration.scores)
         number, moved = compared or (None, None)
         found.append(
             CategoryHealth(
@@ -182,16 +183,19 @@ async def _categories(parts: Services, ready: Readiness, memo: Memo) -> list[Cat
 
 
 async def _drift(
-    parts: Services, memo: Memo, category: str, bank_version: str, calibration: Floats
+    parts: Services, memo: Memo, manifest: Manifest, calibration: Floats
 ) -> tuple[int, Drift | None] | None:
-    """How many photos of the last days this version has scored, and how they lie."""
+    """How many photos of the last days this bank has scored, under whichever threshold, and how
+    they lie."""
+    category = manifest.category
+    versions = await beside(partial(siblings_of, parts.settings.models_dir, manifest), "files")
 
     def compare(records: Records) -> tuple[int, Drift | None]:
         since = datetime.now(UTC) - timedelta(days=DAYS)
-        found = scores(records, category, bank_version, since, limit=_COMPARED)
+        found = scores(records, category, versions, since).values
         return len(found), drift(calibration, found)
 
-    name = f"drift {category} {bank_version}"
+    name = f"drift {category} {manifest.bank_version}"
     kept: tuple[int, Drift | None] | None
     kept = await _asked(parts, memo, name, _DRIFT_EVERY_S, compare)
     return kept

@@ -140,7 +140,7 @@ def _card(
     return Card(
         verdict,
         _picture(records, verdict),
-        _has_map(bank, verdict),
+        _has_map(registry, bank, verdict),
         is_taken,
         None if bank is None else len(bank.calibration.scores),
     )
@@ -162,10 +162,10 @@ def _picture(records: Records, verdict: Verdict) -> str | None:
     return "thumbnail" if reading.thumbnail_of(records, verdict.sha256) is not None else None
 
 
-def _has_map(bank: Detector | None, verdict: Verdict) -> bool:
-    return (
-        verdict.photo_kept
-        and verdict.width is not None
-        and bank is not None
-        and bank.extractor.grid != (1, 1)
-    )
+def _has_map(registry: Registry, bank: Detector | None, verdict: Verdict) -> bool:
+    """Whether to ask for the overlay: an older version that is kept can draw it, too."""
+    if not verdict.photo_kept or verdict.width is None:
+        return False
+    if bank is None:
+        return verdict.category in registry.entries
+    return bank.extractor.grid != (1, 1)

@@ -6,13 +6,9 @@ from uuid import UUID
 
 from ..api.problems import Forbidden
 from ..records import reviews
-from ..records.errors import RecordsError
+from ..records.errors import NotTheLatest
 from ..records.opening import Records
 from ..records.verdicts import Review
-
-
-class NotTheLatest(RecordsError):
-    """A review that does not count any more, since somebody has reviewed the verdict again."""
 
 
 def take_back(
@@ -44,7 +40,8 @@ def take_back(
         raise NotTheLatest("this review is not the latest one: what was said since counts")
     if said[-1].who != who:
         raise Forbidden("this review is somebody else's: say what you think in one of your own")
-    return reviews.append(records, _instead(said[:-1], verdict_id, who, identity))
+    instead = _instead(said[:-1], verdict_id, who, identity)
+    return reviews.append(records, instead, after=review_id)
 
 
 def _instead(before: list[Review], verdict_id: UUID, who: str, identity: UUID) -> Review:

@@ -22,6 +22,7 @@ SCOPES = ("score", "review", "admin")
 OPEN = {"/page", "/page/login", "/page/logout", "/page/{name}", "/page/{name}/{deeper:path}"}
 ADMIN = {
     ("GET", "/page/delete"),
+    ("GET", "/page/deleted"),
     ("POST", "/page/delete"),
     ("POST", "/page/threshold"),
     ("POST", "/page/rollback"),

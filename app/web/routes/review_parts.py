@@ -14,13 +14,14 @@ from ...api.intake.json_body import read_json
 from ...api.record_schemas import ReviewRequest
 from ...api.services import Services, ServicesDep
 from ...records import review_queue, reviews
+from ...records.errors import NotTheLatest
 from ...records.opening import Records
 from ...records.verdicts import MAX_NAME, Review
 from .. import reviewing
 from ..page_route import PageRoute
 from ..rendering import render
 from ..reviewing import SITTING, Card, lease_name
-from ..taking_back import NotTheLatest, take_back
+from ..taking_back import take_back
 from ..viewers import ViewerDep, change
 
 router = APIRouter(prefix="/page/review", include_in_schema=False, route_class=PageRoute)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.records import transactions
-from app.records.errors import InvalidReview, ReviewConflict, UnknownVerdict
+from app.records.errors import InvalidReview, NotTheLatest, ReviewConflict, UnknownVerdict
 from app.records.export import csv_lines
 from app.records.filters import Filter
 from app.records.ids import uuid7
@@ -221,3 +221,15 @@ def test_a_review_waits_while_another_writes(tmp_path: Path) -> None:
             assert history(theirs, one.id) == []
         thread.join()
         assert len(history(ours, one.id)) == 1
+
+
+def test_what_must_be_the_latest_is_looked_at_as_it_is_written(records: Records) -> None:
+    one = draft(0)
+    store(records, [one])
+    first = append(records, Review(verdict_id=one.id, who="anna", decision="good"))
+    append(records, Review(verdict_id=one.id, who="bert", decision="defective"))
+    undo = Review(verdict_id=one.id, who="anna", decision=None)
+    with pytest.raises(NotTheLatest, match="what was said since counts"):
+        append(records, undo, after=first.id)
+    assert [review.who for review in history(records, one.id)] == ["anna", "bert"]
+    assert verdict(records, one.id).decision == "defective"

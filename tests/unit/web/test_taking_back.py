@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from app.api.problems import Forbidden
 from app.records import reading
-from app.records.errors import UnknownVerdict
+from app.records.errors import NotTheLatest, UnknownVerdict
 from app.records.ids import uuid7
 from app.records.opening import Records, open_records
 from app.records.reviews import append, history
 from app.records.verdicts import DrawnBox, Review
-from app.web.taking_back import NotTheLatest, take_back
+from app.web.taking_back import take_back
 from tests.unit.records.made import draft, store
 
 
