@@ -72,6 +72,7 @@ def compare(root: Path, report: str, *more: str | Path) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, messages(result)
 
 
+@pytest.mark.slow
 def test_two_presets_are_compared_and_taken_the_second_time(root: Path) -> None:
     models = ("--models", root / "models")
     more = (*models, "--json", root / "figures.json")

@@ -62,7 +62,10 @@ def until_not_ready(server: Server) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("command", [UVICORN, SERVE], ids=["uvicorn", "goodsguard serve"])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(UVICORN, id="uvicorn", marks=pytest.mark.slow), pytest.param(SERVE, id="serve")],
+)
 def test_requests_are_answered_until_the_server_stops(
     elpv: Elpv, tmp_path: Path, command: tuple[str, ...]
 ) -> None:

@@ -94,7 +94,7 @@ ASKED: dict[str, Callable[[httpx.Client], httpx.Response]] = {
     ("what", "number"),
     [
         ("a photo", signal.SIGTERM),
-        ("a reload", signal.SIGINT),
+        pytest.param("a reload", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("a photo", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("an evaluation", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("a reload", signal.SIGTERM, marks=pytest.mark.slow),

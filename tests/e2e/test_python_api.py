@@ -48,6 +48,7 @@ def blocks() -> list[str]:
     return [*re.findall(r"^```python\n(.*?)^```", text, re.M | re.S), *short]
 
 
+@pytest.mark.slow
 def test_the_guides_programs_run_one_after_the_other(folder: Path) -> None:
     assert len(blocks()) == 4
     done = subprocess.run(

@@ -175,6 +175,7 @@ def build_until_killed(elpv: Elpv, models: Path) -> int:
         return build.wait(10)
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_the_old_version(elpv: Elpv, tmp_path: Path) -> None:
     models = tmp_path / "models"
     shutil.copytree(elpv.models, models)

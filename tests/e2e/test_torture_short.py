@@ -51,6 +51,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> flips.Bench:
     return flips.Bench(models, bank, trusted)
 
 
+@pytest.mark.slow
 def test_damage_to_a_signed_bank_is_refused_or_changes_nothing(signed: flips.Bench) -> None:
     tallies = flips.damage_all(signed, 5, (0x01, 0x80), random.Random(3), every=37)
     assert set(tallies) == {artifacts.MANIFEST, artifacts.BANK, signing.SIGNATURE, "current"}
@@ -76,6 +77,7 @@ def test_killed_builds_leave_what_served_before(bed: Bed) -> None:
     assert report.failures == []
 
 
+@pytest.mark.slow
 def test_banks_exchanged_under_load_are_never_mixed(bed: Bed) -> None:
     board = reloads.Switchboard(bed.server, bed.builder.models, bed.versions, bed.versions[1])
     report = reloads.exchange_under_load(bed.folder, board, 12)
@@ -83,6 +85,7 @@ def test_banks_exchanged_under_load_are_never_mixed(bed: Bed) -> None:
     assert report.figures["reloads"] >= 12
 
 
+@pytest.mark.slow
 def test_overload_is_refused_and_what_is_accepted_is_answered(bed: Bed) -> None:
     """The bounds on time are for a quiet machine: `make torture` holds them."""
     photo = banks.photo(1000, size=(640, 480))
@@ -100,6 +103,7 @@ def test_mixed_photos_get_the_answers_they_must(bed: Bed) -> None:
     assert set(report.figures["unexpected"]) <= {f"{kind}: 429" for kind in soak.kinds()}
 
 
+@pytest.mark.slow
 def test_a_stop_under_load_loses_nothing(bed: Bed) -> None:
     """The last test: it stops the service."""
     stop = drain.stop(bed.folder, bed.server, load_s=0.7)

@@ -71,6 +71,7 @@ def info(version: str) -> str:
     return f'goodsguard_bank_info{{bank_version="{version}",category="can",preset="colour"}}'
 
 
+@pytest.mark.slow
 def test_all_workers_are_counted_whichever_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
