@@ -119,6 +119,25 @@ def hold(records: Records, who: str, identities: Sequence[UUID]) -> list[UUID]:
     return lost
 
 
+class Left:
+    """Pages that were left, by the names of their leases: what they had asked for just before is
+    given to nobody, else it would lie on lease to no one. Asked on the thread that writes alone."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def add(self, name: str) -> None:
+        """A page is left."""
+        self._names[name] = None
+        if len(self._names) > self.MOST:
+            del self._names[next(iter(self._names))]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+
 def lease_name(viewer: str, sitting: str) -> str:
     """In whose name photos are leased: a person's, at one page that they have open.
 

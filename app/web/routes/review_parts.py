@@ -20,7 +20,7 @@ from ...records.verdicts import MAX_NAME, Review
 from .. import reviewing
 from ..page_route import PageRoute
 from ..rendering import render
-from ..reviewing import SITTING, Card, lease_name
+from ..reviewing import SITTING, Card, Left, lease_name
 from ..taking_back import take_back
 from ..viewers import ViewerDep, change
 
@@ -82,7 +82,12 @@ async def next_photo(request: Request, parts: ServicesDep, viewer: ViewerDep) ->
         category=sent.category or None,
         skip=sent.skip,
     )
-    card: Card | None = await parts.records.ask(find, "write")
+    left = _left(request)
+
+    def unless_left(records: Records) -> Card | None:
+        return None if name in left else find(records)
+
+    card = await parts.records.ask(unless_left, "write")
     if card is None:
         return Response(status_code=204)
     return render(request, "review_card.html", viewer, card=card)
@@ -141,12 +146,24 @@ async def release(request: Request, parts: ServicesDep, viewer: ViewerDep) -> Re
     sent = await read_json(request, LeaseRequest)
     name = lease_name(viewer.name, sent.sitting)
 
+    left = _left(request)
+
     def give_back(records: Records) -> None:
+        if not sent.ids:
+            left.add(name)
         for identity in sent.ids or (None,):
             review_queue.release(records, name, identity)
 
     await parts.records.ask(give_back, "write")
     return Response(status_code=204)
+
+
+def _left(request: Request) -> Left:
+    """The application's."""
+    made: Left | None = getattr(request.app.state, "left", None)
+    if made is None:
+        made = request.app.state.left = Left()
+    return made
 
 
 @router.get("/types")

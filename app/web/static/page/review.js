@@ -182,6 +182,7 @@ class Review {
   }
 
   stored(item, { review, left }) {
+    if (this.queue.none) this.lookAgain(); // another verdict of that photo may be free now
     const first = this.decided.find((one) => one.card.id === item.verdict);
     if (item.what === "decide") this.done.add(item.verdict);
     else if (!first) this.done.delete(item.verdict);
