@@ -439,26 +439,25 @@ def test_two_people_and_two_tabs_get_photos_of_their_own(
 
 
 @pytest.mark.slow
-def test_a_hundred_photos_by_keyboard(shop: Shop, page: Browser) -> None:
-    fill(shop, 100 - len(unreviewed(shop)))
-    order = sorted(unreviewed(shop), key=lambda v: v["verdict"] != "anomalous")
-    anomalous = {v["id"] for v in order if v["verdict"] == "anomalous"}
-    leave(shop, page)
-    page.get(f"{shop.url}/page/review")
-    seen = [shown(page)]
-    for number in range(100):
-        press(page, "gdu"[number % 3])
-        if number < 99:
-            seen.append(shown(page, other_than=seen[-1]))
-    sent(page)
-    assert len(set(seen)) == 100
-    # What another page had before it until a moment ago may come a few places late.
-    assert anomalous <= set(seen[: len(anomalous) + 5])
-    for number, verdict in enumerate(seen):
-        said = [one["decision"] for one in reviews(shop, verdict)]
-        assert said == [("good", "defective", "unsure")[number % 3]]
-    page.wait.until(lambda b: b.find("#nothing").is_displayed())
-    assert page.complaints() == []
+def test_a_hundred_photos_by_keyboard(elpv: Elpv, tmp_path: Path) -> None:
+    with a_browser(tmp_path) as page, open_shop(tmp_path, elpv) as shop:
+        fill(shop, 100)
+        anomalous = {v["id"] for v in unreviewed(shop) if v["verdict"] == "anomalous"}
+        shop.log_in(page, page="review")
+        page.complaints()  # of the page Log in
+        seen = [shown(page)]
+        for number in range(100):
+            press(page, "gdu"[number % 3])
+            if number < 99:
+                seen.append(shown(page, other_than=seen[-1]))
+        sent(page)
+        assert len(set(seen)) == 100
+        assert set(seen[: len(anomalous)]) == anomalous
+        for number, verdict in enumerate(seen):
+            said = [one["decision"] for one in reviews(shop, verdict)]
+            assert said == [("good", "defective", "unsure")[number % 3]]
+        page.wait.until(lambda b: b.find("#nothing").is_displayed())
+        assert page.complaints() == []
 
 
 @pytest.mark.slow
